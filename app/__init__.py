@@ -1,0 +1,1 @@
+"""HTTP, HTML and concurrency around `model`. Thin."""

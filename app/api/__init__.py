@@ -1,0 +1,1 @@
+"""JSON, versioned. Thin over the domain calls; never imports a page."""

@@ -1,0 +1,3 @@
+"""Sections of `maskscope bench`."""
+
+SECTIONS: dict[str, object] = {}

@@ -1,0 +1,112 @@
+"""Runs on disk -> models in memory. In: the folder of trained runs. Out: models by recipe, policy and step."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from model.checkpoints import RUN_FILE, Run, load_model, read_run
+from model.errors import BrokenRun, OutOfRange, UnknownName
+from model.gpt import GPT
+from model.masks import MASK_POLICIES, MaskPolicy
+from model.recipes import RECIPES, Recipe
+
+GAP_EXACT_MATCH = 0.9
+"""The gap is shown where the prompt-masked model first reaches this."""
+
+
+@dataclass(frozen=True)
+class LoadedRun:
+    """A run and the model of each of its checkpoints."""
+
+    run: Run
+    models: Mapping[int, GPT]
+
+    def model(self, step: int) -> GPT:
+        """Raises OutOfRange for a step that has no checkpoint."""
+        if step not in self.models:
+            raise OutOfRange(f"step {step} was not kept; allowed: {_join(self.models)}", param="step")
+        return self.models[step]
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """Everything that can be asked for by name. All of it is in memory."""
+
+    runs: Mapping[tuple[str, str], LoadedRun]
+
+    def recipes(self) -> tuple[Recipe, ...]:
+        return tuple(recipe for slug, recipe in RECIPES.items() if any(key[0] == slug for key in self.runs))
+
+    def recipe(self, slug: str) -> Recipe:
+        slugs = [recipe.slug for recipe in self.recipes()]
+        if slug not in slugs:
+            raise UnknownName(f"there is no recipe {slug[:64]!a}; allowed: {_join(slugs)}", param="recipe")
+        return RECIPES[slug]
+
+    def policies(self, recipe: Recipe) -> tuple[MaskPolicy, ...]:
+        """The policies this recipe was trained under, in the table's order."""
+        return tuple(policy for slug, policy in MASK_POLICIES.items() if (recipe.slug, slug) in self.runs)
+
+    def run(self, recipe: Recipe, policy: str, *, param: str = "policy") -> LoadedRun:
+        if (recipe.slug, policy) not in self.runs:
+            allowed = _join(p.slug for p in self.policies(recipe))
+            raise UnknownName(f"{recipe.slug} was not trained with {policy[:64]!a}; allowed: {allowed}", param=param)
+        return self.runs[recipe.slug, policy]
+
+    def model(self, recipe: Recipe, policy: str, step: int | None, *, param: str = "policy") -> tuple[GPT, int]:
+        """The model of a run at a step (default: its last), and that step."""
+        loaded = self.run(recipe, policy, param=param)
+        step = loaded.run.steps if step is None else step
+        return loaded.model(step), step
+
+    def steps(self, recipe: Recipe) -> tuple[int, ...]:
+        """The steps at which every run of the recipe has a checkpoint."""
+        loaded = [run for (slug, _), run in self.runs.items() if slug == recipe.slug]
+        return tuple(sorted(set.intersection(*(set(run.models) for run in loaded))))
+
+    def gap_step(self, recipe: Recipe) -> int:
+        """The first kept step at which the prompt-masked model has learned the task, else the last."""
+        run = self.run(recipe, "prompt-masked").run
+        learned = (s for s in self.steps(recipe) if run.metrics_at(s).exact_match.value >= GAP_EXACT_MATCH)
+        return next(learned, self.steps(recipe)[-1])
+
+
+def find_policy(slug: str) -> MaskPolicy:
+    """The loss mask of that name, trained with or not. Raises UnknownName."""
+    if slug not in MASK_POLICIES:
+        raise UnknownName(f"there is no policy {slug[:64]!a}; allowed: {_join(MASK_POLICIES)}", param="policy")
+    return MASK_POLICIES[slug]
+
+
+def load_catalog(folder: Path) -> Catalog:
+    """Load every run under `folder/<recipe>/<policy>/` and check each weight file against its sum.
+
+    Raises:
+        BrokenRun: a file is missing, truncated, altered, or there is no run at all; names the file.
+    """
+    runs = {}
+    for recipe in RECIPES.values():
+        for policy in MASK_POLICIES:
+            run_folder = folder / recipe.slug / policy
+            if run_folder.exists():
+                runs[recipe.slug, policy] = _load(run_folder, recipe, policy)
+        if (recipe.slug, "prompt-masked") not in runs:
+            raise BrokenRun(f"{folder / recipe.slug / 'prompt-masked' / RUN_FILE}: missing; `make train` makes it")
+    return Catalog(runs)
+
+
+def _load(folder: Path, recipe: Recipe, policy: str) -> LoadedRun:
+    run = read_run(folder)
+    path = folder / RUN_FILE
+    if (run.recipe, run.policy) != (recipe.slug, policy):
+        raise BrokenRun(f"{path}: is of {run.recipe}/{run.policy}, but lies in {recipe.slug}/{policy}")
+    if run.model != recipe.model:
+        raise BrokenRun(f"{path}: was trained with another model than the recipe has now; `make train` makes it anew")
+    measured = {measurement.step for measurement in run.measurements}
+    if not run.checkpoints or not measured.issuperset(run.checkpoint_steps()):
+        raise BrokenRun(f"{path}: lists a checkpoint without a measurement, or none at all")
+    return LoadedRun(run, {c.step: load_model(folder, run, c) for c in run.checkpoints})
+
+
+def _join(names: Iterable[object]) -> str:
+    return ", ".join(str(name) for name in names)

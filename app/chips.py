@@ -1,0 +1,110 @@
+"""Analyses as token chips with bars: what every page that shows a mask draws. In: analyses. Out: plain view data.
+
+Numbers are scaled here, never invented: a bar's height is its value against the largest one shown on the page.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from model.analysis import Analysis, Position
+from model.chat import SegmentKind
+
+
+@dataclass(frozen=True)
+class GradientChoice:
+    """One of the quantities a bar can show. `field` is its name in the JSON."""
+
+    field: str
+    title: str
+    sentence: str
+
+
+GRADIENT_CHOICES: dict[str, GradientChoice] = {
+    choice.field: choice
+    for choice in (
+        GradientChoice(
+            "parameter_norm",
+            "on the weights",
+            "How hard this position's own loss pulls on all the weights: the length of its gradient, ‖g‖. "
+            "Exactly 0 where ignored.",
+        ),
+        GradientChoice(
+            "share",
+            "share of the step",
+            "Which part of the whole gradient this position makes up. The shares add up to 1; "
+            "one below 0 pulls against the rest.",
+        ),
+        GradientChoice(
+            "logit_norm",
+            "on its logits",
+            "How far this position's prediction is pushed: the length of the loss's gradient by its logits. "
+            "Exactly 0 where ignored.",
+        ),
+        GradientChoice(
+            "input_norm",
+            "on its input",
+            "How much the loss depends on this token's embedding. Not 0 where ignored: "
+            "the answer's loss flows back through attention, so ignored never means unimportant.",
+        ),
+    )
+}
+
+SEGMENT_TITLES: dict[SegmentKind, str] = {
+    "user": "user",
+    "template": "template",
+    "assistant": "assistant",
+}
+
+
+@dataclass(frozen=True)
+class Bar:
+    """Geometry in a box of width 1 and height 100, y downwards."""
+
+    y: float
+    height: float
+    baseline: float
+    value: float
+
+
+@dataclass(frozen=True)
+class Chip:
+    position: Position
+    bar: Bar
+
+
+@dataclass(frozen=True)
+class ChipGroup:
+    """Neighbours whose targets lie in one kind of segment."""
+
+    segment: SegmentKind
+    title: str
+    chips: tuple[Chip, ...]
+
+
+def group_chips(shown: Analysis, choice: GradientChoice, compared: Sequence[Analysis]) -> tuple[ChipGroup, ...]:
+    """The chips of one analysis, with bars on the scale that all compared analyses share."""
+    values = [_value(p, choice) for analysis in compared for p in analysis.positions]
+    lowest, highest = min(0.0, *values), max(0.0, *values)
+    chips = (Chip(p, _bar(_value(p, choice), lowest, highest)) for p in shown.positions)
+    return tuple(
+        ChipGroup(kind, SEGMENT_TITLES[kind], tuple(group))
+        for kind, group in groupby(chips, key=lambda chip: chip.position.target_segment)
+    )
+
+
+def share_of(positions: Iterable[Position]) -> float:
+    """The part of the whole gradient that these positions make up together."""
+    return sum(p.gradient.share for p in positions)
+
+
+def _value(position: Position, choice: GradientChoice) -> float:
+    value: float = getattr(position.gradient, choice.field)
+    return value
+
+
+def _bar(value: float, lowest: float, highest: float) -> Bar:
+    unit = 100 / (highest - lowest) if highest > lowest else 0.0
+    baseline = 100 + lowest * unit
+    height = abs(value) * unit
+    return Bar(y=baseline - height if value > 0 else baseline, height=height, baseline=baseline, value=value)

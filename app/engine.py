@@ -1,0 +1,241 @@
+"""One door for torch work: a bounded queue, one worker thread, and an async stream of tokens for each generation.
+
+In: a function to call, or a model and a prompt. Out: its result, or tokens as they are decoded. Generations that wait
+together on one model are decoded as one batch; batches take turns step by step, with one call in between, so nobody
+waits for somebody else's text to end. Knows neither HTTP nor what the tokens mean.
+"""
+
+import asyncio
+import logging
+import threading
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, TypeVar
+
+import torch
+
+from model.errors import MaskscopeError
+from model.generation import NewToken, decode
+from model.gpt import GPT
+
+Result = TypeVar("Result")
+log = logging.getLogger(__name__)
+
+
+class EngineBusy(MaskscopeError, TimeoutError):
+    """The queue is full, or an answer took too long. Trying again later helps."""
+
+    code = "busy"
+
+
+class EngineStopped(MaskscopeError, ConnectionError):
+    """The worker has ended: nothing will be computed any more."""
+
+    code = "stopped"
+
+
+@dataclass(frozen=True)
+class _Call:
+    function: Callable[[], Any]
+    future: asyncio.Future[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class _Row:
+    """A generation that waits or runs. Its tokens go to its queue, or the exception that ended it."""
+
+    model: GPT
+    prompt_ids: tuple[int, ...]
+    stop_id: int
+    max_new_tokens: int
+    tokens: asyncio.Queue[NewToken | BaseException]
+
+
+@dataclass(frozen=True)
+class _DecodingBatch:
+    """Rows decoded together. `running` shrinks as they end."""
+
+    rows: Sequence[_Row]
+    steps: Iterator[tuple[NewToken, ...]]
+    running: set[_Row]
+
+
+class Engine:
+    """Made and closed by the application's lifespan, in the event loop that all its callers run in."""
+
+    def __init__(self, queue_size: int, timeout_seconds: float):
+        self._queue_size = queue_size
+        self._timeout_seconds = timeout_seconds
+        self._loop = asyncio.get_running_loop()
+        self._condition = threading.Condition()
+        self._calls: deque[_Call] = deque()
+        self._rows: deque[_Row] = deque()
+        self._load = 0
+        self._closing = False
+        self._worker = threading.Thread(target=self._work, name="maskscope-engine", daemon=True)
+        self._worker.start()
+
+    @property
+    def alive(self) -> bool:
+        return self._worker.is_alive() and not self._closing
+
+    @property
+    def load(self) -> int:
+        """Calls and generations waiting or running."""
+        return self._load
+
+    async def call(self, function: Callable[[], Result]) -> Result:
+        """The result of a function, run by the worker.
+
+        Raises:
+            EngineBusy: the queue is full, or the result did not come in time.
+            EngineStopped: the worker has ended.
+        """
+        future: asyncio.Future[Result] = self._loop.create_future()
+        self._admit(self._calls, _Call(function, future))
+        return await self._in_time(future)
+
+    def generate(
+        self, model: GPT, prompt_ids: tuple[int, ...], *, stop_id: int, max_new_tokens: int
+    ) -> AsyncIterator[NewToken]:
+        """Admit a generation at once and return its tokens as they come.
+
+        A generation nobody reads is decoded to its end all the same: it is short, and its batch waits for no reader.
+
+        Raises:
+            EngineBusy, EngineStopped: before the first token, as `call`.
+        """
+        row = _Row(model, prompt_ids, stop_id, max_new_tokens, asyncio.Queue())
+        self._admit(self._rows, row)
+        return self._tokens(row)
+
+    def close(self) -> None:
+        """End the worker after its current step; whatever still waits gets EngineStopped."""
+        with self._condition:
+            self._closing = True
+            self._condition.notify()
+        self._worker.join()
+
+    async def _tokens(self, row: _Row) -> AsyncIterator[NewToken]:
+        finish_reason = None
+        while finish_reason is None:
+            item = await self._in_time(row.tokens.get())
+            if isinstance(item, BaseException):
+                raise item
+            finish_reason = item.finish_reason
+            yield item
+
+    async def _in_time(self, result: Awaitable[Result]) -> Result:
+        try:
+            return await asyncio.wait_for(result, self._timeout_seconds)
+        except MaskscopeError:
+            raise
+        except TimeoutError as error:
+            raise EngineBusy(f"no answer within {self._timeout_seconds:g} s; try again") from error
+
+    def _admit(self, queue: deque[Any], job: _Call | _Row) -> None:
+        with self._condition:
+            if not self.alive:
+                raise EngineStopped("the model worker has ended; the server must be restarted")
+            if self._load >= self._queue_size:
+                raise EngineBusy(f"all {self._queue_size} places are taken; try again")
+            self._load += 1
+            queue.append(job)
+            self._condition.notify()
+
+    # The worker's side: everything below runs in its thread.
+
+    def _work(self) -> None:
+        torch.set_num_threads(1)
+        batches: deque[_DecodingBatch] = deque()
+        try:
+            while True:
+                with self._condition:
+                    self._condition.wait_for(lambda: self._closing or self._calls or self._rows or batches)
+                    if self._closing:
+                        return
+                    call = self._calls.popleft() if self._calls else None
+                    rows = tuple(self._rows)
+                    self._rows.clear()
+                batches.extend(_start(rows))
+                if call is not None:
+                    self._answer(call)
+                for _ in range(len(batches)):
+                    batch = batches.popleft()
+                    if self._advance(batch):
+                        batches.append(batch)
+        except BaseException:
+            log.critical("the model worker ended by an error", exc_info=True)
+        finally:
+            self._refuse_all([row for batch in batches for row in batch.running])
+
+    def _answer(self, call: _Call) -> None:
+        if not call.future.cancelled():
+            try:
+                self._tell(_resolve, call.future, call.function())
+            except Exception as error:  # the caller's to raise, whatever it is
+                self._tell(_reject, call.future, error)
+        self._leave(1)
+
+    def _advance(self, batch: _DecodingBatch) -> bool:
+        """Decode one token of each row; False when the batch has ended."""
+        try:
+            tokens = next(batch.steps)
+        except Exception as error:  # every reader's to raise, whatever it is
+            self._tell(_hand_out, [(row, error) for row in batch.running])
+            self._leave(len(batch.running))
+            return False
+        self._tell(_hand_out, [(batch.rows[token.row], token) for token in tokens])
+        ended = [batch.rows[token.row] for token in tokens if token.finish_reason is not None]
+        batch.running.difference_update(ended)
+        self._leave(len(ended))
+        return bool(batch.running)
+
+    def _leave(self, count: int) -> None:
+        with self._condition:
+            self._load -= count
+
+    def _refuse_all(self, rows: list[_Row]) -> None:
+        with self._condition:
+            self._closing = True
+            error = EngineStopped("the model worker has ended; the server must be restarted")
+            for call in self._calls:
+                self._tell(_reject, call.future, error)
+            self._tell(_hand_out, [(row, error) for row in (*rows, *self._rows)])
+
+    def _tell(self, callback: Callable[..., object], *args: object) -> None:
+        self._loop.call_soon_threadsafe(callback, *args)
+
+
+def _start(rows: Sequence[_Row]) -> Iterator[_DecodingBatch]:
+    """One batch for each model that rows wait for."""
+    for _, group in groupby(sorted(rows, key=_model_id), key=_model_id):
+        together = tuple(group)
+        steps = decode(
+            together[0].model,
+            [row.prompt_ids for row in together],
+            stop_id=together[0].stop_id,
+            max_new_tokens=[row.max_new_tokens for row in together],
+        )
+        yield _DecodingBatch(together, steps, set(together))
+
+
+def _model_id(row: _Row) -> int:
+    return id(row.model)
+
+
+def _resolve(future: asyncio.Future[Any], result: object) -> None:
+    if not future.done():
+        future.set_result(result)
+
+
+def _reject(future: asyncio.Future[Any], error: BaseException) -> None:
+    if not future.done():
+        future.set_exception(error)
+
+
+def _hand_out(items: Sequence[tuple[_Row, NewToken | BaseException]]) -> None:
+    for row, item in items:
+        row.tokens.put_nowait(item)

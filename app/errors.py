@@ -1,0 +1,164 @@
+"""One table: error -> status. Renders every failure: JSON under /api and /v1, a fragment for htmx, a page elsewhere.
+
+Routers raise; only this module builds error bodies. Nothing of a traceback leaves the server.
+"""
+
+import logging
+from dataclasses import dataclass
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+
+from app.engine import EngineBusy, EngineStopped
+from app.templating import is_partial, render
+from model.errors import InvalidText, MaskscopeError, OutOfRange, UnknownName
+
+log = logging.getLogger(__name__)
+
+
+class HostNotAllowed(MaskscopeError, PermissionError):
+    """The request names this server by a name it does not go by."""
+
+    code = "host_not_allowed"
+
+
+class CrossOrigin(MaskscopeError, PermissionError):
+    """Another site's page tried to change or compute something here."""
+
+    code = "cross_origin"
+
+
+class BodyTooLarge(MaskscopeError, ValueError):
+    code = "body_too_large"
+
+
+class BodyTooSlow(MaskscopeError, TimeoutError):
+    code = "body_too_slow"
+
+
+class TooManyRequests(MaskscopeError, ConnectionError):
+    """One client has too many requests in flight."""
+
+    code = "too_many_requests"
+
+
+class Overloaded(MaskscopeError, ConnectionError):
+    """The server has too many requests in flight."""
+
+    code = "overloaded"
+
+
+STATUS: dict[type[MaskscopeError], int] = {
+    InvalidText: 422,
+    OutOfRange: 422,
+    UnknownName: 404,
+    HostNotAllowed: 400,
+    CrossOrigin: 403,
+    BodyTooLarge: 413,
+    BodyTooSlow: 408,
+    TooManyRequests: 429,
+    EngineBusy: 503,
+    EngineStopped: 503,
+    Overloaded: 503,
+}
+
+TYPES = {404: "not_found", 405: "not_found", 429: "rate_limit", 500: "server_error", 503: "overloaded"}
+"""The coarse kind of an error by status; `invalid_request` for all others."""
+
+RETRY_AFTER_SECONDS = {429: 1, 503: 1}
+
+
+@dataclass(frozen=True)
+class ErrorBody:
+    """What every client is told: what went wrong, which field, and a stable code."""
+
+    type: str
+    message: str
+    param: str | None
+    code: str
+
+
+@dataclass(frozen=True)
+class ErrorContext:
+    """For error.html and its fragment."""
+
+    status: int
+    message: str
+
+
+def install(app: FastAPI) -> None:
+    """Let the application answer every error through this module."""
+    app.add_exception_handler(MaskscopeError, _from_ours)
+    app.add_exception_handler(RequestValidationError, _from_validation)
+    app.add_exception_handler(HTTPException, _from_http)
+    app.add_exception_handler(Exception, _from_bug)
+
+
+def respond(request: Request, error: MaskscopeError) -> Response:
+    """The answer to an error of ours, wherever it was caught."""
+    return _render(request, STATUS[type(error)], error.message, error.param, error.code)
+
+
+def body_of(error: MaskscopeError) -> ErrorBody:
+    """The public description of an error, for an event in a stream that has already begun."""
+    return ErrorBody(_type_of(STATUS[type(error)]), error.message, error.param, error.code)
+
+
+def describe_validation(error: RequestValidationError) -> tuple[str, str | None]:
+    """A sentence for the first invalid field, saying what was given, and the field's name."""
+    first = error.errors()[0]
+    place = [str(part) for part in first["loc"] if part not in ("body", "query", "path")]
+    param = ".".join(place) or None
+    if first["type"] == "json_invalid":
+        return f"the body is not JSON: {first['ctx']['error']}", None
+    given = "" if first["type"] == "missing" else f"; given {_excerpt(first['input'])}"
+    return f"{param or 'request'}: {first['msg']}{given}", param
+
+
+async def _from_ours(request: Request, error: Exception) -> Response:
+    assert isinstance(error, MaskscopeError)
+    return respond(request, error)
+
+
+async def _from_validation(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    message, param = describe_validation(error)
+    return _render(request, 422, message, param, "invalid")
+
+
+async def _from_http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    response = _render(request, error.status_code, error.detail, None, TYPES.get(error.status_code, "invalid"))
+    response.headers.update(error.headers or {})
+    return response
+
+
+async def _from_bug(request: Request, error: Exception) -> Response:
+    log.error("unexpected error at %s", request.url.path, exc_info=error)
+    return _render(request, 500, "unexpected error; the server's log has it", None, "unexpected")
+
+
+def _render(request: Request, status: int, message: str, param: str | None, code: str) -> Response:
+    if request.url.path.startswith(("/api/", "/v1/")):
+        body = ErrorBody(_type_of(status), message, param, code)
+        response: Response = JSONResponse({"error": vars(body)}, status)
+    elif is_partial(request):
+        response = render(request, "shared/_notice.html", ErrorContext(status, message), status)
+        response.headers.update({"HX-Retarget": "#notice", "HX-Reswap": "outerHTML", "HX-Push-Url": "false"})
+    else:
+        response = render(request, "error.html", ErrorContext(status, message), status)
+    if status in RETRY_AFTER_SECONDS:
+        response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS[status])
+    return response
+
+
+def _type_of(status: int) -> str:
+    return TYPES.get(status, "invalid_request")
+
+
+def _excerpt(value: object) -> str:
+    """At most 60 characters of what was given, in ASCII, whatever it was."""
+    text = ascii(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

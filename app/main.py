@@ -1,0 +1,50 @@
+"""create_app(settings): lifespan, middleware, routers; nothing else."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from starlette.staticfiles import StaticFiles
+
+from app import errors
+from app.api import health, v1
+from app.catalog import load_catalog
+from app.engine import Engine
+from app.metrics import Metrics, MetricsMiddleware
+from app.pages import PAGES
+from app.security import Guard, SecurityHeaders
+from app.settings import Settings
+from app.templating import STATIC_FOLDER
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The application. It answers nothing before every model is in memory; a broken run stops its start."""
+    settings = settings or Settings()
+    metrics = Metrics()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.catalog = load_catalog(settings.trained_folder)
+        app.state.engine = Engine(settings.queue_size, settings.queue_timeout_seconds)
+        metrics.follow(app.state.engine)
+        yield
+        app.state.engine.close()
+
+    app = FastAPI(
+        title="Maskscope",
+        version="1",
+        summary="Which tokens a model is trained on, what each does to the gradient, and what becomes of the model.",
+        lifespan=lifespan,
+        openapi_url="/api/v1/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.settings, app.state.metrics = settings, metrics
+    errors.install(app)
+    for router in (health.router, v1.router, *(page.router for page in PAGES)):
+        app.include_router(router)
+    app.mount("/static", StaticFiles(directory=STATIC_FOLDER), name="static")
+    app.add_middleware(Guard, settings=settings)
+    app.add_middleware(SecurityHeaders)
+    app.add_middleware(MetricsMiddleware, metrics=metrics)
+    return app

@@ -1,0 +1,20 @@
+"""HTML, one module per page. PAGES is the menu and the list of routers. Never imports the API."""
+
+from dataclasses import dataclass
+
+from fastapi import APIRouter
+
+from app.pages import visualizer
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page is one slug on every axis; the first one's address is `/`."""
+
+    slug: str
+    path: str
+    title: str
+    router: APIRouter
+
+
+PAGES: tuple[Page, ...] = (Page("visualizer", "/", "Loss mask visualizer", visualizer.router),)

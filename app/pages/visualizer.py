@@ -1,0 +1,173 @@
+"""The loss mask visualizer (`/`): one word, two models, one mask switch. The whole state is in the address."""
+
+import json
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from app.catalog import Catalog
+from app.chips import GRADIENT_CHOICES, ChipGroup, GradientChoice, group_chips, share_of
+from app.deps import CatalogDep, EngineDep
+from app.engine import Engine
+from app.generations import Generation, admit
+from app.templating import is_partial, render
+from model.analysis import Analysis, analyze
+from model.errors import InvalidText, UnknownName
+from model.evaluation import Metrics
+from model.masks import MASK_POLICIES, MaskPolicy
+from model.recipes import DEFAULT_RECIPE, Recipe
+from model.tokenizer import END_OF_TURN
+
+router = APIRouter(include_in_schema=False)
+
+SWITCH = {"prompt-masked": "mask-on model", "unmasked": "mask-off model"}
+"""The mask switch's two sides by policy, and what the models trained under them are called."""
+
+
+class State(BaseModel):
+    """What the address says. Names must exist; a number is moved to the nearest that does."""
+
+    recipe: str = DEFAULT_RECIPE
+    prompt: str | None = None
+    policy: str = "prompt-masked"
+    step: int | None = None
+    gradient: str = "parameter_norm"
+    position: int | None = None
+    generate: bool = False
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What the form offers and what is chosen: there even when the word cannot be read."""
+
+    recipes: tuple[Recipe, ...]
+    recipe: Recipe
+    prompt: str
+    policies: tuple[MaskPolicy, ...]
+    policy: MaskPolicy
+    steps: tuple[int, ...]
+    step: int
+    gap_step: int
+    gradients: tuple[GradientChoice, ...]
+    gradient: GradientChoice
+    generate: bool
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """One side of the comparison: a policy, the model trained under it, and what it makes of this word."""
+
+    policy: MaskPolicy
+    name: str
+    """`mask-on model` or `mask-off model`."""
+    seed: int
+    metrics: Metrics
+    analysis: Analysis
+    generation: Generation | None
+    """Complete, or None if the page's script is to stream it or nobody asked for it."""
+
+
+@dataclass(frozen=True)
+class View:
+    """What is shown of a word."""
+
+    models: tuple[TrainedModel, ...]
+    shown: TrainedModel
+    groups: tuple[ChipGroup, ...]
+    selected: int
+    prompt_share: float
+    """The part of the gradient that the prompt's predictions make up where they are trained."""
+    answer: str
+    """What a right model generates, END_OF_TURN included."""
+    analyze_body: str
+    analyze_query: str
+    """This view's objective and model as JSON and as the query of a link."""
+
+
+@dataclass(frozen=True)
+class VisualizerContext:
+    choices: Choices
+    view: View | None
+    message: str | None
+    """Why there is no view."""
+    streams: bool
+    """Whether the page's script fetches the generations (after htmx), or the page holds them complete."""
+
+
+@router.get("/")
+async def page(request: Request, state: Annotated[State, Query()], catalog: CatalogDep, engine: EngineDep) -> Response:
+    """The whole page, or to htmx the part of it that the form replaces."""
+    choices, streams = _choices(state, catalog), is_partial(request)
+    if streams:
+        view = await _view(choices, state.position, catalog, engine, generates=False)
+        return render(request, "visualizer/_view.html", VisualizerContext(choices, view, None, streams))
+    try:
+        view = await _view(choices, state.position, catalog, engine, generates=state.generate)
+        context, status = VisualizerContext(choices, view, None, streams), 200
+    except InvalidText as error:
+        context, status = VisualizerContext(choices, None, error.message, streams), 422
+    return render(request, "visualizer/page.html", context, status)
+
+
+def _choices(state: State, catalog: Catalog) -> Choices:
+    recipe = catalog.recipe(state.recipe)
+    for slug, allowed, param in (
+        (state.policy, SWITCH, "policy"),
+        (state.gradient, GRADIENT_CHOICES, "gradient"),
+    ):
+        if slug not in allowed:
+            raise UnknownName(f"{param} is {slug[:64]!a}; allowed: {', '.join(allowed)}", param=param)
+    steps, gap_step = catalog.steps(recipe), catalog.gap_step(recipe)
+    wanted = gap_step if state.step is None else state.step
+    return Choices(
+        recipes=catalog.recipes(),
+        recipe=recipe,
+        prompt=recipe.task.example if state.prompt is None else state.prompt,
+        policies=tuple(MASK_POLICIES[slug] for slug in SWITCH),
+        policy=MASK_POLICIES[state.policy],
+        steps=steps,
+        step=min(steps, key=lambda step: abs(step - wanted)),
+        gap_step=gap_step,
+        gradients=tuple(GRADIENT_CHOICES.values()),
+        gradient=GRADIENT_CHOICES[state.gradient],
+        generate=state.generate,
+    )
+
+
+async def _view(choices: Choices, position: int | None, catalog: Catalog, engine: Engine, *, generates: bool) -> View:
+    recipe = choices.recipe
+    models = [await _trained_model(choices, policy, catalog, engine, generates) for policy in choices.policies]
+    shown = next(model for model in models if model.policy == choices.policy)
+    every = next(model for model in models if model.policy.slug == "unmasked").analysis
+    wanted = shown.analysis.prompt_length - 1 if position is None else position
+    body = {"recipe": recipe.slug, "prompt": choices.prompt, "policy": choices.policy.slug, "step": choices.step}
+    return View(
+        models=tuple(models),
+        shown=shown,
+        groups=group_chips(shown.analysis, choices.gradient, [model.analysis for model in models]),
+        selected=min(max(wanted, 0), len(shown.analysis.positions) - 1),
+        prompt_share=share_of(every.positions[: every.prompt_length - 1]),
+        answer=recipe.task.answer(choices.prompt) + END_OF_TURN,
+        analyze_body=json.dumps(body),
+        analyze_query=urlencode(body),
+    )
+
+
+async def _trained_model(
+    choices: Choices, policy: MaskPolicy, catalog: Catalog, engine: Engine, generates: bool
+) -> TrainedModel:
+    run = catalog.run(choices.recipe, policy.slug)
+    model = run.model(choices.step)
+    analysis = await engine.call(partial(analyze, choices.recipe, model, policy, choices.prompt))
+    generation = None
+    if generates:
+        generation = admit(engine, choices.recipe, model, choices.prompt)
+        async for _ in generation.tokens():
+            pass
+    metrics = run.run.metrics_at(choices.step)
+    return TrainedModel(policy, SWITCH[policy.slug], run.run.seed, metrics, analysis, generation)

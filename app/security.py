@@ -1,0 +1,164 @@
+"""Pure ASGI, outermost first: headers and CSP, host check, cross-origin guard, places in flight, body limits.
+
+Refuses before any work is done, and answers through errors.py. Knows no route.
+"""
+
+import asyncio
+import ipaddress
+from collections import Counter
+from urllib.parse import urlsplit
+
+from fastapi import Request
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.errors import (
+    BodyTooLarge,
+    BodyTooSlow,
+    CrossOrigin,
+    HostNotAllowed,
+    Overloaded,
+    TooManyRequests,
+    respond,
+)
+from app.settings import Settings
+from model.errors import MaskscopeError
+
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
+ALWAYS_ANSWERED = {"/healthz", "/readyz", "/metrics"}
+"""Not counted as places in flight: a full server must still say how it is."""
+
+
+class SecurityHeaders:
+    """Adds HEADERS to every response, refusals included."""
+
+    def __init__(self, app: ASGIApp):
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(HEADERS)
+            await send(message)
+
+        await self.app(scope, receive, send_with_headers)
+
+
+class Guard:
+    """Lets a request through only if its host, origin, number and size are allowed."""
+
+    def __init__(self, app: ASGIApp, settings: Settings):
+        self.app = app
+        self.settings = settings
+        self.in_flight: Counter[str] = Counter()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        client = scope["client"][0] if scope["client"] else ""
+        counted = scope["path"] not in ALWAYS_ANSWERED
+        try:
+            self._check(scope, client, counted)
+            self.in_flight[client] += counted
+            try:
+                received = await self._read_body(scope, receive)
+                if received is not None:
+                    await self.app(scope, received, send)
+            finally:
+                self.in_flight[client] -= counted
+                self.in_flight += Counter()  # drops the clients that have none left
+        except _Refused as refused:
+            await respond(Request(scope), refused.error)(scope, receive, send)
+
+    def _check(self, scope: Scope, client: str, counted: bool) -> None:
+        headers = Headers(scope=scope)
+        hosts = headers.getlist("host")
+        if len(hosts) != 1 or not _host_is_allowed(hosts[0], self.settings):
+            raise _Refused(HostNotAllowed("this server does not go by that host name; see MASKSCOPE_ALLOWED_HOSTS"))
+        if scope["method"] not in SAFE_METHODS and not _same_origin(headers):
+            raise _Refused(CrossOrigin("another site's page may not do this"))
+        if not counted:
+            return
+        if self.in_flight[client] >= self.settings.max_requests_per_client:
+            limit = self.settings.max_requests_per_client
+            raise _Refused(TooManyRequests(f"{limit} requests from this address are in flight; try again"))
+        if self.in_flight.total() >= self.settings.max_requests:
+            raise _Refused(Overloaded(f"{self.settings.max_requests} requests are in flight; try again"))
+
+    async def _read_body(self, scope: Scope, receive: Receive) -> Receive | None:
+        """The request's messages with the body read ahead, within its limits; None if the client left meanwhile."""
+        headers, limit = Headers(scope=scope), self.settings.body_limit_bytes
+        if "content-length" not in headers and "transfer-encoding" not in headers:
+            return receive
+        too_large = BodyTooLarge(f"the body is too large; allowed: {limit} bytes")
+        if int(headers.get("content-length", 0)) > limit:
+            raise _Refused(too_large)
+        body = b""
+        try:
+            async with asyncio.timeout(self.settings.body_timeout_seconds):
+                more = True
+                while more:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        return None
+                    body += message.get("body", b"")
+                    more = message.get("more_body", False)
+                    if len(body) > limit:
+                        raise _Refused(too_large)
+        except TimeoutError as error:
+            seconds = self.settings.body_timeout_seconds
+            raise _Refused(BodyTooSlow(f"the body did not arrive within {seconds:g} s")) from error
+        return _replay(body, receive)
+
+
+class _Refused(Exception):
+    """Carries an error out of the checks; never one that the application itself raised."""
+
+    def __init__(self, error: MaskscopeError):
+        self.error = error
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    first: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def received() -> Message:
+        return first.pop() if first else await receive()
+
+    return received
+
+
+def _host_is_allowed(host: str, settings: Settings) -> bool:
+    """localhost, any IP address (a page elsewhere cannot make a name point to one), and the settings' names."""
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+        _ = urlsplit(f"//{host}").port  # raises for a port that is none
+    except ValueError:
+        return False
+    if name == "localhost" or name in settings.allowed_hosts:
+        return True
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _same_origin(headers: Headers) -> bool:
+    """Browsers say where a request comes from; scripts say nothing, and carry no one's rights."""
+    if headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
+        return False
+    origin = headers.get("origin")
+    return origin is None or urlsplit(origin).netloc == headers["host"]

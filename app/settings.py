@@ -1,0 +1,35 @@
+"""All settings, from the environment (prefix MASKSCOPE_) or the command line. Frozen; every number is bounded."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class Settings(BaseSettings):
+    """Seconds, bytes and counts are in the names."""
+
+    model_config = SettingsConfigDict(env_prefix="MASKSCOPE_", frozen=True, extra="forbid")
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8000
+    allowed_hosts: tuple[str, ...] = ()
+    """Names this server may be called by, besides localhost and any IP address (JSON list)."""
+    trained_folder: Path = ROOT / "model" / "trained"
+
+    queue_size: Annotated[int, Field(ge=1, le=10_000)] = 256
+    """Model calls and generations waiting or running at once; one more is answered 503."""
+    queue_timeout_seconds: Annotated[float, Field(gt=0, le=300)] = 10.0
+    """How long a model call may take in all before it is answered 503."""
+    max_requests: Annotated[int, Field(ge=1, le=10_000)] = 512
+    """Requests in flight at once; one more is answered 503."""
+    max_requests_per_client: Annotated[int, Field(ge=1, le=10_000)] = 256
+    """The same for one address, answered 429. High, since a class may share one address."""
+    body_limit_bytes: Annotated[int, Field(ge=1024, le=10_000_000)] = 65_536
+    body_timeout_seconds: Annotated[float, Field(gt=0, le=300)] = 10.0
+    stream_timeout_seconds: Annotated[float, Field(gt=0, le=3600)] = 30.0
+    """The longest a stream may last, and a reader may stall."""
+    shutdown_timeout_seconds: Annotated[int, Field(ge=1, le=300)] = 5

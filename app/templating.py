@@ -1,0 +1,66 @@
+"""The Jinja environment: autoescaping, strict about missing names, and `static_url()`. Knows no page."""
+
+import hashlib
+from dataclasses import fields
+from functools import cache
+from typing import TYPE_CHECKING
+
+from fastapi import Request
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.responses import HTMLResponse, Response
+
+from app.settings import ROOT
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+STATIC_FOLDER = ROOT / "static"
+
+
+@cache
+def static_url(path: str) -> str:
+    """The address of a static file, with a part of its content's hash so that a changed file is fetched anew."""
+    digest = hashlib.sha256((STATIC_FOLDER / path).read_bytes()).hexdigest()
+    return f"/static/{path}?v={digest[:12]}"
+
+
+def is_partial(request: Request) -> bool:
+    """True if htmx asks for a fragment, not for a whole page (as it does to restore history)."""
+    return request.headers.get("hx-request-type") == "partial"
+
+
+def render(request: Request, template: str, context: "DataclassInstance", status: int = 200) -> Response:
+    """A template filled with a context's fields."""
+    values = {field.name: getattr(context, field.name) for field in fields(context)}
+    html = ENVIRONMENT.get_template(template).render(values, request=request)
+    # The same address answers whole pages and fragments; a cache must not serve one for the other.
+    return HTMLResponse(html, status, {"Cache-Control": "no-store", "Vary": "HX-Request-Type"})
+
+
+def percent(value: float, digits: int = 0) -> str:
+    """0.934 -> `93 %`, with the space that typesetters put."""
+    return f"{100 * value:.{digits}f} %"
+
+
+def significant(value: float) -> str:
+    """Two significant digits, aligned minus sign: 0.0123 -> `0.012`, -0.5 -> `−0.50`, 0 -> `0`."""
+    if value == 0:
+        return "0"
+    text = f"{value:.2g}" if abs(value) < 0.001 else f"{value:#.2g}"
+    return text.replace("-", "\N{MINUS SIGN}").rstrip(".")
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(ROOT / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals["static_url"] = static_url
+    environment.filters |= {"percent": percent, "significant": significant}
+    return environment
+
+
+ENVIRONMENT = _environment()

@@ -1,0 +1,140 @@
+"""One conversation under one loss mask and one model, as plain values: what a page or a script shows.
+
+In: a recipe, a model, a prompt. Out: an Analysis. Raises for a prompt or response the recipe cannot read.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from model.attribution import attribute
+from model.batches import make_batch
+from model.chat import Message, SegmentKind, render
+from model.errors import OutOfRange
+from model.gpt import GPT
+from model.masks import MaskPolicy
+from model.recipes import Recipe
+
+
+@dataclass(frozen=True)
+class Prediction:
+    token: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class Gradient:
+    """The four numbers of attribution.py for one position."""
+
+    logit_norm: float
+    parameter_norm: float
+    share: float
+    input_norm: float
+
+
+@dataclass(frozen=True)
+class Position:
+    """Position t: reads token t, is scored on token t+1."""
+
+    position: int
+    input: str
+    target: str
+    input_segment: SegmentKind
+    target_segment: SegmentKind
+    supervised: bool
+    loss: float
+    """-log p(target) in nats, whether or not it counts; only supervised positions enter the sequence's loss."""
+    target_probability: float
+    gradient: Gradient
+    predictions: tuple[Prediction, ...]
+    """The most likely next tokens, most likely first."""
+
+
+@dataclass(frozen=True)
+class Analysis:
+    tokens: tuple[str, ...]
+    token_ids: tuple[int, ...]
+    prompt_length: int
+    """P: tokens before the first answer token."""
+    sequence_length: int
+    """T: all tokens; there are T-1 positions."""
+    supervised_count: int
+    ignored_count: int
+    loss: float | None
+    """Mean over the supervised positions in nats; None if there are none."""
+    positions: tuple[Position, ...]
+    similarity: tuple[tuple[float, ...], ...]
+    """Cosine of the parameter gradients of each pair of positions; 0 for ignored ones."""
+
+
+def analyze(
+    recipe: Recipe, model: GPT, policy: MaskPolicy, prompt: str, response: str | None = None, *, top_k: int = 5
+) -> Analysis:
+    """Losses, predictions and gradients of `<prompt>response#`; the response defaults to the task's right answer.
+
+    Raises:
+        InvalidText: characters outside the alphabet, or a prompt of a length the task does not have.
+        OutOfRange: the response does not fit into the model's context, or top_k exceeds the vocabulary.
+    """
+    recipe.task.check_prompt(prompt)
+    if top_k > recipe.tokenizer.vocab_size:
+        raise OutOfRange(f"top_k is {top_k}; allowed: 1 to {recipe.tokenizer.vocab_size}", param="top_k")
+    rendered = render(recipe.task.conversation(prompt, response), recipe.tokenizer)
+    too_many = len(rendered.token_ids) - 1 - recipe.model.context_length
+    if too_many > 0:
+        allowed = len(rendered.token_ids) - rendered.prompt_length - 1 - too_many
+        raise OutOfRange(f"the response is too long; allowed after this prompt: {allowed} characters", param="response")
+    batch = make_batch([rendered], policy, recipe.tokenizer.pad_id)
+    attribution = attribute(model, batch)
+    losses = _losses(attribution.logits_TV, rendered.token_ids).tolist()
+    tokens, segments = recipe.tokenizer.tokens, rendered.segment_kinds()
+    top_values, top_ids = (t.tolist() for t in attribution.logits_TV.softmax(-1).topk(top_k))
+    supervised = batch.supervised_BT[0].tolist()
+    quantities = zip(
+        attribution.logit_norm_T.tolist(),
+        attribution.parameter_norm_T.tolist(),
+        attribution.share_T.tolist(),
+        attribution.input_norm_T.tolist(),
+        strict=True,
+    )
+    positions = tuple(
+        Position(
+            position=t,
+            input=tokens[rendered.token_ids[t]],
+            target=tokens[rendered.token_ids[t + 1]],
+            input_segment=segments[t],
+            target_segment=segments[t + 1],
+            supervised=supervised[t],
+            loss=losses[t],
+            target_probability=math.exp(-losses[t]),
+            gradient=Gradient(*numbers),
+            predictions=tuple(Prediction(tokens[i], p) for i, p in zip(top_ids[t], top_values[t], strict=True)),
+        )
+        for t, numbers in enumerate(quantities)
+    )
+    count = sum(supervised)
+    return Analysis(
+        tokens=tuple(tokens[i] for i in rendered.token_ids),
+        token_ids=rendered.token_ids,
+        prompt_length=rendered.prompt_length,
+        sequence_length=len(rendered.token_ids),
+        supervised_count=count,
+        ignored_count=len(positions) - count,
+        loss=sum(p.loss for p in positions if p.supervised) / count if count else None,
+        positions=positions,
+        similarity=tuple(tuple(row) for row in attribution.similarity_TT.tolist()),
+    )
+
+
+def prompt_ids(recipe: Recipe, prompt: str) -> tuple[int, ...]:
+    """The ids of `<prompt>`, ready for the model to answer. Raises InvalidText as `analyze` does."""
+    recipe.task.check_prompt(prompt)
+    return render([Message("user", prompt)], recipe.tokenizer, generation_prompt=True).token_ids
+
+
+def _losses(logits_TV: Tensor, token_ids: tuple[int, ...]) -> Tensor:
+    """-log p(next token) in nats for each position, ignored ones too."""
+    targets_T1 = torch.tensor(token_ids[1:])[:, None]
+    return -logits_TV.log_softmax(-1).gather(1, targets_T1)[:, 0]

@@ -1,0 +1,39 @@
+"""The errors a user can cause, as a tree. Each says what was given and what is allowed.
+
+Every error also is the standard-library error it refines. `param` names the field at fault, `code` is a stable slug.
+"""
+
+
+class MaskscopeError(Exception):
+    """Base of everything a user can cause."""
+
+    code = "invalid"
+
+    def __init__(self, message: str, *, param: str | None = None):
+        super().__init__(message)
+        self.message = message
+        self.param = param
+
+
+class InvalidText(MaskscopeError, ValueError):
+    """A text that a recipe cannot read: wrong characters, too short or too long."""
+
+    code = "invalid_text"
+
+
+class OutOfRange(MaskscopeError, ValueError):
+    """A number or a combination outside of what the model allows."""
+
+    code = "out_of_range"
+
+
+class UnknownName(MaskscopeError, LookupError):
+    """A recipe, policy or step that does not exist here."""
+
+    code = "not_found"
+
+
+class BrokenRun(MaskscopeError, OSError):
+    """A run folder with a file missing, truncated, altered or unreadable. The message names the file."""
+
+    code = "broken_run"

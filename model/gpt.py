@@ -1,0 +1,143 @@
+"""A decoder-only transformer that computes exactly what GPT-2 computes: pre-LN, learned positions, GELU (tanh),
+tied embeddings. In: token ids. Out: logits. Knows no tokenizer, mask policy or task.
+
+Source: Radford et al. 2019, "Language Models are Unsupervised Multitask Learners"; no dropout, since these models
+see fresh data at every step.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+@dataclass(frozen=True)
+class GPTConfig:
+    vocab_size: int
+    context_length: int
+    """The most positions a sequence may have."""
+    layers: int
+    heads: int
+    width: int
+
+
+class KVCache:
+    """Keys and values of the columns seen so far, for B rows: tensors of shape (layers, B, H, columns, K).
+
+    Rows padded on the left may together need more columns than one row has positions.
+    """
+
+    def __init__(self, config: GPTConfig, rows: int, columns: int):
+        shape = (config.layers, rows, config.heads, columns, config.width // config.heads)
+        self.keys, self.values = torch.empty(shape), torch.empty(shape)
+        self.length = 0
+        """Columns filled, the same for every row."""
+
+    def extend(self, layer: int, keys_BHTK: Tensor, values_BHTK: Tensor) -> tuple[Tensor, Tensor]:
+        """Store the keys and values of T new columns of a layer; returns those of all columns, (B, H, S, K)."""
+        stop = self.length + keys_BHTK.shape[2]
+        keys, values = self.keys[layer], self.values[layer]
+        keys[:, :, self.length : stop] = keys_BHTK
+        values[:, :, self.length : stop] = values_BHTK
+        return keys[:, :, :stop], values[:, :, :stop]
+
+
+class Attention(nn.Module):
+    """Causal self-attention with H heads of width K."""
+
+    def __init__(self, config: GPTConfig):
+        super().__init__()
+        assert config.width % config.heads == 0, (config.width, config.heads)
+        self.heads = config.heads
+        self.qkv = nn.Linear(config.width, 3 * config.width)
+        self.out = nn.Linear(config.width, config.width)
+
+    def forward(self, x_BTD: Tensor, visible: Tensor | None, cache: KVCache | None, layer: int) -> Tensor:
+        B, T, D = x_BTD.shape
+        qkv_3BHTK = self.qkv(x_BTD).view(B, T, 3, self.heads, D // self.heads).permute(2, 0, 3, 1, 4)
+        queries, keys, values = qkv_3BHTK.unbind(0)
+        if cache is not None:
+            keys, values = cache.extend(layer, keys, values)
+        mixed_BHTK = F.scaled_dot_product_attention(
+            queries, keys, values, attn_mask=visible, is_causal=visible is None and T > 1
+        )
+        return self.out(mixed_BHTK.transpose(1, 2).reshape(B, T, D))
+
+
+class Block(nn.Module):
+    """x + attention(norm(x)), then x + mlp(norm(x))."""
+
+    def __init__(self, config: GPTConfig):
+        super().__init__()
+        self.norm_1 = nn.LayerNorm(config.width)
+        self.attention = Attention(config)
+        self.norm_2 = nn.LayerNorm(config.width)
+        self.expand = nn.Linear(config.width, 4 * config.width)
+        self.contract = nn.Linear(4 * config.width, config.width)
+
+    def forward(self, x_BTD: Tensor, visible: Tensor | None, cache: KVCache | None, layer: int) -> Tensor:
+        x_BTD = x_BTD + self.attention(self.norm_1(x_BTD), visible, cache, layer)
+        return x_BTD + self.contract(F.gelu(self.expand(self.norm_2(x_BTD)), approximate="tanh"))
+
+
+class GPT(nn.Module):
+    """Token ids (B, T) -> logits (B, T, V)."""
+
+    def __init__(self, config: GPTConfig, generator: torch.Generator | None = None):
+        """Weights are drawn from `generator` as GPT-2 draws them; without one they are left for a checkpoint to fill."""
+        super().__init__()
+        self.config = config
+        self.token_embedding = nn.Embedding(config.vocab_size, config.width)
+        self.position_embedding = nn.Embedding(config.context_length, config.width)
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
+        self.norm = nn.LayerNorm(config.width)
+        self.head = nn.Linear(config.width, config.vocab_size, bias=False)
+        self.head.weight = self.token_embedding.weight
+        if generator is not None:
+            self._initialize(generator)
+
+    def forward(
+        self,
+        tokens_BT: Tensor,
+        *,
+        positions_BT: Tensor | None = None,
+        visible_B1TS: Tensor | None = None,
+        cache: KVCache | None = None,
+    ) -> Tensor:
+        """Logits (B, T, V) of the token after each input token.
+
+        Without `visible_B1TS` attention is causal over the given tokens (after a cache: one new token sees all). With it,
+        True marks what each position may attend to. `positions_BT` default to the count of tokens before.
+        """
+        T = tokens_BT.shape[1]
+        seen = cache.length if cache is not None else 0
+        assert seen == 0 or T == 1 or visible_B1TS is not None, "several new tokens after a cache need a visible mask"
+        if positions_BT is None:
+            assert seen + T <= self.config.context_length, (seen, T, self.config.context_length)
+            place_TD = self.position_embedding.weight[seen : seen + T]
+        else:
+            place_TD = self.position_embedding(positions_BT)
+        x_BTD = self.token_embedding(tokens_BT) + place_TD
+        for layer, block in enumerate(self.blocks):
+            x_BTD = block(x_BTD, visible_B1TS, cache, layer)
+        if cache is not None:
+            cache.length += T
+        return self.head(self.norm(x_BTD))
+
+    def parameter_count(self) -> int:
+        return sum(p.numel() for p in self.parameters())
+
+    @torch.no_grad()
+    def _initialize(self, generator: torch.Generator) -> None:
+        """Normal(0, 0.02), the projections into the residual stream scaled by 1/sqrt(2 layers); biases 0, norms 1."""
+        for name, parameter in self.named_parameters():
+            if "norm" in name:
+                parameter.fill_(1.0 if name.endswith("weight") else 0.0)
+            elif name.endswith("bias"):
+                parameter.zero_()
+            else:
+                residual = name.endswith(("out.weight", "contract.weight"))
+                std = 0.02 / math.sqrt(2 * self.config.layers) if residual else 0.02
+                parameter.normal_(0.0, std, generator=generator)
