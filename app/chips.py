@@ -1,9 +1,9 @@
 """Analyses as token chips with bars: what every page that shows a mask draws. In: analyses. Out: plain view data.
 
-Numbers are scaled here, never invented: a bar's height is its value against the largest one shown on the page.
+Numbers are scaled here, never invented: a bar's height is its value against the largest of its view.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -82,11 +82,11 @@ class ChipGroup:
     chips: tuple[Chip, ...]
 
 
-def group_chips(shown: Analysis, choice: GradientChoice, compared: Sequence[Analysis]) -> tuple[ChipGroup, ...]:
-    """The chips of one analysis, with bars on the scale that all compared analyses share."""
-    values = [_value(p, choice) for analysis in compared for p in analysis.positions]
+def group_chips(analysis: Analysis, choice: GradientChoice) -> tuple[ChipGroup, ...]:
+    """The chips of an analysis, the tallest bar as high as the box."""
+    values = [_value(p, choice) for p in analysis.positions]
     lowest, highest = min(0.0, *values), max(0.0, *values)
-    chips = (Chip(p, _bar(_value(p, choice), lowest, highest)) for p in shown.positions)
+    chips = (Chip(p, _bar(value, lowest, highest)) for p, value in zip(analysis.positions, values, strict=True))
     return tuple(
         ChipGroup(kind, SEGMENT_TITLES[kind], tuple(group))
         for kind, group in groupby(chips, key=lambda chip: chip.position.target_segment)

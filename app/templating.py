@@ -1,6 +1,7 @@
 """The Jinja environment: autoescaping, strict about missing names, and `static_url()`. Knows no page."""
 
 import hashlib
+import math
 from dataclasses import fields
 from functools import cache
 from typing import TYPE_CHECKING
@@ -42,12 +43,17 @@ def percent(value: float, digits: int = 0) -> str:
     return f"{100 * value:.{digits}f} %"
 
 
-def significant(value: float) -> str:
-    """Two significant digits, aligned minus sign: 0.0123 -> `0.012`, -0.5 -> `−0.50`, 0 -> `0`."""
+def compact(value: float) -> str:
+    """At most two significant digits in at most six characters: 19, 1.1, 0.14, 0.004, 6e−5, and 0 only for exactly 0."""
     if value == 0:
         return "0"
-    text = f"{value:.2g}" if abs(value) < 0.001 else f"{value:#.2g}"
-    return text.replace("-", "\N{MINUS SIGN}").rstrip(".")
+    if abs(value) < 0.001:
+        digits, exponent = f"{value:.0e}".split("e")
+        text = f"{digits}e{int(exponent)}"
+    else:
+        decimals = next(d for limit, d in ((0.01, 3), (1, 2), (10, 1), (math.inf, 0)) if abs(value) < limit)
+        text = f"{value:.{decimals}f}"
+    return text.replace("-", "\N{MINUS SIGN}")
 
 
 def _environment() -> Environment:
@@ -59,7 +65,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.globals["static_url"] = static_url
-    environment.filters |= {"percent": percent, "significant": significant}
+    environment.filters |= {"percent": percent, "compact": compact}
     return environment
 
 

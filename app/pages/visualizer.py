@@ -149,7 +149,7 @@ async def _view(choices: Choices, position: int | None, catalog: Catalog, engine
     return View(
         models=tuple(models),
         shown=shown,
-        groups=group_chips(shown.analysis, choices.gradient, [model.analysis for model in models]),
+        groups=group_chips(shown.analysis, choices.gradient),
         selected=min(max(wanted, 0), len(shown.analysis.positions) - 1),
         prompt_share=share_of(every.positions[: every.prompt_length - 1]),
         answer=recipe.task.answer(choices.prompt) + END_OF_TURN,

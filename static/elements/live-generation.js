@@ -1,0 +1,137 @@
+// <live-generation data-recipe data-step data-prompt data-state>: streams the answer of each model named by a lane's
+// data-policy into it. data-state says what the server rendered: `idle`, `complete`, or `stream`: left to this element.
+// Tokens come faster than one can read, so they are shown one every PACE milliseconds. Emits `generated` per lane.
+
+const PACE = 140;
+
+class LiveGeneration extends HTMLElement {
+  static observedAttributes = ["data-recipe", "data-step", "data-prompt", "data-state"];
+
+  connectedCallback() {
+    this.start = this.querySelector(".start");
+    this.stop = this.querySelector(".stop");
+    this.stop.hidden = false;
+    this.start.addEventListener("click", (event) => this.onStart(event));
+    this.stop.addEventListener("click", () => this.running?.abort());
+    this.refresh();
+  }
+
+  disconnectedCallback() {
+    this.running?.abort();
+  }
+
+  // The server's answer to the form is morphed into this element, attribute by attribute: look once all are there.
+  attributeChangedCallback(_, before, now) {
+    if (!this.start || before === now || this.pending) return;
+    this.pending = true;
+    queueMicrotask(() => {
+      this.pending = false;
+      this.refresh();
+    });
+  }
+
+  refresh() {
+    const { recipe, step, prompt, state } = this.dataset;
+    const key = [recipe, step, prompt].join(" ");
+    if (state === "stream" && key !== this.shown) this.run();
+    else if (state === "idle" && this.shown !== undefined) this.clear();
+    if (state !== "idle") this.shown = key;
+  }
+
+  // Once there is an answer, asking again needs no new page.
+  onStart(event) {
+    if (this.dataset.state === "idle") return;
+    event.preventDefault();
+    this.run();
+  }
+
+  clear() {
+    this.running?.abort();
+    this.shown = undefined;
+    for (const part of this.querySelectorAll(".tokens, .outcome")) part.replaceChildren();
+  }
+
+  async run() {
+    this.running?.abort();
+    const running = (this.running = new AbortController());
+    this.stop.disabled = false;
+    await Promise.all([...this.querySelectorAll("[data-policy]")].map((lane) => this.fill(lane, running.signal)));
+    if (this.running === running) this.stop.disabled = true;
+  }
+
+  async fill(lane, signal) {
+    const tokens = lane.querySelector(".tokens");
+    const outcome = lane.querySelector(".outcome");
+    tokens.replaceChildren();
+    outcome.textContent = "…";
+    let count = 0;
+    try {
+      for await (const { event, data } of this.ask(lane.dataset.policy, signal)) {
+        if (event === "token") {
+          tokens.append(cell(data.token));
+          count += 1;
+          await pause(PACE, signal);
+        } else if (event === "done") {
+          outcome.textContent = ending(data, lane.dataset.answer);
+          this.dispatchEvent(new CustomEvent("generated", { bubbles: true, detail: data }));
+        } else if (event === "error") {
+          outcome.textContent = `Failed: ${data.error.message}.`;
+        }
+      }
+    } catch (error) {
+      if (signal.aborted && this.running?.signal !== signal) return; // a newer run owns the lane
+      outcome.textContent = signal.aborted ? `Stopped by you after ${count} tokens.` : `Failed: ${error.message}.`;
+    }
+  }
+
+  async *ask(policy, signal) {
+    const { recipe, prompt, step } = this.dataset;
+    const response = await fetch("/api/v1/generate", {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ recipe, policy, prompt, step: Number(step), stream: true }),
+      signal,
+    });
+    if (!response.ok) throw new Error((await response.json()).error.message);
+    yield* events(response.body.pipeThrough(new TextDecoderStream()));
+  }
+}
+
+// Server-sent events of a stream of text: blocks of `field: value` lines, separated by an empty line.
+async function* events(stream) {
+  let text = "";
+  const reader = stream.getReader();
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) return;
+    text += value.replaceAll("\r", "");
+    const blocks = text.split("\n\n");
+    text = blocks.pop();
+    for (const block of blocks) {
+      const fields = Object.fromEntries(block.split("\n").map((line) => line.match(/^(\w*): ?(.*)$/)?.slice(1) ?? []));
+      if (fields.data) yield { event: fields.event, data: JSON.parse(fields.data) };
+    }
+  }
+}
+
+function cell(token) {
+  const span = document.createElement("span");
+  span.className = token === "#" ? "token end" : "token";
+  span.textContent = token;
+  return span;
+}
+
+function ending({ completion, tokens, finish_reason: reason }, answer) {
+  const count = tokens.length;
+  const how = reason === "stop" ? `Stopped at # after ${count} tokens` : `Cut off at the cap of ${count} tokens: it never wrote #`;
+  return `${how}: ${completion === answer ? "right ✓" : "wrong ✗"}.`;
+}
+
+function pause(milliseconds, signal) {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, milliseconds);
+    signal.addEventListener("abort", () => (clearTimeout(timer), reject(signal.reason)), { once: true });
+  });
+}
+
+customElements.define("live-generation", LiveGeneration);
