@@ -1,0 +1,88 @@
+"""Real Chromium on the served product. Any console error, page error or request to another host fails the test."""
+
+import os
+import shutil
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+MISSING = "no Chromium found: the browser tests need Debian's package `chromium` (apt-get install chromium)"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Without a browser: a failure under CI, a loud skip elsewhere."""
+    if CHROMIUM or os.environ.get("CI") == "true":
+        return
+    for item in items:
+        if "tests/browser/" in item.path.as_posix():
+            item.add_marker(pytest.mark.skip(reason=MISSING))
+    warnings.warn(pytest.PytestWarning(MISSING), stacklevel=1)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    assert CHROMIUM, MISSING
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def screenshots() -> Path:
+    """The folder for pictures to look at, ignored by git."""
+    folder = Path(__file__).resolve().parents[2] / "screenshots"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture
+def open_page(browser: Browser, live_server: str) -> Iterator[Callable[..., Page]]:
+    """Opens pages of the product: `open_page(path, **context_options)`. So many problems are expected."""
+    problems: list[str] = []
+    contexts = []
+
+    def open_one(path: str = "/", *, expected_problems: int = 0, **options: object) -> Page:
+        context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **options}, base_url=live_server)
+        context.set_default_timeout(10_000)
+        contexts.append(context)
+        page = context.new_page()
+        tolerated = [expected_problems]
+
+        def note(problem: str) -> None:
+            if tolerated[0] > 0:
+                tolerated[0] -= 1
+            else:
+                problems.append(problem)
+
+        def on_console(message: ConsoleMessage) -> None:
+            if message.type in ("error", "warning"):
+                note(f"console: {message.text} {message.location}")
+
+        def on_request(request: Request) -> None:
+            if not request.url.startswith(live_server):
+                note(f"request to another host: {request.url}")
+
+        page.on("console", on_console)
+        page.on("pageerror", lambda error: note(f"page error: {error}"))
+        page.on("request", on_request)
+        page.goto(path)
+        return page
+
+    yield open_one
+    for context in contexts:
+        context.close()
+    assert problems == []

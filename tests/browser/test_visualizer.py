@@ -1,0 +1,260 @@
+"""The visualizer as people use it: mouse, keyboard, phone, projector, without JavaScript."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+OpenPage = Callable[..., Page]
+
+
+def heights_of_bars(page: Page) -> list[float]:
+    return page.eval_on_selector_all(".bar rect", "bars => bars.map(bar => Number(bar.getAttribute('height')))")
+
+
+def outcomes(page: Page) -> list[str]:
+    return [text.strip() for text in page.locator(".outcome").all_inner_texts()]
+
+
+def generate(page: Page) -> None:
+    page.get_by_role("button", name="Generate").click()
+    expect(page.locator(".outcome").nth(0)).to_contain_text("Stopped at #")
+    expect(page.locator(".outcome").nth(1)).to_contain_text("Stopped at #")
+
+
+def test_first_view_shows_the_gap_and_the_shift_by_one(open_page: OpenPage) -> None:
+    page = open_page("/")
+    inputs = page.locator(".chip .input").all_inner_texts()
+    targets = page.locator(".chip .target").all_inner_texts()
+    assert "".join(inputs) == "<hello>olleh"
+    assert "".join(targets) == "hello>olleh#"
+    assert page.locator(".chip .word").all_inner_texts() == ["ignored"] * 6 + ["trained"] * 6
+    on, off = (float(text.split()[0]) for text in page.locator(".numbers b").all_inner_texts()[:2])
+    assert on >= 90
+    assert on - off > 10
+
+
+def test_the_key_m_switches_mask_and_model_together(open_page: OpenPage) -> None:
+    page = open_page("/")
+    before = heights_of_bars(page)
+    assert before[:6] == [0] * 6
+    page.keyboard.press("m")
+    expect(page.locator(".change")).to_contain_text("Mask off")
+    expect(page).to_have_url(re.compile("policy=unmasked"))
+    assert page.locator(".chip .word").all_inner_texts() == ["trained"] * 12
+    after = heights_of_bars(page)
+    assert min(after[:6]) > 0
+    page.keyboard.press("m")
+    expect(page.locator(".change")).to_contain_text("Mask on")
+    assert heights_of_bars(page) == before
+
+
+def test_m_typed_into_the_word_is_a_letter(open_page: OpenPage) -> None:
+    page = open_page("/")
+    page.get_by_label("Type a word").fill("")
+    page.keyboard.type("mom")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile("prompt=mom"))
+    expect(page.locator(".chip")).to_have_count(8)
+    expect(page.locator(".change")).to_contain_text("Mask on")
+
+
+def test_arrow_keys_choose_a_chip_and_the_detail_follows(open_page: OpenPage) -> None:
+    page = open_page("/")
+    expect(page.locator("#detail-heading")).to_have_text("Position 6: reads >, target o")
+    page.locator("#position-6").focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#detail-heading")).to_have_text("Position 7: reads o, target l")
+    expect(page.locator("#position-7")).to_be_focused()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#detail-heading")).to_have_text("Position 8: reads l, target l")
+    page.locator("#chip-2").click()
+    expect(page.locator("#detail-heading")).to_have_text("Position 2: reads e, target l")
+    expect(page.locator(".detail .card.prompt-masked")).to_contain_text("ignored here")
+
+
+def test_back_and_forward_restore_the_whole_state(open_page: OpenPage) -> None:
+    page = open_page("/?prompt=cat")
+    page.keyboard.press("m")
+    expect(page.locator(".change")).to_contain_text("Mask off")
+    page.locator("#step-3000 + span").click()
+    expect(page).to_have_url(re.compile("step=3000"))
+    page.go_back()
+    expect(page.locator("#step-1000")).to_be_checked()
+    expect(page.locator(".change")).to_contain_text("Mask off")
+    page.go_back()
+    expect(page.locator(".change")).to_contain_text("Mask on")
+    expect(page.locator("#prompt")).to_have_value("cat")
+    page.go_forward()
+    expect(page.locator(".change")).to_contain_text("Mask off")
+    expect(page.locator("#policy-unmasked")).to_be_checked()
+    page.keyboard.press("m")
+    expect(page.locator(".change")).to_contain_text("Mask on")
+
+
+def test_the_step_shows_the_gap_closing(open_page: OpenPage) -> None:
+    page = open_page("/")
+    page.locator("#step-3000 + span").click()
+    expect(page.locator(".conditions")).to_contain_text("step 3,000")
+    on, off = (float(text.split()[0]) for text in page.locator(".numbers b").all_inner_texts()[:2])
+    assert min(on, off) >= 99
+
+
+def test_the_gradient_choice_changes_bars_and_explains_itself(open_page: OpenPage) -> None:
+    page = open_page("/")
+    page.locator("#gradient-input_norm + span").click()
+    expect(page.locator(".sentence")).to_contain_text("flows back through attention")
+    assert min(heights_of_bars(page)) > 0, "the answer's loss reaches the embeddings of the prompt"
+
+
+def test_both_models_stream_their_answers_until_the_stop(open_page: OpenPage) -> None:
+    page = open_page("/?prompt=hello&step=3000")
+    page.get_by_role("button", name="Generate").click()
+    expect(page.locator(".lane").nth(0).locator(".token").nth(1)).to_be_visible()
+    assert page.locator(".lane").nth(0).locator(".token").count() < 6, "tokens come one by one"
+    expect(page.locator(".outcome").nth(0)).to_have_text("Stopped at # after 6 tokens: right ✓.")
+    expect(page.locator(".outcome").nth(1)).to_have_text("Stopped at # after 6 tokens: right ✓.")
+    assert page.locator(".lane .end").all_inner_texts() == ["#", "#"]
+    page.keyboard.press("m")
+    expect(page.locator(".change")).to_contain_text("Mask off")
+    assert page.locator(".tokens").all_inner_texts() == ["olleh#", "olleh#"], "the switch leaves the answers alone"
+
+
+def test_stop_ends_a_stream_and_generate_starts_anew(open_page: OpenPage) -> None:
+    page = open_page("/?prompt=abcdefghij&step=3000")
+    page.get_by_role("button", name="Generate").click()
+    expect(page.locator(".lane").nth(0).locator(".token").nth(0)).to_be_visible()
+    page.get_by_role("button", name="Stop").click()
+    expect(page.locator(".outcome").nth(0)).to_contain_text("Stopped by you after")
+    expect(page.get_by_role("button", name="Stop")).to_be_disabled()
+    generate(page)
+    assert page.locator(".tokens").all_inner_texts() == ["jihgfedcba#", "jihgfedcba#"]
+
+
+def test_a_new_word_is_answered_anew(open_page: OpenPage) -> None:
+    page = open_page("/?prompt=cat&step=3000")
+    generate(page)
+    page.get_by_label("Type a word").fill("dog")
+    page.keyboard.press("Enter")
+    expect(page.locator(".tokens").nth(0)).to_have_text("god#")
+    expect(page.locator(".outcome").nth(1)).to_contain_text("right")
+    assert page.locator(".given").all_inner_texts() == ["<dog>", "<dog>"]
+
+
+def test_nothing_jumps_while_streaming(open_page: OpenPage) -> None:
+    page = open_page("/?prompt=abcdefghij&step=3000&generate=1")
+    page.evaluate(
+        "() => { window.shifts = 0; new PerformanceObserver(list => { for (const entry of list.getEntries())"
+        " window.shifts += entry.value; }).observe({ type: 'layout-shift' }); }"
+    )
+    before = page.evaluate("document.documentElement.scrollHeight")
+    page.get_by_role("button", name="Generate").scroll_into_view_if_needed()
+    generate(page)
+    assert page.evaluate("document.documentElement.scrollHeight") == before
+    assert page.evaluate("window.shifts") < 0.01
+
+
+def test_two_visitors_stream_at_once(open_page: OpenPage) -> None:
+    first, second = open_page("/?prompt=abcdefghij&step=3000"), open_page("/?prompt=hi&step=3000")
+    first.get_by_role("button", name="Generate").click()
+    generate(second)
+    assert not outcomes(first)[0].startswith("Stopped"), "the second did not wait for the first"
+    expect(first.locator(".outcome").nth(0)).to_contain_text("right")
+
+
+def test_a_word_that_cannot_be_read_is_explained_and_the_view_stays(open_page: OpenPage) -> None:
+    page = open_page("/", expected_problems=1)
+    page.get_by_label("Type a word").fill("Caf<i>")
+    page.keyboard.press("Enter")
+    expect(page.locator("#notice")).to_contain_text("'C' (U+0043); allowed: a-z")
+    expect(page.locator(".chip")).to_have_count(12)
+    assert "Caf" not in page.url
+    page.get_by_label("Type a word").fill("cat")
+    page.keyboard.press("Enter")
+    expect(page.locator(".chip")).to_have_count(8)
+    expect(page.locator("#notice")).to_have_text("")
+
+
+def test_everything_works_without_javascript(open_page: OpenPage) -> None:
+    page = open_page("/", java_script_enabled=False, expected_problems=1)  # a JSON document names no icon of its own
+    page.get_by_label("Type a word").fill("cat")
+    page.locator("#policy-unmasked").check(force=True)
+    page.get_by_role("button", name="Show").click()
+    assert page.locator(".chip .word").all_inner_texts() == ["trained"] * 8
+    page.get_by_role("button", name="Generate").click()
+    assert all("Stopped at # after" in text for text in outcomes(page))
+    page.locator("#position-3").check(force=True)
+    page.get_by_role("button", name="Show").click()
+    assert page.locator("#detail-heading").inner_text().startswith("Position 3")
+    page.get_by_role("link", name="Open the JSON").click()
+    assert '"policy":"unmasked"' in page.content()
+
+
+def test_the_keyboard_alone_reaches_everything(open_page: OpenPage) -> None:
+    page = open_page("/?step=3000")
+    reached = []
+    for _ in range(20):
+        page.keyboard.press("Tab")
+        reached.append(page.evaluate("document.activeElement.id || document.activeElement.textContent.trim()"))
+        outline = page.evaluate(
+            "() => { const e = document.activeElement, near = e.nextElementSibling, around = e.closest('.chip');"
+            "return [e, near, around].some(x => x && getComputedStyle(x).outlineStyle !== 'none'); }"
+        )
+        assert outline, f"focus on {reached[-1]} cannot be seen"
+        if reached[-1] == "Generate":
+            break
+    assert reached == [
+        "Skip to the page",
+        "Maskscope",
+        "prompt",
+        "Show",
+        "1 to 10 letters",
+        "exactly 4 letters",
+        "policy-prompt-masked",
+        "position-6",
+        "gradient-parameter_norm",
+        "step-3000",
+        "Generate",
+    ]
+    page.keyboard.press("Enter")
+    expect(page.locator(".outcome").nth(0)).to_contain_text("right")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") in ("Stop", "Open the JSON")
+
+
+def test_every_recipe_has_its_page(open_page: OpenPage) -> None:
+    page = open_page("/")
+    page.get_by_role("link", name="exactly 4 letters").click()
+    expect(page.locator("#prompt")).to_have_value("abcd")
+    assert "".join(page.locator(".chip .target").all_inner_texts()) == "abcd>dcba#"
+    assert page.locator(".numbers b").all_inner_texts()[2:] == ["5", "5", "50 %"]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("policy", ["prompt-masked", "unmasked"])
+def test_axe_finds_nothing(open_page: OpenPage, scheme: str, policy: str) -> None:
+    page = open_page(f"/?policy={policy}&generate=1", color_scheme=scheme, reduced_motion="reduce")
+    results = Axe().run(page)
+    assert results.violations_count == 0, results.generate_report()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("width", "height"), [(390, 844), (1280, 800), (1920, 1080)])
+def test_pictures_fit_their_width(open_page: OpenPage, screenshots: Path, width: int, height: int, scheme: str) -> None:
+    for name, address in {
+        "mask-on": "/",
+        "mask-off": "/?policy=unmasked",
+        "long": "/?prompt=abcdefghij&gradient=share&policy=unmasked",
+        "reverse4": "/?recipe=reverse4",
+        "missing": "/?recipe=none",
+    }.items():
+        failed = int(name == "missing")
+        viewport = {"width": width, "height": height}
+        page = open_page(address, viewport=viewport, color_scheme=scheme, expected_problems=failed)
+        if name == "mask-off":
+            generate(page)
+        page.screenshot(path=screenshots / f"{name}-{width}-{scheme}.png", full_page=True)
+        assert page.evaluate("document.documentElement.scrollWidth") == width, f"{name} scrolls sideways"
