@@ -1,0 +1,49 @@
+"""Models that many tests read. They are shared, so a test that writes to one copies it first."""
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import pytest
+import torch
+
+from model.checkpoints import load_model, read_run
+from model.gpt import GPT, GPTConfig
+
+TRAINED = Path(__file__).resolve().parents[2] / "model" / "trained"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_torch_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def trained_model() -> Callable[[str, str, int], GPT]:
+    """A shipped checkpoint by recipe, policy and step."""
+
+    @cache
+    def load(recipe: str, policy: str, step: int) -> GPT:
+        run = read_run(TRAINED / recipe / policy)
+        return load_model(
+            TRAINED / recipe / policy,
+            run,
+            next(checkpoint for checkpoint in run.checkpoints if checkpoint.step == step),
+        )
+
+    return load
+
+
+@pytest.fixture(scope="session")
+def random_model() -> Callable[[GPTConfig], GPT]:
+    """A model whose weights are all far from their initial values, biases and norms too, so that each one matters."""
+
+    @cache
+    def make(config: GPTConfig) -> GPT:
+        generator = torch.Generator().manual_seed(7)
+        model = GPT(config, generator).eval().requires_grad_(False)
+        for parameter in model.parameters():
+            parameter += torch.randn(parameter.shape, generator=generator) * 0.2
+        return model
+
+    return make
