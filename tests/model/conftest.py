@@ -6,11 +6,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 
 from model.checkpoints import load_model, read_run
 from model.gpt import GPT, GPTConfig
 
 TRAINED = Path(__file__).resolve().parents[2] / "model" / "trained"
+
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.load_profile("repeatable")
 
 
 @pytest.fixture(scope="session", autouse=True)

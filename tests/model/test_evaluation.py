@@ -1,0 +1,119 @@
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from model.evaluation import ROWS_AT_ONCE, Metrics, complete_words, evaluate, wilson
+from model.generation import generate
+from model.gpt import GPT
+from model.recipes import RECIPES
+
+REVERSE = RECIPES["reverse"]
+TOKENIZER, TASK = REVERSE.tokenizer, REVERSE.task
+
+
+# Newcombe 1998 (Statistics in Medicine 17), table I, score method without continuity correction; 10/10 by symmetry.
+@pytest.mark.parametrize(
+    ("hits", "n", "low", "high"),
+    [
+        (81, 263, 0.2553, 0.3662),
+        (15, 148, 0.0624, 0.1605),
+        (0, 20, 0.0000, 0.1611),
+        (1, 29, 0.0061, 0.1718),
+        (0, 10, 0.0000, 0.2775),
+        (10, 10, 0.7225, 1.0000),
+    ],
+)
+def test_the_interval_is_the_one_in_the_literature(hits: int, n: int, low: float, high: float):
+    rate = wilson(hits / n, n)
+    assert (rate.value, rate.n) == (hits / n, n)
+    assert rate.low == pytest.approx(low, abs=5e-5)
+    assert rate.high == pytest.approx(high, abs=5e-5)
+
+
+@given(st.integers(1, 10_000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_the_interval_ends_where_the_score_test_just_rejects(trials: tuple[int, int]):
+    hits, n = trials
+    rate = wilson(hits / n, n)
+    for p in (rate.low, rate.high):
+        assert (rate.value - p) ** 2 == pytest.approx(1.959963984540054**2 * p * (1 - p) / n, abs=1e-12)
+
+
+@given(st.integers(1, 10_000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_the_interval_lies_in_0_to_1_and_holds_the_fraction(trials: tuple[int, int]):
+    hits, n = trials
+    rate = wilson(hits / n, n)
+    assert 0 <= rate.low <= rate.value <= rate.high <= 1
+
+
+def test_more_trials_make_a_narrower_interval():
+    widths = [rate.high - rate.low for rate in (wilson(0.5, n) for n in (10, 100, 1000))]
+    assert widths == sorted(widths, reverse=True)
+
+
+@pytest.mark.parametrize(("value", "n"), [(0.5, 0), (-0.1, 10), (1.1, 10), (math.nan, 10)])
+def test_a_fraction_outside_0_to_1_or_of_nothing_is_a_programming_error(value: float, n: int):
+    with pytest.raises(AssertionError):
+        wilson(value, n)
+
+
+@torch.inference_mode()
+def by_hand(model: GPT, words: Sequence[str]) -> dict[str, float]:
+    """One word at a time, straight from the definitions."""
+    exact = stopped = right = tokens = 0
+    for word in words:
+        prompt, answer = f"<{word}>", word[::-1] + "#"
+        ids = [TOKENIZER.ids[character] for character in prompt + answer]
+        (completion,) = generate(model, [ids[: len(prompt)]], stop_id=TOKENIZER.end_of_turn_id)
+        exact += completion.token_ids == tuple(ids[len(prompt) :])
+        stopped += completion.finish_reason == "stop"
+        predicted = model(torch.tensor([ids[:-1]]))[0].argmax(-1).tolist()
+        right += sum(predicted[t] == ids[t + 1] for t in range(len(prompt) - 1, len(ids) - 1))
+        tokens += len(answer)
+    return {"exact_match": exact / len(words), "token_accuracy": right / tokens, "stop_rate": stopped / len(words)}
+
+
+@pytest.mark.parametrize(
+    ("policy", "step"), [("prompt-masked", 0), ("prompt-masked", 500), ("unmasked", 750), ("prompt-masked", 3000)]
+)
+def test_the_rates_are_what_one_counts_by_hand(trained_model: Callable[..., GPT], policy: str, step: int):
+    model, words = trained_model("reverse", policy, step), TASK.held_out_words(100)
+    metrics = evaluate(model, TASK, TOKENIZER, words)
+    for name, value in by_hand(model, words).items():
+        rate = getattr(metrics, name)
+        assert rate.value == pytest.approx(value, abs=1e-12), name
+        assert rate == wilson(rate.value, 100), name
+
+
+def test_a_model_that_has_learned_nothing_is_right_about_nothing(trained_model: Callable[..., GPT]):
+    metrics = evaluate(trained_model("reverse", "prompt-masked", 0), TASK, TOKENIZER, TASK.held_out_words(100))
+    assert metrics.exact_match == wilson(0.0, 100)
+    assert metrics.token_accuracy.value < 0.1
+
+
+def test_how_many_words_are_measured_at_once_does_not_matter(trained_model: Callable[..., GPT]):
+    model, words = trained_model("reverse", "prompt-masked", 750), TASK.held_out_words(ROWS_AT_ONCE + 30)
+    whole = evaluate(model, TASK, TOKENIZER, words)
+    parts: list[tuple[Sequence[str], Metrics]] = [
+        (part, evaluate(model, TASK, TOKENIZER, part)) for part in (words[:100], words[100:])
+    ]
+    for field in fields(Metrics):
+        # exact match and stop rate weigh words, token accuracy weighs the answers' tokens
+        weight = (lambda word: len(word) + 1) if field.name == "token_accuracy" else (lambda word: 1)
+        sizes = [sum(map(weight, part)) for part, _ in parts]
+        values = [getattr(metrics, field.name).value for _, metrics in parts]
+        expected = sum(size * value for size, value in zip(sizes, values, strict=True)) / sum(sizes)
+        assert getattr(whole, field.name).value == pytest.approx(expected, abs=1e-12)
+        assert getattr(whole, field.name).n == len(words)
+    assert 0 < whole.exact_match.value < 1
+
+
+def test_completions_hold_the_end_of_turn_where_it_was_produced(trained_model: Callable[..., GPT]):
+    learned = complete_words(trained_model("reverse", "prompt-masked", 3000), TOKENIZER, ["hello", "a"])
+    assert learned == ["olleh#", "a#"]
+    (rambling,) = complete_words(trained_model("reverse", "prompt-masked", 0), TOKENIZER, ["hello"])
+    assert "#" not in rambling
