@@ -1,0 +1,220 @@
+"""What the tests of app/ share: the application in this process, a server of its own, and readers of what they answer."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+from xml.etree.ElementTree import Element, SubElement
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from app.catalog import Catalog, load_catalog
+from app.main import create_app
+from app.settings import Settings
+
+HERE = "http://localhost"
+"""The origin that in-process clients speak to."""
+
+SLOWED = """
+import time
+from app import cli, engine
+decode = engine.decode
+def decode_slowly(*args, **kwargs):
+    for tokens in decode(*args, **kwargs):
+        yield tokens
+        time.sleep(0.2)
+engine.decode = decode_slowly
+cli.app(["serve", "--port", "0"])
+"""
+"""`maskscope serve` with a model that takes a fifth of a second for a token, so that a stream can be met in its middle."""
+
+
+@dataclass
+class Gate:
+    """Something for a worker to wait at: `engine.call(gate.wait)` holds it until `open` lets one through."""
+
+    permits: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+
+    def wait(self) -> None:
+        assert self.permits.acquire(timeout=60), "nobody opened the gate"
+
+    def open(self, times: int = 1) -> None:
+        self.permits.release(times)
+
+
+@dataclass(frozen=True)
+class Server:
+    """A `maskscope serve` process that answers at `address`."""
+
+    address: str
+    process: subprocess.Popen[str]
+
+    def load(self) -> float:
+        """The engine's load as /metrics tells it."""
+        return float(re.findall(r"^maskscope_engine_load (\S+)$", httpx.get(f"{self.address}/metrics").text, re.M)[0])
+
+
+StartApp = Callable[..., AbstractAsyncContextManager[FastAPI]]
+Connect = Callable[..., httpx.AsyncClient]
+StartServer = Callable[..., AbstractContextManager[Server]]
+
+
+@pytest.fixture(scope="session")
+def catalog() -> Catalog:
+    return load_catalog(Settings().trained_folder)
+
+
+@pytest.fixture
+def trained_copy(tmp_path: Path) -> Path:
+    """A copy of the shipped runs that a test may break."""
+    return Path(shutil.copytree(Settings().trained_folder, tmp_path / "trained"))
+
+
+@pytest.fixture
+def gate() -> Iterator[Gate]:
+    """A gate that lets everything through when the test is over, so that no worker is left waiting."""
+    gate = Gate()
+    yield gate
+    gate.open(1000)
+
+
+@pytest.fixture(scope="session")
+def start_app() -> StartApp:
+    """`async with start_app(queue_size=1) as app`: an application between its start and its end."""
+
+    @asynccontextmanager
+    async def started(**settings: Any) -> AsyncIterator[FastAPI]:
+        app = create_app(Settings(**settings))
+        async with app.router.lifespan_context(app):
+            yield app
+
+    return started
+
+
+@pytest.fixture(scope="session")
+def connect() -> Connect:
+    """`async with connect(app, address="192.0.2.1") as client`: a client of an application in this process."""
+
+    def connected(app: FastAPI, address: str = "127.0.0.1", raises: bool = True) -> httpx.AsyncClient:
+        transport = httpx.ASGITransport(app, client=(address, 50_000), raise_app_exceptions=raises)
+        return httpx.AsyncClient(transport=transport, base_url=HERE, timeout=60)
+
+    return connected
+
+
+@pytest.fixture(scope="session")
+async def app(start_app: StartApp) -> AsyncIterator[FastAPI]:
+    """The application with its default settings. For tests that leave nothing behind in it."""
+    async with start_app() as app:
+        yield app
+
+
+@pytest.fixture(scope="session")
+async def client(app: FastAPI, connect: Connect) -> AsyncIterator[httpx.AsyncClient]:
+    async with connect(app) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def start_server() -> StartServer:
+    """`with start_server() as server`: a real process on a free port; `slowed=True` gives it a slow model."""
+
+    @contextmanager
+    def started(*, slowed: bool = False, **environment: str) -> Iterator[Server]:
+        command = ["-c", SLOWED] if slowed else ["-m", "app.cli", "serve", "--port", "0"]
+        process = subprocess.Popen(
+            [sys.executable, *command],
+            env={**os.environ, **environment},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stderr is not None
+        try:
+            lines: list[str] = []
+            for line in process.stderr:
+                lines.append(line)
+                if found := re.search(r"running on (http://\S+)", line):
+                    break
+            else:
+                raise AssertionError(f"the server did not start: {''.join(lines)}")
+            yield Server(found[1], process)
+        finally:
+            process.terminate()
+            _, log = process.communicate(timeout=30)
+        assert "Traceback" not in log, log
+
+    return started
+
+
+@pytest.fixture(scope="session")
+def read_events() -> Callable[[str], list[dict[str, Any]]]:
+    """Server-sent events of a complete stream, each as its id, its event and its data read from JSON."""
+
+    def read(text: str) -> list[dict[str, Any]]:
+        blocks = [block for block in text.replace("\r\n", "\n").split("\n\n") if block]
+        fields = [dict(line.split(": ", 1) for line in block.split("\n")) for block in blocks]
+        return [{"id": int(f["id"]), "event": f["event"], "data": json.loads(f["data"])} for f in fields]
+
+    return read
+
+
+@pytest.fixture(scope="session")
+def read_html() -> Callable[[str], Element]:
+    """A page or fragment as a tree under a root element of ours. Fails for an element that is never closed."""
+
+    def read(html: str) -> Element:
+        reader = _HtmlReader()
+        reader.feed(html)
+        reader.close()
+        assert [e.tag for e in reader.open] == ["root"], [e.tag for e in reader.open]
+        return reader.open[0]
+
+    return read
+
+
+@pytest.fixture(scope="session")
+def text_of() -> Callable[[Element], str]:
+    """All the text in an element, with each run of white space as one space."""
+    return lambda element: " ".join("".join(element.itertext()).split())
+
+
+class _HtmlReader(HTMLParser):
+    VOID = frozenset({"meta", "link", "input", "br", "hr", "img"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[Element] = [Element("root")]
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        assert len({name for name, _ in attrs}) == len(attrs), f"<{tag}> has an attribute twice: {attrs}"
+        element = SubElement(self.open[-1], tag, {name: value or "" for name, value in attrs})
+        if tag not in self.VOID:
+            self.open.append(element)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open[-1].tag == tag, f"</{tag}> ends <{self.open[-1].tag}>"
+        self.open.pop()
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in self.VOID:
+            self.handle_endtag(tag)
+
+    def handle_data(self, data: str) -> None:
+        element = self.open[-1]
+        if len(element):
+            element[-1].tail = (element[-1].tail or "") + data
+        else:
+            element.text = (element.text or "") + data
