@@ -1,4 +1,4 @@
-"""What the tests of app/ share: the application in this process, a server of its own, and readers of what they answer."""
+"""What the tests of app/ share: the application in this process, a server of its own, readers of what they answer."""
 
 import json
 import os
@@ -37,7 +37,7 @@ def decode_slowly(*args, **kwargs):
 engine.decode = decode_slowly
 cli.app(["serve", "--port", "0"])
 """
-"""`maskscope serve` with a model that takes a fifth of a second for a token, so that a stream can be met in its middle."""
+"""`maskscope serve` with a model that takes a fifth of a second per token, so that a stream is met in its middle."""
 
 
 @dataclass

@@ -21,7 +21,7 @@ async def test_a_server_whose_worker_has_ended_says_so_and_refuses_work(
 ) -> None:
     body = {"recipe": "reverse", "prompt": "hello", "policy": "unmasked"}
     async with start_app(queue_timeout_seconds=0.5) as app, connect(app) as client:
-        with pytest.raises(Exception, match="worker has ended|no answer"):
+        with pytest.raises(Exception, match=r"worker has ended|no answer"):
             await app.state.engine.call(_exit)
         ready = await client.get("/readyz")
         refused = await client.post("/api/v1/analyze", json=body)

@@ -260,7 +260,7 @@ async def test_max_new_tokens_cuts_an_answer_off_and_says_so(
     assert read_events(stream.text)[-1]["data"] == plain
 
 
-async def test_by_default_an_answer_may_fill_the_context_and_no_more_can_be_asked_for(
+async def test_by_default_an_answer_may_fill_the_context_and_not_more(
     client: httpx.AsyncClient,
 ) -> None:
     body = HELLO | {"step": 0}

@@ -94,6 +94,14 @@ async def test_what_the_function_raises_reaches_its_caller_as_it_is(engine: Engi
     await wait_for_load(engine, 0)
 
 
+async def test_a_call_that_has_been_answered_takes_no_place(trained: GPT) -> None:
+    engine = Engine(queue_size=1, timeout_seconds=30)
+    for number in range(300):
+        assert await engine.call(lambda number=number: number) == number
+        assert await text_of(start(engine, trained, "a", max_new_tokens=1)) == "a"
+    engine.close()
+
+
 async def test_calls_run_outside_of_the_event_loop(engine: Engine, gate: Any) -> None:
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(engine.call, gate.wait)
@@ -168,15 +176,18 @@ async def test_a_second_visitor_does_not_wait_for_the_end_of_the_first_one_s_tex
 
 async def test_calls_are_answered_while_a_text_is_decoded(engine: Engine, gate: Any, untrained: GPT) -> None:
     async with anyio.create_task_group() as tasks:
-        for _ in range(3):
-            tasks.start_soon(engine.call, gate.wait)
+        tasks.start_soon(engine.call, gate.wait)
         await anyio.wait_all_tasks_blocked()
         stream = start(engine, untrained, "hello", max_new_tokens=20)
-        gate.open(2)
-        await anext(stream)
+        answered = anyio.Event()
+        tasks.start_soon(_set_when_done, answered, engine.call(lambda: None))
+        tasks.start_soon(engine.call, gate.wait)
         gate.open()
-    assert engine.load <= 1  # all calls are done, whether or not the text is
-    assert len(await text_of(stream)) == 19
+        with anyio.fail_after(20):
+            await answered.wait()
+        await wait_for_load(engine, 2)  # the text, of which two tokens are decoded, and the call at the gate
+        gate.open()
+    assert len(await text_of(stream)) == 20
 
 
 async def test_a_failure_while_decoding_reaches_every_reader_of_the_batch(engine: Engine, trained: GPT) -> None:
@@ -355,6 +366,11 @@ async def test_the_call_that_kills_the_worker_is_told_at_once(caplog: pytest.Log
     with pytest.raises(EngineStopped):
         await engine.call(_exit)
     assert "the model worker ended by an error" in caplog.text
+
+
+async def _set_when_done(done: anyio.Event, call: Any) -> None:
+    await call
+    done.set()
 
 
 async def _swallow(call: Any) -> None:

@@ -127,7 +127,7 @@ async def test_the_answer_to_a_bug_carries_the_headers_and_tells_nothing(
         "LOCALHOST",
         "127.0.0.1",
         "127.0.0.1:80",
-        "192.168.0.5:8000",
+        "192.0.2.5:8000",
         "[::1]",
         "[::1]:8000",
     ],
