@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import torch
 
 from model.errors import MaskscopeError
-from model.generation import NewToken, decode
+from model.generation import DecodedStep, FinishReason, decode
 from model.gpt import GPT
 
 Result = TypeVar("Result")
@@ -42,6 +42,15 @@ class _Call:
     future: asyncio.Future[Any]
 
 
+@dataclass(frozen=True)
+class NewToken:
+    """The next token of one generation; `finish_reason` is set on its last one."""
+
+    token_id: int
+    probability: float
+    finish_reason: FinishReason | None
+
+
 @dataclass(frozen=True, eq=False)
 class _Row:
     """A generation that waits or runs. Its tokens go to its queue, or the exception that ended it."""
@@ -55,11 +64,10 @@ class _Row:
 
 @dataclass(frozen=True)
 class _DecodingBatch:
-    """Rows decoded together. `running` shrinks as they end."""
+    """Rows decoded together. `running` holds those that have not ended, by their number in the batch."""
 
-    rows: Sequence[_Row]
-    steps: Iterator[tuple[NewToken, ...]]
-    running: set[_Row]
+    steps: Iterator[DecodedStep]
+    running: dict[int, _Row]
 
 
 class Engine:
@@ -169,7 +177,7 @@ class Engine:
         except BaseException:
             log.critical("the model worker ended by an error", exc_info=True)
         finally:
-            self._refuse_all([row for batch in batches for row in batch.running])
+            self._refuse_all([row for batch in batches for row in batch.running.values()])
 
     def _answer(self, call: _Call) -> None:
         if not call.future.cancelled():
@@ -182,15 +190,19 @@ class Engine:
     def _advance(self, batch: _DecodingBatch) -> bool:
         """Decode one token of each row; False when the batch has ended."""
         try:
-            tokens = next(batch.steps)
+            step = next(batch.steps)
         except Exception as error:  # every reader's to raise, whatever it is
-            self._tell(_hand_out, [(row, error) for row in batch.running])
+            self._tell(_hand_out, [(row, error) for row in batch.running.values()])
             self._leave(len(batch.running))
             return False
-        self._tell(_hand_out, [(batch.rows[token.row], token) for token in tokens])
-        ended = [batch.rows[token.row] for token in tokens if token.finish_reason is not None]
-        batch.running.difference_update(ended)
-        self._leave(len(ended))
+        news = [
+            (row, NewToken(step.token_ids[number], step.probabilities[number], step.ended.get(number)))
+            for number, row in batch.running.items()
+        ]
+        self._tell(_hand_out, news)
+        for number in step.ended:
+            del batch.running[number]
+        self._leave(len(step.ended))
         return bool(batch.running)
 
     def _leave(self, count: int) -> None:
@@ -219,7 +231,7 @@ def _start(rows: Sequence[_Row]) -> Iterator[_DecodingBatch]:
             stop_id=together[0].stop_id,
             max_new_tokens=[row.max_new_tokens for row in together],
         )
-        yield _DecodingBatch(together, steps, set(together))
+        yield _DecodingBatch(steps, dict(enumerate(together)))
 
 
 def _model_id(row: _Row) -> int:

@@ -3,9 +3,9 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
-from app.engine import Engine
+from app.engine import Engine, NewToken
 from model.analysis import prompt_ids
-from model.generation import FinishReason, NewToken, new_token_cap
+from model.generation import FinishReason, new_token_cap
 from model.gpt import GPT
 from model.recipes import Recipe
 from model.tokenizer import Tokenizer

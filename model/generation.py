@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from model.decoder import Decoder
 from model.errors import OutOfRange
 from model.gpt import GPT, KVCache
 
@@ -19,13 +20,13 @@ FinishReason = Literal["stop", "length"]
 
 
 @dataclass(frozen=True)
-class NewToken:
-    """The next token of one row; `finish_reason` is set on its last one."""
+class DecodedStep:
+    """One new token for each of the B rows, by row; meaningless for rows that ended before."""
 
-    row: int
-    token_id: int
-    probability: float
-    finish_reason: FinishReason | None
+    token_ids: list[int]
+    probabilities: list[float]
+    ended: dict[int, FinishReason]
+    """The rows that this token ends, and why."""
 
 
 @dataclass(frozen=True)
@@ -53,49 +54,44 @@ def new_token_cap(model: GPT, prompt_length: int, max_new_tokens: int | None = N
 @torch.inference_mode()
 def decode(
     model: GPT, prompts: Sequence[Sequence[int]], *, stop_id: int, max_new_tokens: Sequence[int]
-) -> Iterator[tuple[NewToken, ...]]:
-    """For each step the new tokens of the rows still running, until each met `stop_id` or its `max_new_tokens`.
+) -> Iterator[DecodedStep]:
+    """One step per new token, until every row met `stop_id` or its `max_new_tokens`.
 
     Raises:
         OutOfRange: at the first step, if a row's cap does not fit into the model's context behind its prompt.
     """
     for prompt, cap in zip(prompts, max_new_tokens, strict=True):
         new_token_cap(model, len(prompt), cap)
+    running = dict(enumerate(max_new_tokens))
     longest, last_position = max(len(prompt) for prompt in prompts), model.config.context_length - 1
     columns = longest + max(max_new_tokens) - 1
     cache = KVCache(model.config, len(prompts), columns)
     tokens_BT, real_BT = _left_pad(prompts, longest)
-    positions_BT = real_BT.cumsum(1).sub_(1).clamp_(min=0)
-    ragged = not bool(real_BT.all())
-    if ragged:
-        real_BC = F.pad(real_BT, (0, columns - longest), value=True)
-        logits_BTV = model(tokens_BT, positions_BT=positions_BT, visible_B1TS=_visible(real_BT), cache=cache)
+    if not bool(real_BT.all()):
+        positions_BT = real_BT.cumsum(1).sub_(1).clamp_(min=0)
+        logits_BV = model(tokens_BT, positions_BT=positions_BT, visible_B1TS=_visible(real_BT), cache=cache)[:, -1]
+        decoder = Decoder(model, cache, longest, F.pad(real_BT, (0, columns - longest), value=True))
+        position: Tensor | int = positions_BT[:, -1]
     else:
-        logits_BTV = model(tokens_BT, cache=cache)
-    running = list(range(len(prompts)))
-    position_B1 = positions_BT[:, -1:]
+        logits_BV = model(tokens_BT, cache=cache)[:, -1]
+        decoder, position = Decoder(model, cache, longest), longest - 1
     for produced in range(1, max(max_new_tokens) + 1):
-        probability_B, next_B = logits_BTV[:, -1].softmax(-1).max(-1)
-        next_ids, probabilities = next_B.tolist(), probability_B.tolist()
-        new = tuple(
-            NewToken(
-                row,
-                next_ids[row],
-                probabilities[row],
-                "stop" if next_ids[row] == stop_id else "length" if produced == max_new_tokens[row] else None,
-            )
-            for row in running
-        )
-        yield new
-        running = [token.row for token in new if token.finish_reason is None]
+        probabilities_B, tokens_B = logits_BV.softmax(-1).max(-1)
+        token_ids = tokens_B.tolist()
+        ended: dict[int, FinishReason] = {}
+        for row, cap in running.items():
+            if token_ids[row] == stop_id:
+                ended[row] = "stop"
+            elif produced == cap:
+                ended[row] = "length"
+        for row in ended:
+            del running[row]
+        yield DecodedStep(token_ids, probabilities_B.tolist(), ended)
         if not running:
             return
-        if ragged:
-            position_B1 = (position_B1 + 1).clamp(max=last_position)  # only rows that have ended get there
-            visible_B11S = real_BC[:, None, None, : cache.length + 1]
-            logits_BTV = model(next_B[:, None], positions_BT=position_B1, visible_B1TS=visible_B11S, cache=cache)
-        else:
-            logits_BTV = model(next_B[:, None], cache=cache)
+        # A row that has ended may run past the last position; it stays there.
+        position = (position + 1).clamp(max=last_position) if isinstance(position, Tensor) else position + 1
+        logits_BV = decoder.step(tokens_B, position)
 
 
 def generate(
@@ -103,18 +99,16 @@ def generate(
 ) -> tuple[Completion, ...]:
     """The completion of each prompt; without `max_new_tokens` each goes on up to what the context allows."""
     caps = [new_token_cap(model, len(prompt), max_new_tokens) for prompt in prompts]
-    tokens: list[list[NewToken]] = [[] for _ in prompts]
-    for step in decode(model, prompts, stop_id=stop_id, max_new_tokens=caps):
-        for token in step:
-            tokens[token.row].append(token)
-    return tuple(complete(row) for row in tokens)
-
-
-def complete(tokens: Sequence[NewToken]) -> Completion:
-    """Join one row's tokens, the last of which carries the finish reason."""
-    finish_reason = tokens[-1].finish_reason
-    assert finish_reason is not None, tokens
-    return Completion(tuple(t.token_id for t in tokens), tuple(t.probability for t in tokens), finish_reason)
+    steps = list(decode(model, prompts, stop_id=stop_id, max_new_tokens=caps))
+    ends = {row: (count, reason) for count, step in enumerate(steps, 1) for row, reason in step.ended.items()}
+    return tuple(
+        Completion(
+            tuple(step.token_ids[row] for step in steps[: ends[row][0]]),
+            tuple(step.probabilities[row] for step in steps[: ends[row][0]]),
+            ends[row][1],
+        )
+        for row in range(len(prompts))
+    )
 
 
 def _left_pad(prompts: Sequence[Sequence[int]], longest: int) -> tuple[Tensor, Tensor]:

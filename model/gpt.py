@@ -24,24 +24,19 @@ class GPTConfig:
 
 
 class KVCache:
-    """Keys and values of the columns seen so far, for B rows: tensors of shape (layers, B, H, columns, K).
+    """Keys and values of the columns seen so far, for B rows: (layers, columns, 2, B, D).
 
-    Rows padded on the left may together need more columns than one row has positions.
+    Rows padded on the left may together need more columns than one row has positions. Columns come first, so that what
+    one step adds lies in one piece.
     """
 
     def __init__(self, config: GPTConfig, rows: int, columns: int):
-        shape = (config.layers, rows, config.heads, columns, config.width // config.heads)
-        self.keys, self.values = torch.empty(shape), torch.empty(shape)
-        self.length = 0
-        """Columns filled, the same for every row."""
+        self.keys_and_values = torch.empty(config.layers, columns, 2, rows, config.width)
 
-    def extend(self, layer: int, keys_BHTK: Tensor, values_BHTK: Tensor) -> tuple[Tensor, Tensor]:
-        """Store the keys and values of T new columns of a layer; returns those of all columns, (B, H, S, K)."""
-        stop = self.length + keys_BHTK.shape[2]
-        keys, values = self.keys[layer], self.values[layer]
-        keys[:, :, self.length : stop] = keys_BHTK
-        values[:, :, self.length : stop] = values_BHTK
-        return keys[:, :, :stop], values[:, :, :stop]
+    def store_prompt(self, layer: int, keys_BTD: Tensor, values_BTD: Tensor) -> None:
+        """Fill the first T columns of a layer."""
+        pair_2TBD = torch.stack((keys_BTD, values_BTD)).transpose(1, 2)
+        self.keys_and_values[layer, : keys_BTD.shape[1]] = pair_2TBD.transpose(0, 1)
 
 
 class Attention(nn.Module):
@@ -56,13 +51,11 @@ class Attention(nn.Module):
 
     def forward(self, x_BTD: Tensor, visible: Tensor | None, cache: KVCache | None, layer: int) -> Tensor:
         B, T, D = x_BTD.shape
-        qkv_3BHTK = self.qkv(x_BTD).view(B, T, 3, self.heads, D // self.heads).permute(2, 0, 3, 1, 4)
-        queries, keys, values = qkv_3BHTK.unbind(0)
+        qkv_BTD = self.qkv(x_BTD).split(D, dim=2)
         if cache is not None:
-            keys, values = cache.extend(layer, keys, values)
-        mixed_BHTK = F.scaled_dot_product_attention(
-            queries, keys, values, attn_mask=visible, is_causal=visible is None and T > 1
-        )
+            cache.store_prompt(layer, *qkv_BTD[1:])
+        q, k, v = (part_BTD.view(B, T, self.heads, D // self.heads).transpose(1, 2) for part_BTD in qkv_BTD)
+        mixed_BHTK = F.scaled_dot_product_attention(q, k, v, attn_mask=visible, is_causal=visible is None)
         return self.out(mixed_BHTK.transpose(1, 2).reshape(B, T, D))
 
 
@@ -108,22 +101,17 @@ class GPT(nn.Module):
     ) -> Tensor:
         """Logits (B, T, V) of the token after each input token.
 
-        Without `visible_B1TS` attention is causal over the given tokens (after a cache: one new token sees all). With it,
-        True marks what each position may attend to. `positions_BT` default to the count of tokens before.
+        Attention is causal, or goes where `visible_B1TS` is True. `positions_BT` default to 0, 1, ... A `cache` is given
+        the keys and values of all T columns, for decoder.py to go on from.
         """
         T = tokens_BT.shape[1]
-        seen = cache.length if cache is not None else 0
-        assert seen == 0 or T == 1 or visible_B1TS is not None, "several new tokens after a cache need a visible mask"
-        if positions_BT is None:
-            assert seen + T <= self.config.context_length, (seen, T, self.config.context_length)
-            place_TD = self.position_embedding.weight[seen : seen + T]
-        else:
-            place_TD = self.position_embedding(positions_BT)
+        assert T <= self.config.context_length, (T, self.config.context_length)
+        place_TD = (
+            self.position_embedding.weight[:T] if positions_BT is None else self.position_embedding(positions_BT)
+        )
         x_BTD = self.token_embedding(tokens_BT) + place_TD
         for layer, block in enumerate(self.blocks):
             x_BTD = block(x_BTD, visible_B1TS, cache, layer)
-        if cache is not None:
-            cache.length += T
         return self.head(self.norm(x_BTD))
 
     def parameter_count(self) -> int:
