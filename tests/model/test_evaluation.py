@@ -1,5 +1,6 @@
 import math
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from dataclasses import fields
 
 import pytest
@@ -93,6 +94,18 @@ def test_a_model_that_has_learned_nothing_is_right_about_nothing(trained_model: 
     metrics = evaluate(trained_model("reverse", "prompt-masked", 0), TASK, TOKENIZER, TASK.held_out_words(100))
     assert metrics.exact_match == wilson(0.0, 100)
     assert metrics.token_accuracy.value < 0.1
+
+
+def test_a_right_answer_that_does_not_stop_is_no_exact_match(trained_model: Callable[..., GPT]):
+    mute = deepcopy(trained_model("reverse", "prompt-masked", 3000))
+    mute.token_embedding.weight[TOKENIZER.end_of_turn_id] = 0  # the tied head: `#` is never the most likely
+    words = TASK.held_out_words(50)
+    completions = complete_words(mute, TOKENIZER, words)
+    assert all(text.startswith(word[::-1]) for word, text in zip(words, completions, strict=True))
+    metrics = evaluate(mute, TASK, TOKENIZER, words)
+    assert metrics.exact_match == metrics.stop_rate == wilson(0.0, 50)
+    letters = sum(map(len, words))
+    assert metrics.token_accuracy.value == pytest.approx(letters / (letters + 50))
 
 
 def test_how_many_words_are_measured_at_once_does_not_matter(trained_model: Callable[..., GPT]):

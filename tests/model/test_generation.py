@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from model.chat import Message, render
 from model.errors import OutOfRange
-from model.generation import Completion, NewToken, complete, decode, generate, new_token_cap
+from model.generation import Completion, DecodedStep, FinishReason, decode, generate, new_token_cap
 from model.gpt import GPT
 from model.recipes import RECIPES
 
@@ -60,12 +60,22 @@ def plain_loop(model: GPT, prompt: Sequence[int], stop_id: int, cap: int) -> Com
 
 
 def run(model: GPT, prompts: Sequence[Sequence[int]], stop_id: int, caps: Sequence[int]) -> list[Completion]:
-    rows: list[list[NewToken]] = [[] for _ in prompts]
+    """What a follower of the steps collects for each row until the row's end."""
+    rows: list[list[tuple[int, float]]] = [[] for _ in prompts]
+    ends: dict[int, FinishReason] = {}
     with float64():
         for step in decode(model, prompts, stop_id=stop_id, max_new_tokens=caps):
-            for token in step:
-                rows[token.row].append(token)
-    return [complete(row) for row in rows]
+            for row in rows_still_running(prompts, ends):
+                rows[row].append((step.token_ids[row], step.probabilities[row]))
+            assert ends.keys().isdisjoint(step.ended), "a row ends once"
+            ends |= step.ended
+    return [
+        Completion(tuple(i for i, _ in row), tuple(p for _, p in row), ends[number]) for number, row in enumerate(rows)
+    ]
+
+
+def rows_still_running(prompts: Sequence[Sequence[int]], ends: dict[int, FinishReason]) -> list[int]:
+    return [row for row in range(len(prompts)) if row not in ends]
 
 
 def assert_same(ours: Sequence[Completion], theirs: Sequence[Completion]) -> None:
@@ -115,6 +125,16 @@ def test_caps_may_differ_within_a_batch(model: GPT, rows: list[tuple[str, int]],
         assert [len(row.token_ids) for row in alone] == caps
 
 
+@pytest.mark.parametrize("rows", [1, 15, 16, 40])
+@pytest.mark.parametrize("lengths", ["one", "many"])
+def test_however_many_rows_there_are_each_is_as_alone(model: GPT, rows: int, lengths: str):
+    found = REVERSE.task.held_out_words(400)
+    prompts = [prompt(word) for word in found if lengths == "many" or len(word) == 7][:rows]
+    caps = [new_token_cap(model, len(p), 15) for p in prompts]
+    assert len(prompts) == rows
+    assert_same(run(model, prompts, NEVER, caps), [plain_loop(model, p, NEVER, 15) for p in prompts])
+
+
 def test_a_short_prompt_may_go_on_to_the_end_of_the_context_beside_a_long_one(model: GPT):
     prompts = [prompt("a"), prompt("abcdefghij")]
     caps = [new_token_cap(model, len(p)) for p in prompts]
@@ -147,25 +167,17 @@ def test_in_float32_a_trained_model_answers_the_same_in_a_batch_alone_and_withou
             assert completion.probabilities == pytest.approx(other.probabilities, abs=1e-5)
 
 
-def test_each_step_gives_one_token_of_every_row_still_running(trained_model: Callable[..., GPT]):
+def test_each_step_gives_a_token_per_row_and_says_which_rows_it_ends(trained_model: Callable[..., GPT]):
     model = trained_model("reverse", "prompt-masked", 3000)
     prompts = [prompt("abcd"), prompt("a"), prompt("abc")]
-    steps = list(decode(model, prompts, stop_id=STOP, max_new_tokens=[20, 20, 2]))
-    assert [[TOKENIZER.tokens[token.token_id] for token in step] for step in steps] == [
-        ["d", "a", "c"],
-        ["c", "#", "b"],
-        ["b"],
-        ["a"],
-        ["#"],
-    ]
-    assert [[token.row for token in step] for step in steps] == [[0, 1, 2], [0, 1, 2], [0], [0], [0]]
-    assert [[token.finish_reason for token in step] for step in steps] == [
-        [None, None, None],
-        [None, "stop", "length"],
-        [None],
-        [None],
-        ["stop"],
-    ]
+    steps: list[DecodedStep] = list(decode(model, prompts, stop_id=STOP, max_new_tokens=[20, 20, 2]))
+    running = [[0, 1, 2], [0, 1, 2], [0], [0], [0]]
+    assert [
+        "".join(TOKENIZER.tokens[step.token_ids[row]] for row in rows)
+        for step, rows in zip(steps, running, strict=True)
+    ] == ["dac", "c#b", "b", "a", "#"]
+    assert [step.ended for step in steps] == [{}, {1: "stop", 2: "length"}, {}, {}, {0: "stop"}]
+    assert {len(step.token_ids) for step in steps} == {len(step.probabilities) for step in steps} == {3}
 
 
 def test_meeting_the_stop_id_at_the_cap_is_a_stop(trained_model: Callable[..., GPT]):

@@ -9,7 +9,7 @@ from torch import Tensor
 from transformers import GPT2LMHeadModel
 
 from model.export import export_run
-from model.gpt import GPT, GPTConfig, KVCache
+from model.gpt import GPT, GPTConfig
 from model.recipes import RECIPES, Recipe
 from model.tokenizer import Tokenizer
 
@@ -94,26 +94,6 @@ def test_pads_on_the_left_that_are_seen_or_counted_do_change_them(exact: GPT):
     alone, pads = encode("<hello>olleh#"), 9
     tokens_BT = torch.cat([torch.full((1, pads), REVERSE.tokenizer.pad_id), alone], 1)
     assert not torch.allclose(exact(tokens_BT)[:, pads:], exact(alone), atol=1e-2)
-
-
-@torch.inference_mode()
-@pytest.mark.parametrize("prefill", [1, 7, 13])
-def test_a_cache_gives_the_logits_of_the_whole_sequence(exact: GPT, prefill: int):
-    tokens_BT = torch.cat([encode("<hello>olleh#"), encode("<world>dlrow#")])
-    cache = KVCache(exact.config, 2, 13)
-    cache.keys, cache.values = cache.keys.double(), cache.values.double()
-    pieces = [exact(tokens_BT[:, :prefill], cache=cache)]
-    pieces += [exact(tokens_BT[:, t : t + 1], cache=cache) for t in range(prefill, 13)]
-    assert cache.length == 13
-    torch.testing.assert_close(torch.cat(pieces, 1), exact(tokens_BT), rtol=0, atol=1e-10)
-
-
-def test_several_tokens_after_a_cache_need_a_visible_mask(random_model: Random):
-    model = random_model(REVERSE.model)
-    cache = KVCache(model.config, 1, 13)
-    model(encode("<he"), cache=cache)
-    with pytest.raises(AssertionError, match="need a visible mask"):
-        model(encode("llo"), cache=cache)
 
 
 def test_a_sequence_longer_than_the_context_is_a_programming_error(random_model: Random):
