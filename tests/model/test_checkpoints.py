@@ -1,6 +1,7 @@
 import ast
 import hashlib
 import json
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -170,6 +171,15 @@ def test_a_checkpoint_cannot_name_a_file_elsewhere_or_of_another_kind(tmp_path: 
     with pytest.raises(BrokenRun) as caught:
         read_run(tmp_path)
     assert caught.value.message.startswith(f"{tmp_path / 'run.json'}: checkpoints.0.file: ")
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -0.1, 1.1])
+def test_a_rate_that_is_no_number_from_0_to_1_is_a_broken_run(tmp_path: Path, run: Run, value: float):
+    """json.dumps writes NaN and Infinity; neither may get in, for neither can get out again as JSON."""
+    rewrite(tmp_path, lambda document: document["measurements"][0]["metrics"]["exact_match"].update(value=value))
+    with pytest.raises(BrokenRun) as caught:
+        read_run(tmp_path)
+    assert caught.value.message.startswith(f"{tmp_path / 'run.json'}: measurements.0.metrics.exact_match.value: ")
 
 
 @pytest.mark.parametrize(
