@@ -79,7 +79,7 @@ def analyze(
         OutOfRange: the response does not fit into the model's context, or top_k exceeds the vocabulary.
     """
     recipe.task.check_prompt(prompt)
-    if top_k > recipe.tokenizer.vocab_size:
+    if not 1 <= top_k <= recipe.tokenizer.vocab_size:
         raise OutOfRange(f"top_k is {top_k}; allowed: 1 to {recipe.tokenizer.vocab_size}", param="top_k")
     rendered = render(recipe.task.conversation(prompt, response), recipe.tokenizer)
     too_many = len(rendered.token_ids) - 1 - recipe.model.context_length

@@ -25,26 +25,31 @@ from model.gpt import GPT, Attention, Block
 
 @dataclass(frozen=True)
 class Factored:
-    """S gradients of a linear layer: its weight's is left_STO' right_TI summed over T, its bias's is left_STO so summed."""
+    """S gradients of a linear layer: its weight's is the sum over n of left[s, n] x right[n], its bias's that of left.
 
-    left_STO: Tensor
+    N are all T positions, and right is the same for every s; or N is 1, where only position s itself got a gradient.
+    """
+
+    left_SNO: Tensor
     """By what the layer gave."""
-    right_TI: Tensor
-    """What the layer read."""
+    right: Tensor
+    """What the layer read: (T, I), or (S, 1, I)."""
     has_bias: bool
 
     def weight(self) -> Tensor:
-        return self.left_STO.mT @ self.right_TI
+        return self.left_SNO.mT @ self.right
 
     def bias(self) -> Tensor:
-        return self.left_STO.sum(1)
+        return self.left_SNO.sum(1)
 
     def products(self) -> Tensor:
         """<g_s, g_t> over weight and bias for all pairs, shape (S, S)."""
-        inner_TT = self.right_TI @ self.right_TI.T
-        if self.has_bias:
-            inner_TT = inner_TT + 1
-        return self.left_STO.flatten(1) @ (inner_TT @ self.left_STO).flatten(1).T
+        own = self.right.dim() == 3
+        right = self.right[:, 0] if own else self.right
+        inner = right @ right.T + self.has_bias
+        if own:
+            return inner * (self.left_SNO[:, 0] @ self.left_SNO[:, 0].T)
+        return self.left_SNO.flatten(1) @ (inner @ self.left_SNO).flatten(1).T
 
 
 @dataclass(frozen=True)
@@ -85,22 +90,23 @@ def position_gradients(model: GPT, batch: Batch) -> PositionGradients:
     tokens_T, targets_T = batch.inputs_BT[0], batch.targets_BT[0]
     positions_S = batch.supervised_BT[0].nonzero()[:, 0]
     S, T = len(positions_S), len(tokens_T)
-    tape = _Tape()
+    tape = _Tape(positions_S)
     with tape.recording(model):
         logits_TV = model(batch.inputs_BT)[0]
+    # By the logits: p, less 1 at the target. The latter is minus the others' sum, which does not cancel where p is near 1.
+    each_S, own_targets_S = torch.arange(S), targets_T[positions_S]
     own_SV = logits_TV[positions_S].softmax(-1)
-    own_SV[torch.arange(S), targets_T[positions_S]] -= 1
+    own_SV[each_S, own_targets_S] = 0
+    own_SV[each_S, own_targets_S] = -own_SV.sum(-1)
     own_SV /= max(S, 1)
-    logits_STV = own_SV.new_zeros(S, *logits_TV.shape)
-    logits_STV[torch.arange(S), positions_S] = own_SV
-    tied_SVD = logits_STV.mT @ tape.inputs["head"]
-    gradient_STD = tape.layer_norm("norm", model.norm, logits_STV @ model.head.weight)
+    tied_SVD = own_SV[:, :, None] * tape.inputs["head"][positions_S, None]
+    gradient_SND = tape.layer_norm("norm", model.norm, (own_SV @ model.head.weight)[:, None])
     for i, block in reversed(list(enumerate(model.blocks))):
-        gradient_STD = tape.block(f"blocks.{i}", block, gradient_STD)
-    tape.dense["token_embedding.weight"] = tied_SVD.index_add_(1, tokens_T, gradient_STD)
+        gradient_SND = tape.block(f"blocks.{i}", block, gradient_SND)
+    tape.dense["token_embedding.weight"] = tied_SVD.index_add_(1, tokens_T, gradient_SND)
     unused_places = model.config.context_length - T
-    tape.dense["position_embedding.weight"] = F.pad(gradient_STD, (0, 0, 0, unused_places))
-    return PositionGradients(positions_S, logits_TV, own_SV, gradient_STD, tape.factored, tape.dense)
+    tape.dense["position_embedding.weight"] = F.pad(gradient_SND, (0, 0, 0, unused_places))
+    return PositionGradients(positions_S, logits_TV, own_SV, gradient_SND, tape.factored, tape.dense)
 
 
 @dataclass
@@ -108,8 +114,11 @@ class _Tape:
     """What each layer read and gave in one forward pass, by name, then the gradients found on the way back.
 
     Each method takes the gradient by what a module gave, keeps those by its parameters, returns that by what it read.
+    Gradients are (S, N, width). Down to the last block's attention l_s touches position s alone, and N is 1; attention
+    spreads it to all T.
     """
 
+    positions_S: Tensor
     inputs: dict[str, Tensor] = field(default_factory=dict)
     outputs: dict[str, Tensor] = field(default_factory=dict)
     factored: dict[str, Factored] = field(default_factory=dict)
@@ -130,22 +139,24 @@ class _Tape:
             for hook in hooks:
                 hook.remove()
 
-    def block(self, name: str, block: Block, gradient_STD: Tensor) -> Tensor:
-        inner = self.linear(f"{name}.contract", block.contract, gradient_STD)
-        inner = inner * _gelu_slope(self.outputs[f"{name}.expand"])
+    def block(self, name: str, block: Block, gradient_SND: Tensor) -> Tensor:
+        inner = self.linear(f"{name}.contract", block.contract, gradient_SND)
+        inner = inner * _gelu_slope(self._at(self.outputs[f"{name}.expand"], inner))
         inner = self.linear(f"{name}.expand", block.expand, inner)
-        gradient_STD = gradient_STD + self.layer_norm(f"{name}.norm_2", block.norm_2, inner)
-        inner = self.attention(f"{name}.attention", block.attention, gradient_STD)
-        return gradient_STD + self.layer_norm(f"{name}.norm_1", block.norm_1, inner)
+        gradient_SND = gradient_SND + self.layer_norm(f"{name}.norm_2", block.norm_2, inner)
+        inner = self.attention(f"{name}.attention", block.attention, gradient_SND)
+        inner = self.layer_norm(f"{name}.norm_1", block.norm_1, inner)
+        return self._spread(gradient_SND, T=inner.shape[1]) + inner
 
-    def attention(self, name: str, module: Attention, gradient_STD: Tensor) -> Tensor:
-        S, T, D = gradient_STD.shape
+    def attention(self, name: str, module: Attention, gradient_SND: Tensor) -> Tensor:
+        """Always returns all T positions."""
+        S, T, D = len(gradient_SND), len(self.outputs[f"{name}.qkv"]), gradient_SND.shape[2]
         H, K = module.heads, D // module.heads
         scale = 1 / math.sqrt(K)
         queries_HTK, keys_HTK, values_HTK = self.outputs[f"{name}.qkv"].view(T, 3, H, K).permute(1, 2, 0, 3)
         future_TT = torch.ones(T, T, dtype=torch.bool).triu(1)
         weights_HTT = (queries_HTK @ keys_HTK.mT * scale).masked_fill(future_TT, -math.inf).softmax(-1)
-        mixed_STD = self.linear(f"{name}.out", module.out, gradient_STD)
+        mixed_STD = self._spread(self.linear(f"{name}.out", module.out, gradient_SND), T)
         mixed_SHTK = mixed_STD.view(S, T, H, K).transpose(1, 2)
         by_weights_SHTT = mixed_SHTK @ values_HTK.mT
         mean_SHT1 = (by_weights_SHTT * weights_HTT).sum(-1, keepdim=True)
@@ -153,21 +164,34 @@ class _Tape:
         qkv_3SHTK = torch.stack((scores_SHTT @ keys_HTK, scores_SHTT.mT @ queries_HTK, weights_HTT.mT @ mixed_SHTK))
         return self.linear(f"{name}.qkv", module.qkv, qkv_3SHTK.permute(1, 3, 0, 2, 4).reshape(S, T, 3 * D))
 
-    def linear(self, name: str, module: nn.Linear, gradient_STO: Tensor) -> Tensor:
-        self.factored[name] = Factored(gradient_STO, self.inputs[name], module.bias is not None)
-        return gradient_STO @ module.weight
+    def linear(self, name: str, module: nn.Linear, gradient_SNO: Tensor) -> Tensor:
+        self.factored[name] = Factored(gradient_SNO, self._at(self.inputs[name], gradient_SNO), module.bias is not None)
+        return gradient_SNO @ module.weight
 
-    def layer_norm(self, name: str, module: nn.LayerNorm, gradient_STD: Tensor) -> Tensor:
+    def layer_norm(self, name: str, module: nn.LayerNorm, gradient_SND: Tensor) -> Tensor:
         x_TD = self.inputs[name]
-        normed_TD = F.layer_norm(x_TD, module.normalized_shape, eps=module.eps)
-        scale_T1 = (x_TD.var(-1, correction=0, keepdim=True) + module.eps).rsqrt()
-        scaled_STD = gradient_STD * normed_TD
-        self.dense[f"{name}.weight"] = scaled_STD.sum(1)
-        self.dense[f"{name}.bias"] = gradient_STD.sum(1)
+        normed = self._at(F.layer_norm(x_TD, module.normalized_shape, eps=module.eps), gradient_SND)
+        scale = self._at((x_TD.var(-1, correction=0, keepdim=True) + module.eps).rsqrt(), gradient_SND)
+        scaled_SND = gradient_SND * normed
+        self.dense[f"{name}.weight"] = scaled_SND.sum(1)
+        self.dense[f"{name}.bias"] = gradient_SND.sum(1)
         # Take out what a norm cannot pass on: the mean of the weighed gradient, and its part along the normed input.
         average_D1 = module.weight[:, None] / module.weight.numel()
-        lost_STD = torch.addcmul(gradient_STD @ average_D1, normed_TD, scaled_STD @ average_D1)
-        return (gradient_STD * module.weight - lost_STD) * scale_T1
+        lost_SND = torch.addcmul(gradient_SND @ average_D1, normed, scaled_SND @ average_D1)
+        return (gradient_SND * module.weight - lost_SND) * scale
+
+    def _at(self, activation: Tensor, gradient_SND: Tensor) -> Tensor:
+        """An activation (T, width) where the gradients are: as it is, or (S, 1, width)."""
+        return activation if gradient_SND.shape[1] == len(activation) else activation[self.positions_S, None]
+
+    def _spread(self, gradient_SND: Tensor, T: int) -> Tensor:
+        """Gradients at position s alone among zeros at all T positions."""
+        S, N, D = gradient_SND.shape
+        if N == T:
+            return gradient_SND
+        gradient_STD = gradient_SND.new_zeros(S, T, D)
+        gradient_STD[torch.arange(S), self.positions_S] = gradient_SND[:, 0]
+        return gradient_STD
 
 
 def _gelu_slope(x: Tensor) -> Tensor:

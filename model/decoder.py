@@ -1,79 +1,119 @@
-"""GPT's forward pass for one new token per row, over a KV cache. In: the newest tokens. Out: logits for the next ones.
+"""GPT's forward pass for text that grows: a prompt per row, then one token per row and step, over a KV cache.
 
-The same sums as GPT.forward, written for speed: a model this small spends its time on calls, not on arithmetic, so
-modules are unpacked once and additions happen in place. Tests hold both equal.
+In: token ids. Out: logits for the next token of each row. The same sums as GPT.forward, written for speed: a model this
+small spends its time on calls, not on arithmetic, so modules are unpacked once, all rows and positions lie in one
+matrix, and additions happen in place. Tests hold both equal.
+
+Columns count what a row has been given, its pads on the left included; positions count from its first real token.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
-from model.gpt import GPT, Block, KVCache
+from model.gpt import GPT, Block
 
 MANY_ROWS = 16
 """From so many rows on, attention as a few products over all rows beats a kernel that goes through them singly."""
 
 
 class Decoder:
-    """B rows whose prompts fill the first columns of a cache. Each step fills one more column."""
+    """B rows that grow together, up to C columns."""
 
-    def __init__(self, model: GPT, cache: KVCache, prompt_columns: int, real_BC: Tensor | None = None):
-        """`real_BC` is False in the columns of a row's pads, which it must not see; None if no row has pads."""
-        self._width, self._heads = model.config.width, model.config.heads
-        self._columns = prompt_columns
-        self._layers = [_unpack(block, cache, i, self._heads) for i, block in enumerate(model.blocks)]
-        self._norm = model.norm
+    def __init__(self, model: GPT, rows: int, columns: int):
+        self._rows, self._heads, self._width = rows, model.config.heads, model.config.width
+        self._head_width = self._width // self._heads
+        self._filled = 0
+        self._layers = [_unpack(block, rows, columns) for block in model.blocks]
+        self._norm = (model.norm.weight, model.norm.bias)
         self._token_embedding_VD = model.token_embedding.weight
-        self._head_DV = model.head.weight.T
+        self._head_DV = self._token_embedding_VD.T
         self._position_embedding_TD = model.position_embedding.weight
-        self._bias_CB1 = None
-        if real_BC is not None:
-            self._bias_CB1 = torch.zeros(real_BC.shape).masked_fill_(~real_BC, -torch.inf).T.contiguous()[:, :, None]
-        self._attend = self._attend_few
-        if cache.keys_and_values.shape[3] >= MANY_ROWS:
+        self._hides_pads_CB1: Tensor | None = None
+        """Added to attention scores: -inf at a row's pads."""
+        if rows < MANY_ROWS:
+            self._attend = self._attend_few
+        else:
             self._attend = self._attend_many
             # One column per head, ones where the width belongs to it: multiplied by it, a head's width adds up.
-            head_width = self._width // self._heads
-            part_DH = torch.eye(self._heads).repeat_interleave(head_width, dim=0)
-            self._part_HD, self._scaled_part_DH = part_DH.T.contiguous(), part_DH * head_width**-0.5
+            part_DH = torch.eye(self._heads).repeat_interleave(self._head_width, dim=0)
+            self._part_HD, self._scaled_part_DH = part_DH.T.contiguous(), part_DH * self._head_width**-0.5
+
+    def read(self, tokens_BT: Tensor, real_BT: Tensor | None) -> Tensor:
+        """Logits (B, V) after the prompts. `real_BT` is False at pads, which stand on the left; None if there are none."""
+        B, T = tokens_BT.shape
+        self._filled, self._visible_B1TT = T, None
+        places: Tensor | slice = slice(0, T)
+        if real_BT is not None:
+            places = real_BT.cumsum(1).sub_(1).clamp_(min=0)
+            # Causal and real; a pad sees itself, so that its softmax is not over nothing.
+            causal_TT = torch.ones(T, T, dtype=torch.bool).tril()
+            self._visible_B1TT = (causal_TT & real_BT[:, None, None, :]) | torch.eye(T, dtype=torch.bool)
+            self._hides_pads_CB1 = torch.zeros(len(self._layers[0].slots), B, 1)
+            self._hides_pads_CB1[:T].masked_fill_(~real_BT.T[:, :, None], -torch.inf)
+        x_BTD = F.embedding(tokens_BT, self._token_embedding_VD) + self._position_embedding_TD[places]
+        last_BD = self._pass(x_BTD.flatten(0, 1), self._attend_prompt).view(B, T, self._width)[:, -1]
+        return self._logits(last_BD)
 
     def step(self, tokens_B: Tensor, positions_B: Tensor | int) -> Tensor:
         """Logits (B, V) after one more token per row, each at its row's position; an int if that is the same for all."""
-        B, D = len(tokens_B), self._width
-        newest, self._columns = self._columns, self._columns + 1
+        self._filled += 1
         x_BD = F.embedding(tokens_B, self._token_embedding_VD).add_(self._position_embedding_TD[positions_B])
+        return self._logits(self._pass(x_BD, self._attend))
+
+    def _pass(self, x_ND: Tensor, attend: Callable[["_Layer", Tensor], Tensor]) -> Tensor:
+        """Through all blocks; N is B, or B times T. `attend` stores keys and values, and returns the mixed values."""
+        shape = (self._width,)
         for layer in self._layers:
-            normed_BD = torch.layer_norm(x_BD, (D,), layer.norm_1_weight, layer.norm_1_bias)
-            qkv = torch.addmm(layer.qkv_bias, normed_BD, layer.qkv_weight)
-            layer.slots[newest].copy_(qkv[:, D:].view(B, 2, D).transpose(0, 1))
-            x_BD = torch.addmm(layer.out_bias, self._attend(layer, qkv[:, :D]), layer.out_weight).add_(x_BD)
-            normed_BD = torch.layer_norm(x_BD, (D,), layer.norm_2_weight, layer.norm_2_bias)
-            wide = F.gelu(torch.addmm(layer.expand_bias, normed_BD, layer.expand_weight), approximate="tanh")
-            x_BD = torch.addmm(layer.contract_bias, wide, layer.contract_weight).add_(x_BD)
-        return self._norm(x_BD) @ self._head_DV
+            mixed_ND = attend(layer, torch.layer_norm(x_ND, shape, layer.norm_1_weight, layer.norm_1_bias))
+            x_ND = torch.addmm(layer.out_bias, mixed_ND, layer.out_weight).add_(x_ND)
+            normed_ND = torch.layer_norm(x_ND, shape, layer.norm_2_weight, layer.norm_2_bias)
+            wide = F.gelu(torch.addmm(layer.expand_bias, normed_ND, layer.expand_weight), approximate="tanh")
+            x_ND = torch.addmm(layer.contract_bias, wide, layer.contract_weight).add_(x_ND)
+        return x_ND
 
-    def _attend_few(self, layer: "_Layer", q_BD: Tensor) -> Tensor:
-        """Values mixed by attention, (B, D), by torch's kernel."""
-        B, C = len(q_BD), self._columns
-        bias_B11C = None if self._bias_CB1 is None else self._bias_CB1[:C].permute(1, 2, 0)[:, None]
-        q_BH1K = q_BD.view(B, self._heads, 1, -1)
+    def _logits(self, x_BD: Tensor) -> Tensor:
+        return torch.layer_norm(x_BD, (self._width,), *self._norm) @ self._head_DV
+
+    def _attend_prompt(self, layer: "_Layer", x_ND: Tensor) -> Tensor:
+        B, T, D = self._rows, self._filled, self._width
+        qkv = torch.addmm(layer.qkv_bias, x_ND, layer.qkv_weight).view(B, T, 3, D)
+        layer.cache_C2BD[:T] = qkv[:, :, 1:].permute(1, 2, 0, 3)
+        q, k, v = qkv.view(B, T, 3, self._heads, -1).permute(2, 0, 3, 1, 4)
+        visible = self._visible_B1TT
+        mixed_BHTK = F.scaled_dot_product_attention(q, k, v, attn_mask=visible, is_causal=visible is None)
+        return mixed_BHTK.transpose(1, 2).reshape(B * T, D)
+
+    def _store_newest(self, layer: "_Layer", x_BD: Tensor) -> Tensor:
+        """Put the newest keys and values into the cache; returns the queries (B, D)."""
+        qkv, D = torch.addmm(layer.qkv_bias, x_BD, layer.qkv_weight), self._width
+        layer.slots[self._filled - 1].copy_(qkv[:, D:].view(-1, 2, D).transpose(0, 1))
+        return qkv[:, :D]
+
+    def _attend_few(self, layer: "_Layer", x_BD: Tensor) -> Tensor:
+        """By torch's kernel, row after row."""
+        C = self._filled
+        q_BH1K = self._store_newest(layer, x_BD).view(-1, self._heads, 1, self._head_width)
         keys, values = layer.keys_BHCK[:, :, :C], layer.values_BHCK[:, :, :C]
-        return F.scaled_dot_product_attention(q_BH1K, keys, values, attn_mask=bias_B11C).view(B, -1)
+        bias_B11C = None if self._hides_pads_CB1 is None else self._hides_pads_CB1[:C].permute(1, 2, 0)[:, None]
+        return F.scaled_dot_product_attention(q_BH1K, keys, values, attn_mask=bias_B11C).view(x_BD.shape)
 
-    def _attend_many(self, layer: "_Layer", q_BD: Tensor) -> Tensor:
-        """The same by products over all rows."""
-        C = self._columns
+    def _attend_many(self, layer: "_Layer", x_BD: Tensor) -> Tensor:
+        """A few products over all rows and heads."""
+        C = self._filled
+        q_BD = self._store_newest(layer, x_BD)
         scores_CBH = (layer.keys_CBD[:C] * q_BD) @ self._scaled_part_DH
-        if self._bias_CB1 is not None:
-            scores_CBH += self._bias_CB1[:C]
+        if self._hides_pads_CB1 is not None:
+            scores_CBH += self._hides_pads_CB1[:C]
         return (scores_CBH.softmax(0) @ self._part_HD).mul_(layer.values_CBD[:C]).sum(0)
 
 
 @dataclass(frozen=True)
 class _Layer:
-    """A block's parameters, its linear weights turned to (inputs, outputs), and its part of the cache."""
+    """A block's parameters, its linear weights turned to (inputs, outputs), and its cache with views of it."""
 
     norm_1_weight: Tensor
     norm_1_bias: Tensor
@@ -87,36 +127,36 @@ class _Layer:
     expand_bias: Tensor
     contract_weight: Tensor
     contract_bias: Tensor
+    cache_C2BD: Tensor
+    """One step's keys and values of all rows lie in one piece."""
     slots: tuple[Tensor, ...]
-    """The cache by column, each (2, B, D). The rest are views of the same memory."""
+    """By column, each (2, B, D)."""
     keys_CBD: Tensor
     values_CBD: Tensor
     keys_BHCK: Tensor
     values_BHCK: Tensor
 
 
-def _unpack(block: Block, cache: KVCache, layer: int, heads: int) -> _Layer:
-    def turned(linear: nn.Linear) -> tuple[Tensor, Tensor]:
-        return linear.weight.T, linear.bias
-
-    def by_head(tensor_CBD: Tensor) -> Tensor:
-        C, B, _ = tensor_CBD.shape
-        return tensor_CBD.view(C, B, heads, -1).permute(1, 2, 0, 3)
-
-    both_C2BD = cache.keys_and_values[layer]
-    keys_CBD, values_CBD = both_C2BD.unbind(1)
+def _unpack(block: Block, rows: int, columns: int) -> _Layer:
+    attention, expand, contract = block.attention, block.expand, block.contract
+    cache_C2BD = torch.empty(columns, 2, rows, attention.out.weight.shape[0])
+    keys_BHCK, values_BHCK = cache_C2BD.view(columns, 2, rows, attention.heads, -1).permute(1, 2, 3, 0, 4)
     return _Layer(
         block.norm_1.weight,
         block.norm_1.bias,
-        *turned(block.attention.qkv),
-        *turned(block.attention.out),
+        attention.qkv.weight.T,
+        attention.qkv.bias,
+        attention.out.weight.T,
+        attention.out.bias,
         block.norm_2.weight,
         block.norm_2.bias,
-        *turned(block.expand),
-        *turned(block.contract),
-        both_C2BD.unbind(0),
-        keys_CBD,
-        values_CBD,
-        by_head(keys_CBD),
-        by_head(values_CBD),
+        expand.weight.T,
+        expand.bias,
+        contract.weight.T,
+        contract.bias,
+        cache_C2BD,
+        cache_C2BD.unbind(0),
+        *cache_C2BD.unbind(1),
+        keys_BHCK,
+        values_BHCK,
     )

@@ -10,11 +10,10 @@ from typing import Literal
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from model.decoder import Decoder
 from model.errors import OutOfRange
-from model.gpt import GPT, KVCache
+from model.gpt import GPT
 
 FinishReason = Literal["stop", "length"]
 
@@ -64,26 +63,16 @@ def decode(
         new_token_cap(model, len(prompt), cap)
     running = dict(enumerate(max_new_tokens))
     longest, last_position = max(len(prompt) for prompt in prompts), model.config.context_length - 1
-    columns = longest + max(max_new_tokens) - 1
-    cache = KVCache(model.config, len(prompts), columns)
+    decoder = Decoder(model, len(prompts), longest + max(max_new_tokens) - 1)
     tokens_BT, real_BT = _left_pad(prompts, longest)
-    if not bool(real_BT.all()):
-        positions_BT = real_BT.cumsum(1).sub_(1).clamp_(min=0)
-        logits_BV = model(tokens_BT, positions_BT=positions_BT, visible_B1TS=_visible(real_BT), cache=cache)[:, -1]
-        decoder = Decoder(model, cache, longest, F.pad(real_BT, (0, columns - longest), value=True))
-        position: Tensor | int = positions_BT[:, -1]
-    else:
-        logits_BV = model(tokens_BT, cache=cache)[:, -1]
-        decoder, position = Decoder(model, cache, longest), longest - 1
+    logits_BV = decoder.read(tokens_BT, real_BT)
+    position: Tensor | int = longest - 1 if real_BT is None else real_BT.sum(1) - 1
     for produced in range(1, max(max_new_tokens) + 1):
         probabilities_B, tokens_B = logits_BV.softmax(-1).max(-1)
         token_ids = tokens_B.tolist()
-        ended: dict[int, FinishReason] = {}
-        for row, cap in running.items():
-            if token_ids[row] == stop_id:
-                ended[row] = "stop"
-            elif produced == cap:
-                ended[row] = "length"
+        ended: dict[int, FinishReason] = {row: "length" for row, cap in running.items() if cap == produced}
+        if stop_id in token_ids:
+            ended |= {row: "stop" for row in running if token_ids[row] == stop_id}
         for row in ended:
             del running[row]
         yield DecodedStep(token_ids, probabilities_B.tolist(), ended)
@@ -101,24 +90,18 @@ def generate(
     caps = [new_token_cap(model, len(prompt), max_new_tokens) for prompt in prompts]
     steps = list(decode(model, prompts, stop_id=stop_id, max_new_tokens=caps))
     ends = {row: (count, reason) for count, step in enumerate(steps, 1) for row, reason in step.ended.items()}
+    token_ids = list(zip(*(step.token_ids for step in steps), strict=True))
+    probabilities = list(zip(*(step.probabilities for step in steps), strict=True))
     return tuple(
-        Completion(
-            tuple(step.token_ids[row] for step in steps[: ends[row][0]]),
-            tuple(step.probabilities[row] for step in steps[: ends[row][0]]),
-            ends[row][1],
-        )
-        for row in range(len(prompts))
+        Completion(token_ids[row][:count], probabilities[row][:count], reason)
+        for row, (count, reason) in sorted(ends.items())
     )
 
 
-def _left_pad(prompts: Sequence[Sequence[int]], longest: int) -> tuple[Tensor, Tensor]:
+def _left_pad(prompts: Sequence[Sequence[int]], longest: int) -> tuple[Tensor, Tensor | None]:
+    """Token ids (B, T), and which of them are no pads; None if there are no pads."""
+    if all(len(prompt) == longest for prompt in prompts):
+        return torch.tensor(prompts), None
     tokens = torch.tensor([[0] * (longest - len(prompt)) + list(prompt) for prompt in prompts])
     real = torch.tensor([[False] * (longest - len(prompt)) + [True] * len(prompt) for prompt in prompts])
     return tokens, real
-
-
-def _visible(real_BT: Tensor) -> Tensor:
-    """(B, 1, T, T): causal and real; a pad sees itself, so that its softmax is not over nothing."""
-    T = real_BT.shape[1]
-    causal = torch.ones(T, T, dtype=torch.bool).tril()
-    return (causal & real_BT[:, None, None, :]) | torch.eye(T, dtype=torch.bool)

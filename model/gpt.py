@@ -23,22 +23,6 @@ class GPTConfig:
     width: int
 
 
-class KVCache:
-    """Keys and values of the columns seen so far, for B rows: (layers, columns, 2, B, D).
-
-    Rows padded on the left may together need more columns than one row has positions. Columns come first, so that what
-    one step adds lies in one piece.
-    """
-
-    def __init__(self, config: GPTConfig, rows: int, columns: int):
-        self.keys_and_values = torch.empty(config.layers, columns, 2, rows, config.width)
-
-    def store_prompt(self, layer: int, keys_BTD: Tensor, values_BTD: Tensor) -> None:
-        """Fill the first T columns of a layer."""
-        pair_2TBD = torch.stack((keys_BTD, values_BTD)).transpose(1, 2)
-        self.keys_and_values[layer, : keys_BTD.shape[1]] = pair_2TBD.transpose(0, 1)
-
-
 class Attention(nn.Module):
     """Causal self-attention with H heads of width K."""
 
@@ -49,13 +33,10 @@ class Attention(nn.Module):
         self.qkv = nn.Linear(config.width, 3 * config.width)
         self.out = nn.Linear(config.width, config.width)
 
-    def forward(self, x_BTD: Tensor, visible: Tensor | None, cache: KVCache | None, layer: int) -> Tensor:
+    def forward(self, x_BTD: Tensor, visible_B1TS: Tensor | None) -> Tensor:
         B, T, D = x_BTD.shape
-        qkv_BTD = self.qkv(x_BTD).split(D, dim=2)
-        if cache is not None:
-            cache.store_prompt(layer, *qkv_BTD[1:])
-        q, k, v = (part_BTD.view(B, T, self.heads, D // self.heads).transpose(1, 2) for part_BTD in qkv_BTD)
-        mixed_BHTK = F.scaled_dot_product_attention(q, k, v, attn_mask=visible, is_causal=visible is None)
+        q, k, v = self.qkv(x_BTD).view(B, T, 3, self.heads, D // self.heads).permute(2, 0, 3, 1, 4)
+        mixed_BHTK = F.scaled_dot_product_attention(q, k, v, attn_mask=visible_B1TS, is_causal=visible_B1TS is None)
         return self.out(mixed_BHTK.transpose(1, 2).reshape(B, T, D))
 
 
@@ -70,8 +51,8 @@ class Block(nn.Module):
         self.expand = nn.Linear(config.width, 4 * config.width)
         self.contract = nn.Linear(4 * config.width, config.width)
 
-    def forward(self, x_BTD: Tensor, visible: Tensor | None, cache: KVCache | None, layer: int) -> Tensor:
-        x_BTD = x_BTD + self.attention(self.norm_1(x_BTD), visible, cache, layer)
+    def forward(self, x_BTD: Tensor, visible_B1TS: Tensor | None) -> Tensor:
+        x_BTD = x_BTD + self.attention(self.norm_1(x_BTD), visible_B1TS)
         return x_BTD + self.contract(F.gelu(self.expand(self.norm_2(x_BTD)), approximate="tanh"))
 
 
@@ -97,12 +78,10 @@ class GPT(nn.Module):
         *,
         positions_BT: Tensor | None = None,
         visible_B1TS: Tensor | None = None,
-        cache: KVCache | None = None,
     ) -> Tensor:
         """Logits (B, T, V) of the token after each input token.
 
-        Attention is causal, or goes where `visible_B1TS` is True. `positions_BT` default to 0, 1, ... A `cache` is given
-        the keys and values of all T columns, for decoder.py to go on from.
+        Attention is causal, or goes where `visible_B1TS` is True. `positions_BT` default to 0, 1, ...
         """
         T = tokens_BT.shape[1]
         assert T <= self.config.context_length, (T, self.config.context_length)
@@ -110,8 +89,8 @@ class GPT(nn.Module):
             self.position_embedding.weight[:T] if positions_BT is None else self.position_embedding(positions_BT)
         )
         x_BTD = self.token_embedding(tokens_BT) + place_TD
-        for layer, block in enumerate(self.blocks):
-            x_BTD = block(x_BTD, visible_B1TS, cache, layer)
+        for block in self.blocks:
+            x_BTD = block(x_BTD, visible_B1TS)
         return self.head(self.norm(x_BTD))
 
     def parameter_count(self) -> int:
