@@ -33,11 +33,11 @@ decode = engine.decode
 def decode_slowly(*args, **kwargs):
     for tokens in decode(*args, **kwargs):
         yield tokens
-        time.sleep(0.2)
+        time.sleep(SECONDS)
 engine.decode = decode_slowly
 cli.app(["serve", "--port", "0"])
 """
-"""`maskscope serve` with a model that takes a fifth of a second per token, so that a stream is met in its middle."""
+"""`maskscope serve` with a model that takes SECONDS per token, so that a stream can be met in its middle."""
 
 
 @dataclass
@@ -128,11 +128,11 @@ async def client(app: FastAPI, connect: Connect) -> AsyncIterator[httpx.AsyncCli
 
 @pytest.fixture(scope="session")
 def start_server() -> StartServer:
-    """`with start_server() as server`: a real process on a free port; `slowed=True` gives it a slow model."""
+    """`with start_server() as server`: a process on a free port; `slowed` gives its model so many seconds per token."""
 
     @contextmanager
-    def started(*, slowed: bool = False, **environment: str) -> Iterator[Server]:
-        command = ["-c", SLOWED] if slowed else ["-m", "app.cli", "serve", "--port", "0"]
+    def started(*, slowed: float = 0, **environment: str) -> Iterator[Server]:
+        command = ["-c", f"SECONDS = {slowed}\n{SLOWED}"] if slowed else ["-m", "app.cli", "serve", "--port", "0"]
         process = subprocess.Popen(
             [sys.executable, *command],
             env={**os.environ, **environment},

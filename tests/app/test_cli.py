@@ -1,0 +1,280 @@
+"""app/cli.py: what each command prints, and how it ends when something is wrong."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer.main
+from typer.testing import CliRunner, Result
+
+from app.cli import app
+from model.recipes import RECIPES
+
+MARKS = ["ignored"] * 6 + ["trained"] * 6
+COMMANDS = ("serve", "train", "generate", "analyze", "export", "bench")
+
+
+def run(*arguments: str, **environment: str) -> Result:
+    """The command in this process, on a wide screen."""
+    return CliRunner().invoke(app, arguments, env={"COLUMNS": "200", "TERM": "dumb", **environment})
+
+
+def assert_one_line(result: Result, *words: str) -> None:
+    """The command ended by an error that a user can cause."""
+    assert result.exit_code == 1, result.output
+    assert result.stdout == ""
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("maskscope: ")
+    for word in words:
+        assert word in line
+
+
+# Help
+
+
+def test_without_arguments_the_commands_are_listed() -> None:
+    result = run()
+    for command in COMMANDS:
+        assert re.search(rf"\b{command}\b", result.output)
+    assert typer.main.get_command(app).commands.keys() == set(COMMANDS)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_teaches(command: str) -> None:
+    result = run(command, "--help")
+    assert result.exit_code == 0
+    assert "Usage:" in result.stdout
+    assert result.stderr == ""
+    for parameter in typer.main.get_command(app).commands[command].params:  # type: ignore[attr-defined]
+        name = max(parameter.opts, key=len)
+        assert name in result.stdout, name
+    if command != "bench":
+        assert f"Example: maskscope {command}" in result.stdout
+
+
+@pytest.mark.parametrize("command", ["generate", "analyze", "export", "train"])
+def test_help_names_the_recipes_and_policies(command: str) -> None:
+    text = run(command, "--help").stdout
+    for name in (*RECIPES, "prompt-masked", "unmasked"):
+        assert name in text
+
+
+# generate and analyze
+
+
+def test_generate_prints_the_conversation() -> None:
+    assert run("generate", "hello").stdout == "<hello>olleh#\n"
+
+
+def test_generate_takes_a_recipe_a_policy_a_step_and_a_cap() -> None:
+    result = run("generate", "abcd", "--recipe", "reverse4", "--policy", "unmasked", "--max-new-tokens", "2", "--json")
+    answer = json.loads(result.stdout)
+    assert answer == {
+        "prompt": "abcd",
+        "text": "<abcd>dc",
+        "completion": "dc",
+        "finish_reason": "length",
+        "step": 1000,
+    }
+    assert json.loads(run("generate", "hello", "--step", "250", "--json").stdout)["step"] == 250
+
+
+def test_analyze_prints_one_row_for_each_position() -> None:
+    result = run("analyze", "hello")
+    assert result.exit_code == 0
+    assert "<hello>olleh#" in result.stdout
+    assert "6 of 12 positions trained" in result.stdout
+    assert [row[:4] for row in table_rows(result)] == [
+        [str(t), *cells] for t, cells in enumerate(zip("<hello>olleh", "hello>olleh#", MARKS, strict=True))
+    ]
+
+
+@pytest.mark.parametrize("columns", ["80", "120"])
+def test_analyze_keeps_one_line_for_each_position_on_a_narrow_screen(columns: str) -> None:
+    assert [row[3] for row in table_rows(run("analyze", "hello", COLUMNS=columns))] == MARKS
+
+
+def table_rows(result: Result) -> list[list[str]]:
+    """The cells of each line that tells of a position."""
+    lines = (line.replace("│", " ").split() for line in result.stdout.splitlines())
+    return [cells for cells in lines if cells and cells[0].isdecimal()]
+
+
+def test_analyze_in_json_says_what_the_api_says() -> None:
+    answer = json.loads(run("analyze", "hello", "--policy", "unmasked", "--step", "0", "--json").stdout)
+    assert (answer["sequence_length"], answer["prompt_length"], answer["step"]) == (13, 7, 0)
+    assert [p["position"] for p in answer["positions"] if p["supervised"]] == list(range(12))
+    assert set(answer["positions"][0]["gradient"]) == {"logit_norm", "parameter_norm", "share", "input_norm"}
+
+
+def test_analyze_takes_another_response_and_another_run_s_weights() -> None:
+    arguments = ("analyze", "hello", "--response", "no", "--policy", "unmasked", "--trained-with", "prompt-masked")
+    answer = json.loads(run(*arguments, "--json").stdout)
+    assert "".join(answer["tokens"]) == "<hello>no#"
+    own = json.loads(run("analyze", "hello", "--response", "no", "--json").stdout)
+    assert [p["loss"] for p in answer["positions"]] == [p["loss"] for p in own["positions"]]
+
+
+@pytest.mark.parametrize("command", ["generate", "analyze"])
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("HELLO",), ("prompt", "'H' (U+0048)", "a-z")),
+        (("",), ("prompt", "0 characters", "1 to 10")),
+        (("abcdefghijk",), ("11 characters", "1 to 10")),
+        (("<img onerror=x>",), ("prompt",)),
+        (("a\u202e",), ("U+202E",)),
+        (("a\udcff",), ("U+DCFF",)),
+        (("hello", "--policy", "nope"), ("policy", "'nope'", "prompt-masked, unmasked")),
+        (("hello", "--step", "7"), ("step 7", "0, 250")),
+        (("hello", "--recipe", "reverse4"), ("exactly 4",)),
+        (("hello", "--recipe", "nope"), ("recipe", "'nope'", "reverse, reverse4")),
+    ],
+)
+def test_what_a_user_can_cause_ends_in_one_line_and_exit_code_1(
+    command: str, arguments: tuple[str, ...], words: tuple[str, ...]
+) -> None:
+    assert_one_line(run(command, *arguments), *words)
+
+
+def test_a_cap_or_a_response_that_does_not_fit_ends_in_one_line() -> None:
+    assert_one_line(run("generate", "hello", "--max-new-tokens", "99"), "max_new_tokens is 99", "1 to 26")
+    assert_one_line(run("analyze", "hello", "--response", "a" * 26), "response", "25 characters")
+    assert_one_line(run("analyze", "hello", "--trained-with", "nope"), "'nope'", "prompt-masked, unmasked")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("generate",),
+        ("generate", "hello", "--step", "-1"),
+        ("generate", "hello", "--step", "x"),
+        ("generate", "hello", "--max-new-tokens", "0"),
+        ("generate", "hello", "more"),
+        ("generate", "hello", "--nope"),
+        ("nope",),
+        ("bench", "--only", "nope"),
+        ("train", "--json"),
+        ("train", "reverse4", "--into", "somewhere"),
+        ("train", "reverse4", "--seed", "-1"),
+        ("train", "reverse4", "--seed", "2147483648"),
+        ("train", "reverse4", "--jobs", "0"),
+        ("train", "reverse4", "--jobs", "65"),
+    ],
+)
+def test_a_command_line_that_makes_no_sense_is_refused_with_its_usage(arguments: tuple[str, ...]) -> None:
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert "Usage:" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_train_refuses_what_does_not_exist_before_it_trains_anything(tmp_path: Path) -> None:
+    into = ("--into", str(tmp_path / "run"))
+    assert_one_line(run("train", "reverse4", "--policy", "nope", *into), "'nope'", "prompt-masked, unmasked")
+    assert_one_line(run("train", "nope", "--policy", "unmasked", *into), "'nope'", "reverse, reverse4")
+    assert not (tmp_path / "run").exists()
+
+
+# export
+
+
+def test_export_writes_a_folder_and_prints_its_files(tmp_path: Path) -> None:
+    result = run("export", "reverse", "prompt-masked", str(tmp_path / "exported"), "--step", "1000")
+    written = {path.name for path in (tmp_path / "exported").iterdir()}
+    assert written >= {"config.json", "model.safetensors", "generation_config.json", "tokenizer.json"}
+    assert {Path(line).name for line in result.stdout.splitlines()} == written
+
+
+@pytest.mark.parametrize(
+    "arguments", [("reverse", "nope"), ("nope", "unmasked"), ("reverse", "unmasked", "--step", "7")]
+)
+def test_export_of_what_does_not_exist_writes_nothing(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    recipe, policy, *options = arguments
+    assert_one_line(run("export", recipe, policy, str(tmp_path / "exported"), *options))
+    assert not (tmp_path / "exported").exists()
+
+
+def test_export_to_where_nothing_can_be_written_ends_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    assert_one_line(run("export", "reverse", "unmasked", str(tmp_path / "file" / "exported")), str(tmp_path / "file"))
+
+
+# Settings and runs that are not as they should be
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "word"),
+    [
+        ("MASKSCOPE_PORT", "many", "port"),
+        ("MASKSCOPE_PORT", "65536", "port"),
+        ("MASKSCOPE_QUEUE_SIZE", "0", "queue_size"),
+        ("MASKSCOPE_ALLOWED_HOSTS", "class.example", "allowed_hosts"),
+        ("MASKSCOPE_ALLOWED_HOSTS", "[1", "allowed_hosts"),
+    ],
+)
+@pytest.mark.parametrize("command", [("serve",), ("generate", "hello")])
+def test_a_setting_out_of_bounds_ends_in_one_line(command: tuple[str, ...], name: str, value: str, word: str) -> None:
+    assert_one_line(run(*command, **{name: value}), word)
+
+
+@pytest.mark.parametrize(
+    "command", [("generate", "hello"), ("analyze", "hello"), ("export", "reverse", "unmasked", "x")]
+)
+def test_a_command_that_needs_the_runs_names_the_file_that_is_missing(tmp_path: Path, command: tuple[str, ...]) -> None:
+    result = run(*command, MASKSCOPE_TRAINED_FOLDER=str(tmp_path))
+    assert_one_line(result, f"{tmp_path}/reverse/prompt-masked/run.json: missing")
+
+
+def _spoil(folder: Path, kind: str) -> Path:
+    """Break a copy of the shipped runs; the file that is at fault."""
+    weights = folder / "reverse" / "unmasked" / "step_003000.safetensors"
+    run_file = folder / "reverse4" / "prompt-masked" / "run.json"
+    match kind:
+        case "missing":
+            weights.unlink()
+        case "truncated":
+            os.truncate(weights, 1000)
+        case "tampered":
+            weights.write_bytes(weights.read_bytes()[:-1] + b"\x7f")
+        case "broken run":
+            run_file.write_text(run_file.read_text()[:500])
+            return run_file
+    return weights
+
+
+def test_serve_ends_in_one_line_that_names_a_broken_file(trained_copy: Path, tmp_path: Path) -> None:
+    kinds = ("missing", "truncated", "tampered", "broken run")
+    started: list[tuple[Path, Any]] = []
+    for kind in kinds:
+        folder = Path(shutil.copytree(trained_copy, tmp_path / kind))
+        file = _spoil(folder, kind)
+        command = [sys.executable, "-m", "app.cli", "serve", "--port", "0"]
+        environment = os.environ | {"MASKSCOPE_TRAINED_FOLDER": str(folder)}
+        pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        started.append((file, subprocess.Popen(command, env=environment, **pipes)))
+    for kind, (file, process) in zip(kinds, started, strict=True):
+        try:
+            out, err = process.communicate(timeout=60)
+        finally:
+            process.kill()
+        assert process.returncode == 1, (kind, err)
+        assert out == ""
+        (line,) = err.splitlines()
+        assert line.startswith(f"maskscope: {file}: "), kind
+
+
+def test_serve_on_a_port_that_is_taken_says_so_and_fails(live_server: str) -> None:
+    port = live_server.rsplit(":", 1)[1]
+    command = [sys.executable, "-m", "app.cli", "serve", "--port", port]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode != 0
+    assert "address already in use" in ended.stderr
+    assert "Traceback" not in ended.stderr

@@ -1,0 +1,113 @@
+"""app/errors.py: one status for each error, one body for scripts, a fragment for htmx, a page for people."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from fastapi.exceptions import RequestValidationError
+from starlette.requests import Request
+
+from app.engine import EngineBusy
+from app.errors import RETRY_AFTER_SECONDS, STATUS, body_of, describe_validation, respond
+from model.errors import BrokenRun, InvalidText, MaskscopeError, OutOfRange, UnknownName
+
+
+def request_for(path: str, headers: dict[str, str] | None = None) -> Request:
+    raw = [(name.encode(), value.encode()) for name, value in (headers or {}).items()]
+    scope = {"type": "http", "method": "GET", "path": path, "query_string": b"", "headers": raw}
+    return Request(scope | {"server": ("localhost", 80), "scheme": "http"})
+
+
+def children(error: type[MaskscopeError]) -> Iterator[type[MaskscopeError]]:
+    for child in error.__subclasses__():
+        yield child
+        yield from children(child)
+
+
+def test_every_error_that_a_request_can_meet_has_a_status() -> None:
+    ours = {error for error in children(MaskscopeError) if error.__module__.split(".")[0] in ("app", "model")}
+    assert ours - {BrokenRun} == set(STATUS)  # a broken run ends the start, before any request
+
+
+def test_every_error_also_is_the_standard_one_it_refines() -> None:
+    for error in STATUS:
+        assert issubclass(error, (ValueError, LookupError, OSError)), error
+
+
+@pytest.mark.parametrize("error", STATUS, ids=lambda error: error.__name__)
+@pytest.mark.parametrize("path", ["/api/v1/analyze", "/v1/chat", "/api/nope"])
+def test_scripts_are_answered_in_json(error: type[MaskscopeError], path: str) -> None:
+    response = respond(request_for(path), error("what; allowed: that", param="prompt"))
+    body = json.loads(response.body)
+    assert response.status_code == STATUS[error]
+    assert list(body) == ["error"]
+    assert body["error"] == vars(body_of(error("what; allowed: that", param="prompt")))
+    assert (body["error"]["message"], body["error"]["param"]) == ("what; allowed: that", "prompt")
+    assert body["error"]["code"] == error.code
+    assert ("retry-after" in response.headers) == (response.status_code in (429, 503))
+
+
+@pytest.mark.parametrize("error", STATUS, ids=lambda error: error.__name__)
+def test_people_get_a_page_and_htmx_a_fragment(error: type[MaskscopeError]) -> None:
+    page = respond(request_for("/"), error("<b>what</b>"))
+    fragment = respond(request_for("/", {"hx-request-type": "partial"}), error("<b>what</b>"))
+    assert page.status_code == fragment.status_code == STATUS[error]
+    assert page.body.startswith(b"<!doctype html>")
+    assert fragment.body.startswith(b'<p id="notice"')
+    assert fragment.headers["hx-retarget"] == "#notice"
+    assert "hx-retarget" not in page.headers
+    for response in (page, fragment):
+        assert b"&lt;b&gt;what&lt;/b&gt;" in response.body
+        assert b"<b>what" not in response.body
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (InvalidText, "invalid_request"),
+        (OutOfRange, "invalid_request"),
+        (UnknownName, "not_found"),
+        (EngineBusy, "overloaded"),
+    ],
+)
+def test_the_kind_of_an_error_follows_its_status(error: type[MaskscopeError], kind: str) -> None:
+    assert body_of(error("what")).type == kind
+
+
+def test_whoever_shall_come_again_is_told_when() -> None:
+    assert set(RETRY_AFTER_SECONDS) == {429, 503}
+    assert all(seconds >= 1 for seconds in RETRY_AFTER_SECONDS.values())
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence", "param"),
+    [
+        (
+            {"type": "int_type", "loc": ("body", "step"), "msg": "Input should be a valid integer", "input": "é\u202e"},
+            "step: Input should be a valid integer; given '\\xe9\\u202e'",
+            "step",
+        ),
+        (
+            {"type": "missing", "loc": ("query", "prompt"), "msg": "Field required", "input": {}},
+            "prompt: Field required",
+            "prompt",
+        ),
+        ({"type": "x", "loc": ("body",), "msg": "Not this", "input": [1]}, "request: Not this; given [1]", None),
+        ({"type": "x", "loc": ("body", "a", 0, "b"), "msg": "No", "input": 1}, "a.0.b: No; given 1", "a.0.b"),
+        (
+            {"type": "json_invalid", "loc": ("body", 9), "msg": "", "input": {}, "ctx": {"error": "Expecting value"}},
+            "the body is not JSON: Expecting value",
+            None,
+        ),
+    ],
+)
+def test_a_field_that_does_not_fit_is_described_in_one_sentence(
+    error: dict[str, object], sentence: str, param: str | None
+) -> None:
+    assert describe_validation(RequestValidationError([error])) == (sentence, param)
+
+
+def test_what_was_given_is_repeated_up_to_sixty_characters() -> None:
+    long = {"type": "x", "loc": ("body", "prompt"), "msg": "No", "input": "a" * 100_000}
+    message, _ = describe_validation(RequestValidationError([long]))
+    assert message == f"prompt: No; given '{'a' * 56}..."

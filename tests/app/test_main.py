@@ -1,0 +1,135 @@
+"""app/main.py as a process: many visitors, visitors who leave, and the end. Over real sockets, with real signals."""
+
+import re
+import signal
+import socket
+import struct
+import time
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import anyio
+import httpx
+import pytest
+
+HELLO = {"recipe": "reverse", "prompt": "hello", "policy": "prompt-masked"}
+ENDLESS = b'{"recipe": "reverse", "policy": "unmasked", "prompt": "hello", "step": 0, "stream": true}'
+"""Asks for a text that never stops by itself: 26 tokens."""
+
+
+@pytest.fixture(scope="module")
+def slow_server(start_server: Any) -> Iterator[Any]:
+    with start_server(slowed=0.1) as server:
+        yield server
+
+
+def wait_for_load(server: Any, load: float) -> None:
+    deadline = time.monotonic() + 30
+    while server.load() != load:
+        assert time.monotonic() < deadline, server.load()
+
+
+def open_stream(address: str) -> socket.socket:
+    """A connection on which the first token of the endless text has arrived."""
+    place = urlsplit(address)
+    connection = socket.create_connection((place.hostname, place.port), timeout=20)
+    connection.sendall(
+        b"POST /api/v1/generate HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        + b"Content-Length: %d\r\n\r\n" % len(ENDLESS)
+        + ENDLESS
+    )
+    received = b""
+    while b"event: token" not in received:
+        received += connection.recv(4096)
+    assert received.startswith(b"HTTP/1.1 200 ")
+    assert b"event: done" not in received
+    return connection
+
+
+@pytest.mark.anyio
+async def test_the_application_starts_ready_and_ends_with_its_worker(start_app: Any, connect: Any) -> None:
+    async with start_app() as app, connect(app) as client:
+        assert (await client.get("/readyz")).status_code == 200
+        engine = app.state.engine
+    assert not engine.alive
+
+
+@pytest.mark.anyio
+async def test_twenty_visitors_at_once_each_get_their_own_answer(live_server: str, read_events: Any) -> None:
+    words = ["".join(chr(97 + (visitor + i) % 26) for i in range(1 + visitor % 10)) for visitor in range(20)]
+    streamed: dict[str, Any] = {}
+
+    async def visit(client: httpx.AsyncClient, word: str) -> None:
+        body = HELLO | {"prompt": word}
+        page = await client.get("/", params={"prompt": word, "generate": 1})
+        assert page.status_code == 200
+        stream = await client.post("/api/v1/generate", json=body | {"stream": True})
+        plain = await client.post("/api/v1/generate", json=body)
+        analysis = await client.post("/api/v1/analyze", json=body)
+        events = read_events(stream.text)
+        assert [event["id"] for event in events] == list(range(1, len(events) + 1))
+        assert events[-1]["data"]["completion"] == plain.json()["completion"]
+        assert "".join(analysis.json()["tokens"]) == f"<{word}>{word[::-1]}#"
+        streamed[word] = plain.json()["completion"]
+
+    async with httpx.AsyncClient(base_url=live_server, timeout=60) as client, anyio.create_task_group() as tasks:
+        for word in words:
+            tasks.start_soon(visit, client, word)
+    right = [word for word, completion in streamed.items() if completion == f"{word[::-1]}#"]
+    assert len(streamed) == 20
+    assert len(right) >= 19  # the last checkpoint is right on at least 99 % of words
+
+
+def test_a_short_text_ends_while_a_long_one_streams(slow_server: Any) -> None:
+    with open_stream(slow_server.address) as long:
+        short = httpx.post(f"{slow_server.address}/api/v1/generate", json=HELLO | {"max_new_tokens": 2}, timeout=20)
+        analysis = httpx.post(f"{slow_server.address}/api/v1/analyze", json=HELLO, timeout=20)
+        long.setblocking(False)
+        assert short.json()["completion"] == "ol"
+        assert analysis.status_code == 200
+        assert slow_server.load() == 1  # the long text is not at its end
+        assert b"event: done" not in long.recv(65536)
+    wait_for_load(slow_server, 0)
+
+
+def test_visitors_who_leave_in_the_middle_of_a_stream_leave_nothing_behind(slow_server: Any) -> None:
+    politely, abruptly = open_stream(slow_server.address), open_stream(slow_server.address)
+    assert slow_server.load() == 2
+    politely.close()
+    abruptly.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    abruptly.close()
+    assert httpx.get(f"{slow_server.address}/healthz").status_code == 200
+    wait_for_load(slow_server, 0)
+    answer = httpx.post(f"{slow_server.address}/api/v1/generate", json=HELLO, timeout=20)
+    assert answer.json()["completion"] == "olleh#"
+
+
+def test_a_visitor_who_leaves_in_the_middle_of_a_body_takes_no_place(start_server: Any) -> None:
+    with start_server(MASKSCOPE_MAX_REQUESTS="1") as server:
+        place = urlsplit(server.address)
+        for _ in range(5):
+            with socket.create_connection((place.hostname, place.port), timeout=20) as connection:
+                connection.sendall(b"POST /api/v1/analyze HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{")
+        deadline = time.monotonic() + 5  # below the time after which a body is given up anyhow
+        while httpx.get(f"{server.address}/api/v1/recipes").status_code != 200:
+            assert time.monotonic() < deadline
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_server_promptly_although_a_stream_is_open(start_server: Any, number: int) -> None:
+    with start_server(slowed=0.5) as server, open_stream(server.address) as connection:
+        sent = time.monotonic()
+        server.process.send_signal(number)
+        rest = b""
+        while piece := connection.recv(65536):
+            rest += piece
+        server.process.wait(timeout=20)
+        assert time.monotonic() - sent < 4  # the stream alone would have taken twelve
+    assert b"event: done" not in rest
+
+
+def test_the_log_of_a_start_and_an_end_holds_no_traceback(start_server: Any) -> None:
+    with start_server() as server:  # the fixture looks for one when it ends
+        assert httpx.get(f"{server.address}/").status_code == 200
+        assert re.fullmatch(r"http://127\.0\.0\.1:\d+", server.address)

@@ -1,0 +1,114 @@
+"""app/templating.py: numbers in few characters, text that stays text, and files by their content."""
+
+import hashlib
+import re
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jinja2 import UndefinedError
+from starlette.requests import Request
+
+from app.templating import ENVIRONMENT, STATIC_FOLDER, compact, is_partial, percent, render, static_url
+
+
+def request_with(headers: dict[str, str]) -> Request:
+    raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+    scope = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": raw}
+    return Request(scope | {"server": ("localhost", 80), "scheme": "http"})
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "text"),
+    [(0.934, 0, "93 %"), (0.934, 1, "93.4 %"), (0, 0, "0 %"), (1, 1, "100.0 %"), (-0.05, 0, "-5 %"), (1.2, 0, "120 %")],
+)
+def test_percent(value: float, digits: int, text: str) -> None:
+    assert percent(value, digits) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "0"),
+        (0.0, "0"),
+        (19.4, "19"),
+        (1.14, "1.1"),
+        (0.136, "0.14"),
+        (0.0042, "0.004"),
+        (0.001, "0.001"),
+        (6.4e-5, "6e\N{MINUS SIGN}5"),
+        (1e-12, "1e\N{MINUS SIGN}12"),
+        (-0.25, "\N{MINUS SIGN}0.25"),
+        (-6e-5, "\N{MINUS SIGN}6e\N{MINUS SIGN}5"),
+        (1234.5, "1234"),
+    ],
+)
+def test_compact(value: float, text: str) -> None:
+    assert compact(value) == text
+
+
+@settings(derandomize=True, max_examples=300)
+@given(st.floats(-9999, 9999).filter(lambda value: abs(value) > 1e-99))
+def test_a_compact_number_is_short_and_close_and_zero_only_for_zero(value: float) -> None:
+    text = compact(value)
+    assert len(text) <= 7 if abs(value) < 1e-9 else len(text) <= 6
+    assert text.isascii() or "\N{MINUS SIGN}" in text
+    assert float(text.replace("\N{MINUS SIGN}", "-")) == pytest.approx(value, rel=0.5)
+    assert float(text.replace("\N{MINUS SIGN}", "-")) != 0
+
+
+def test_a_static_address_names_the_content() -> None:
+    digest = hashlib.sha256((STATIC_FOLDER / "app.css").read_bytes()).hexdigest()
+    assert static_url("app.css") == f"/static/app.css?v={digest[:12]}"
+
+
+def test_a_static_file_that_is_missing_is_found_out_at_once() -> None:
+    with pytest.raises(FileNotFoundError):
+        static_url("nope.css")
+
+
+@pytest.mark.parametrize(
+    ("headers", "partial"),
+    [
+        ({}, False),
+        ({"hx-request": "true"}, False),
+        ({"hx-request-type": "full"}, False),
+        ({"hx-request-type": "partial"}, True),
+    ],
+)
+def test_only_htmx_asking_for_a_part_gets_one(headers: dict[str, str], partial: bool) -> None:
+    assert is_partial(request_with(headers)) is partial
+
+
+@dataclass(frozen=True)
+class Notice:
+    message: str
+
+
+@dataclass(frozen=True)
+class Nothing:
+    pass
+
+
+def test_text_is_escaped_and_the_status_and_cache_headers_are_set() -> None:
+    response = render(request_with({}), "shared/_notice.html", Notice("<b>&\"'"), 418)
+    assert response.status_code == 418
+    assert b"&lt;b&gt;&amp;&#34;&#39;" in response.body
+    assert response.headers["cache-control"] == "no-store"
+    assert response.headers["vary"] == "HX-Request-Type"
+    assert response.headers["content-type"] == "text/html; charset=utf-8"
+
+
+def test_a_name_that_is_missing_is_an_error_and_not_an_empty_place() -> None:
+    with pytest.raises(UndefinedError, match="message"):
+        render(request_with({}), "shared/_notice.html", Nothing())
+
+
+def test_every_template_compiles_and_marks_nothing_as_safe() -> None:
+    names = ENVIRONMENT.list_templates()
+    assert "visualizer/page.html" in names
+    for name in names:
+        ENVIRONMENT.get_template(name)
+        source, _, _ = ENVIRONMENT.loader.get_source(ENVIRONMENT, name)  # type: ignore[union-attr]
+        assert not re.search(r"\|\s*safe\b|autoescape", source), name
