@@ -63,7 +63,9 @@ def errors_in_one_line(command: Callable[..., None]) -> Callable[..., None]:
 @app.command()
 @errors_in_one_line
 def serve(
-    host: Annotated[str | None, typer.Option(help="Address to listen on; default 127.0.0.1, this machine only.")] = None,
+    host: Annotated[
+        str | None, typer.Option(help="Address to listen on; default 127.0.0.1, this machine only.")
+    ] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; default 8000; 0 takes a free one.")] = None,
 ) -> None:
     """Serve the pages and the JSON API.
@@ -73,7 +75,7 @@ def serve(
     Example: maskscope serve --port 8080
     """
     given = {name: value for name, value in {"host": host, "port": port}.items() if value is not None}
-    settings = Settings(**given)
+    settings = Settings.model_validate(Settings().model_dump() | given)
     load_catalog(settings.trained_folder)  # a broken run ends the command here, in one line
     uvicorn.run(
         create_app(settings),
@@ -152,7 +154,9 @@ def analyze(
     prompt: Annotated[str, typer.Argument(help="The user's text, for example: hello")],
     recipe: RecipeOption = DEFAULT_RECIPE,
     policy: PolicyOption = "prompt-masked",
-    trained_with: Annotated[str | None, typer.Option(help="The run whose weights are used; default: --policy's.")] = None,
+    trained_with: Annotated[
+        str | None, typer.Option(help="The run whose weights are used; default: --policy's.")
+    ] = None,
     response: Annotated[str | None, typer.Option(help="The assistant's text; default: the right answer.")] = None,
     step: StepOption = None,
     as_json: JsonOption = False,

@@ -14,9 +14,7 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         labels = ["method", "route"]
-        self.requests = Counter(
-            "maskscope_requests", "Requests answered", [*labels, "status"], registry=self.registry
-        )
+        self.requests = Counter("maskscope_requests", "Requests answered", [*labels, "status"], registry=self.registry)
         self.seconds = Histogram(
             "maskscope_request_seconds", "Time to the last byte of an answer", labels, registry=self.registry
         )

@@ -44,7 +44,7 @@ def percent(value: float, digits: int = 0) -> str:
 
 
 def compact(value: float) -> str:
-    """At most two significant digits in at most six characters: 19, 1.1, 0.14, 0.004, 6e−5, and 0 only for exactly 0."""
+    """At most two significant digits in at most six characters: 19, 1.1, 0.14, 0.004, 6e-5; 0 only for exactly 0."""
     if value == 0:
         return "0"
     if abs(value) < 0.001:

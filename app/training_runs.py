@@ -61,7 +61,8 @@ async def _follow(job: Job, progress: Progress, bar: TaskID) -> bool:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    assert process.stdout is not None and process.stderr is not None
+    assert process.stdout
+    assert process.stderr
     try:
         async for line in process.stdout:
             event = json.loads(line)

@@ -93,7 +93,7 @@ def position_gradients(model: GPT, batch: Batch) -> PositionGradients:
     tape = _Tape(positions_S)
     with tape.recording(model):
         logits_TV = model(batch.inputs_BT)[0]
-    # By the logits: p, less 1 at the target. The latter is minus the others' sum, which does not cancel where p is near 1.
+    # By the logits: p, less 1 at the target. That is minus the others' sum, which does not cancel where p is near 1.
     each_S, own_targets_S = torch.arange(S), targets_T[positions_S]
     own_SV = logits_TV[positions_S].softmax(-1)
     own_SV[each_S, own_targets_S] = 0
@@ -101,7 +101,7 @@ def position_gradients(model: GPT, batch: Batch) -> PositionGradients:
     own_SV /= max(S, 1)
     tied_SVD = own_SV[:, :, None] * tape.inputs["head"][positions_S, None]
     gradient_SND = tape.layer_norm("norm", model.norm, (own_SV @ model.head.weight)[:, None])
-    for i, block in reversed(list(enumerate(model.blocks))):
+    for i, block in reversed(list(enumerate(model.all_blocks()))):
         gradient_SND = tape.block(f"blocks.{i}", block, gradient_SND)
     tape.dense["token_embedding.weight"] = tied_SVD.index_add_(1, tokens_T, gradient_SND)
     unused_places = model.config.context_length - T

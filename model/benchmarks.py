@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -99,8 +100,9 @@ def compare_decoding(recipe: Recipe, model: GPT) -> Iterator[Comparison]:
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         export_run(model, recipe.tokenizer, Path(folder))
-        reference = GPT2LMHeadModel.from_pretrained(folder)
+        reference: Any = GPT2LMHeadModel.from_pretrained(folder)
     reference.generation_config.eos_token_id = None
+    reference.generation_config.max_length = None
     prompt = render([Message("user", "hello")], recipe.tokenizer, generation_prompt=True).token_ids
     for streams, goal in ((1, 8.0), (64, 3.0)):
         prompts = [prompt] * streams
@@ -112,9 +114,7 @@ def compare_decoding(recipe: Recipe, model: GPT) -> Iterator[Comparison]:
 
         def theirs(tokens_BT: Tensor = tokens_BT) -> list[tuple[int, ...]]:
             mask = torch.ones_like(tokens_BT)
-            sequences = reference.generate(
-                tokens_BT, attention_mask=mask, max_new_tokens=NEW_TOKENS, do_sample=False
-            )
+            sequences = reference.generate(tokens_BT, attention_mask=mask, max_new_tokens=NEW_TOKENS, do_sample=False)
             return [tuple(row[len(prompt) :]) for row in sequences.tolist()]
 
         assert ours() == theirs(), "the two decoders disagree"

@@ -1,4 +1,4 @@
-"""A run folder: `run.json` + `step_000100.safetensors`. Reads and writes it, and refuses whatever its sums do not match.
+"""A run folder: `run.json` + `step_000100.safetensors`. Reads, writes, and refuses what its sums do not match.
 
 Nothing is ever unpickled. `run.json` states the recipe it was trained by, the data split, the measurements, and for
 each checkpoint the sha256 of its file.

@@ -27,7 +27,7 @@ class Decoder:
         self._rows, self._heads, self._width = rows, model.config.heads, model.config.width
         self._head_width = self._width // self._heads
         self._filled = 0
-        self._layers = [_unpack(block, rows, columns) for block in model.blocks]
+        self._layers = [_unpack(block, rows, columns) for block in model.all_blocks()]
         self._norm = (model.norm.weight, model.norm.bias)
         self._token_embedding_VD = model.token_embedding.weight
         self._head_DV = self._token_embedding_VD.T
@@ -43,7 +43,7 @@ class Decoder:
             self._part_HD, self._scaled_part_DH = part_DH.T.contiguous(), part_DH * self._head_width**-0.5
 
     def read(self, tokens_BT: Tensor, real_BT: Tensor | None) -> Tensor:
-        """Logits (B, V) after the prompts. `real_BT` is False at pads, which stand on the left; None if there are none."""
+        """Logits (B, V) after the prompts. `real_BT` is False at pads, all on the left; None if there are none."""
         B, T = tokens_BT.shape
         self._filled, self._visible_B1TT = T, None
         places: Tensor | slice = slice(0, T)
@@ -59,7 +59,7 @@ class Decoder:
         return self._logits(last_BD)
 
     def step(self, tokens_B: Tensor, positions_B: Tensor | int) -> Tensor:
-        """Logits (B, V) after one more token per row, each at its row's position; an int if that is the same for all."""
+        """Logits (B, V) after one more token per row, at its row's position; an int if that is the same for all."""
         self._filled += 1
         x_BD = F.embedding(tokens_B, self._token_embedding_VD).add_(self._position_embedding_TD[positions_B])
         return self._logits(self._pass(x_BD, self._attend))
@@ -76,7 +76,8 @@ class Decoder:
         return x_ND
 
     def _logits(self, x_BD: Tensor) -> Tensor:
-        return torch.layer_norm(x_BD, (self._width,), *self._norm) @ self._head_DV
+        logits_BV: Tensor = torch.layer_norm(x_BD, (self._width,), *self._norm) @ self._head_DV
+        return logits_BV
 
     def _attend_prompt(self, layer: "_Layer", x_ND: Tensor) -> Tensor:
         B, T, D = self._rows, self._filled, self._width
@@ -108,7 +109,8 @@ class Decoder:
         scores_CBH = (layer.keys_CBD[:C] * q_BD) @ self._scaled_part_DH
         if self._hides_pads_CB1 is not None:
             scores_CBH += self._hides_pads_CB1[:C]
-        return (scores_CBH.softmax(0) @ self._part_HD).mul_(layer.values_CBD[:C]).sum(0)
+        weights_CBD: Tensor = scores_CBH.softmax(0) @ self._part_HD
+        return weights_CBD.mul_(layer.values_CBD[:C]).sum(0)
 
 
 @dataclass(frozen=True)
@@ -156,7 +158,8 @@ def _unpack(block: Block, rows: int, columns: int) -> _Layer:
         contract.bias,
         cache_C2BD,
         cache_C2BD.unbind(0),
-        *cache_C2BD.unbind(1),
+        cache_C2BD[:, 0],
+        cache_C2BD[:, 1],
         keys_BHCK,
         values_BHCK,
     )

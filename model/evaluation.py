@@ -3,8 +3,10 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
+from pydantic import Field
 
 from model.batches import make_batch
 from model.chat import Message, render
@@ -14,6 +16,9 @@ from model.masks import MASK_POLICIES
 from model.tasks import Task
 from model.tokenizer import Tokenizer
 
+Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+"""The bounds hold where a run.json is read."""
+
 ROWS_AT_ONCE = 250
 Z_95 = 1.959963984540054
 
@@ -22,10 +27,10 @@ Z_95 = 1.959963984540054
 class Rate:
     """A fraction measured on n words, with its 95 % Wilson score interval."""
 
-    value: float
-    n: int
-    low: float
-    high: float
+    value: Fraction
+    n: Annotated[int, Field(ge=1)]
+    low: Fraction
+    high: Fraction
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,8 @@ def _right_tokens(model: GPT, task: Task, tokenizer: Tokenizer, words: Sequence[
 
 def wilson(value: float, n: int, z: float = Z_95) -> Rate:
     """The Wilson score interval of a fraction `value` of n trials. Source: Wilson 1927, JASA 22."""
-    assert n > 0 and 0 <= value <= 1, (value, n)
+    assert n > 0, n
+    assert 0 <= value <= 1, value
     center = (value + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(value * (1 - value) / n + z * z / (4 * n * n))
-    return Rate(value, n, max(0.0, center - half), min(1.0, center + half))
+    return Rate(value, n, min(value, max(0.0, center - half)), max(value, min(1.0, center + half)))

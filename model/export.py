@@ -34,7 +34,7 @@ def export_run(model: GPT, tokenizer: Tokenizer, folder: Path) -> tuple[Path, ..
     folder.mkdir(parents=True, exist_ok=True)
     documents = {
         "config.json": _config(model, tokenizer),
-        "generation_config.json": _generation_config(tokenizer),
+        "generation_config.json": _generation_config(model, tokenizer),
         "tokenizer.json": _tokenizer(tokenizer),
         "tokenizer_config.json": _tokenizer_config(model, tokenizer),
     }
@@ -80,8 +80,8 @@ def _config(model: GPT, tokenizer: Tokenizer) -> dict[str, Any]:
     }
 
 
-def _generation_config(tokenizer: Tokenizer) -> dict[str, Any]:
-    return {"do_sample": False, **_special_ids(tokenizer)}
+def _generation_config(model: GPT, tokenizer: Tokenizer) -> dict[str, Any]:
+    return {"do_sample": False, "max_length": model.config.context_length, **_special_ids(tokenizer)}
 
 
 def _special_ids(tokenizer: Tokenizer) -> dict[str, int | None]:

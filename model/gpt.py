@@ -22,13 +22,20 @@ class GPTConfig:
     heads: int
     width: int
 
+    def __post_init__(self) -> None:
+        """Raises ValueError for sizes that make no model; a run.json may hold any."""
+        for name, size in vars(self).items():
+            if size < 1:
+                raise ValueError(f"{name} is {size}; allowed: 1 or more")
+        if self.width % self.heads:
+            raise ValueError(f"width {self.width} does not divide into {self.heads} heads")
+
 
 class Attention(nn.Module):
     """Causal self-attention with H heads of width K."""
 
     def __init__(self, config: GPTConfig):
         super().__init__()
-        assert config.width % config.heads == 0, (config.width, config.heads)
         self.heads = config.heads
         self.qkv = nn.Linear(config.width, 3 * config.width)
         self.out = nn.Linear(config.width, config.width)
@@ -37,7 +44,8 @@ class Attention(nn.Module):
         B, T, D = x_BTD.shape
         q, k, v = self.qkv(x_BTD).view(B, T, 3, self.heads, D // self.heads).permute(2, 0, 3, 1, 4)
         mixed_BHTK = F.scaled_dot_product_attention(q, k, v, attn_mask=visible_B1TS, is_causal=visible_B1TS is None)
-        return self.out(mixed_BHTK.transpose(1, 2).reshape(B, T, D))
+        out_BTD: Tensor = self.out(mixed_BHTK.transpose(1, 2).reshape(B, T, D))
+        return out_BTD
 
 
 class Block(nn.Module):
@@ -53,14 +61,15 @@ class Block(nn.Module):
 
     def forward(self, x_BTD: Tensor, visible_B1TS: Tensor | None) -> Tensor:
         x_BTD = x_BTD + self.attention(self.norm_1(x_BTD), visible_B1TS)
-        return x_BTD + self.contract(F.gelu(self.expand(self.norm_2(x_BTD)), approximate="tanh"))
+        mlp_BTD: Tensor = self.contract(F.gelu(self.expand(self.norm_2(x_BTD)), approximate="tanh"))
+        return x_BTD + mlp_BTD
 
 
 class GPT(nn.Module):
     """Token ids (B, T) -> logits (B, T, V)."""
 
     def __init__(self, config: GPTConfig, generator: torch.Generator | None = None):
-        """Weights are drawn from `generator` as GPT-2 draws them; without one they are left for a checkpoint to fill."""
+        """Weights are drawn from `generator` as GPT-2 draws them; without one a checkpoint is to fill them."""
         super().__init__()
         self.config = config
         self.token_embedding = nn.Embedding(config.vocab_size, config.width)
@@ -84,14 +93,17 @@ class GPT(nn.Module):
         Attention is causal, or goes where `visible_B1TS` is True. `positions_BT` default to 0, 1, ...
         """
         T = tokens_BT.shape[1]
-        assert T <= self.config.context_length, (T, self.config.context_length)
-        place_TD = (
-            self.position_embedding.weight[:T] if positions_BT is None else self.position_embedding(positions_BT)
-        )
+        assert 0 < T <= self.config.context_length, (T, self.config.context_length)
+        place_TD = self.position_embedding.weight[:T] if positions_BT is None else self.position_embedding(positions_BT)
         x_BTD = self.token_embedding(tokens_BT) + place_TD
         for block in self.blocks:
             x_BTD = block(x_BTD, visible_B1TS)
-        return self.head(self.norm(x_BTD))
+        logits_BTV: Tensor = self.head(self.norm(x_BTD))
+        return logits_BTV
+
+    def all_blocks(self) -> list[Block]:
+        """The blocks in order, by their type."""
+        return [block for block in self.blocks if isinstance(block, Block)]
 
     def parameter_count(self) -> int:
         return sum(p.numel() for p in self.parameters())

@@ -13,4 +13,3 @@ def summed_cross_entropy(logits_BTV: Tensor, targets_BT: Tensor) -> tuple[Tensor
     """
     total = F.cross_entropy(logits_BTV.flatten(0, 1), targets_BT.flatten(), ignore_index=IGNORE_INDEX, reduction="sum")
     return total, (targets_BT != IGNORE_INDEX).sum()
-

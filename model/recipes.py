@@ -42,7 +42,9 @@ class Recipe:
     training: TrainingConfig
 
 
-def _char_recipe(task: Task, *, context_length: int, layers: int, heads: int, width: int, training: TrainingConfig) -> Recipe:
+def _char_recipe(
+    task: Task, *, context_length: int, layers: int, heads: int, width: int, training: TrainingConfig
+) -> Recipe:
     """A recipe whose tokenizer pads only if the task's words differ in length."""
     tokenizer = Tokenizer(task.alphabet, pads=task.min_length != task.max_length)
     return Recipe(

@@ -1,4 +1,4 @@
-"""Training as a generator of events. In: a recipe, a policy, a seed. Out: StepDone, Evaluated, CheckpointSaved, Finished.
+"""Training as a generator of events: StepDone, Evaluated, CheckpointSaved, Finished. In: a recipe, a policy, a seed.
 
 The initial weights and the stream of words depend on the seed alone, so two policies with one seed start from the same
 weights and see the same words in the same order.
@@ -92,6 +92,6 @@ def _take_step(model: GPT, optimizer: torch.optim.Optimizer, batch: Batch) -> fl
     total, count = summed_cross_entropy(model(batch.inputs_BT), batch.targets_BT)
     loss = total / count.clamp(min=1)  # nothing supervised: a loss of 0, not NaN
     optimizer.zero_grad(set_to_none=True)
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     optimizer.step()
     return loss.item()

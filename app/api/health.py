@@ -1,4 +1,4 @@
-"""Is the process up (/healthz), are the models in memory and is their worker alive (/readyz), and how much (/metrics)."""
+"""Is the process up (/healthz), are the models in memory and their worker alive (/readyz), how busy (/metrics)."""
 
 from fastapi import APIRouter
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest

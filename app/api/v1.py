@@ -65,9 +65,7 @@ async def generate(
     model, step = catalog.model(recipe, body.policy, body.step)
     generation = admit(engine, recipe, model, body.prompt, body.max_new_tokens)
     if body.stream:
-        return EventSourceResponse(
-            _events(generation, step), ping=15, send_timeout=settings.stream_timeout_seconds
-        )
+        return EventSourceResponse(_events(generation, step), ping=15, send_timeout=settings.stream_timeout_seconds)
     async for _ in generation.tokens():
         pass
     return _answer(generation, step)
