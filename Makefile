@@ -1,0 +1,51 @@
+# `make run` serves, `make test` tests; both build .venv first. On a Debian machine nothing else is needed.
+
+HOST ?= 127.0.0.1
+PORT ?= 8000
+BIN := .venv/bin
+SOURCES := pyproject.toml constraints.txt hatch_build.py
+INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: help run test check lint format train bench clean
+
+help: ## What can be made
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+
+run: .venv/run ## Serve on HOST:PORT (default 127.0.0.1:8000)
+	exec $(BIN)/maskscope serve --host $(HOST) --port $(PORT)
+
+test: .venv/test ## All tests, those in a real Chromium too
+	@sh .ci/chromium
+	$(BIN)/python -m pytest
+
+check: lint test ## What CI runs: format, lint, types, and all tests (import contracts among them)
+
+lint: .venv/test ## Format, lint and types, without changing anything
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: .venv/test ## Bring the code into its format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+train: .venv/run ## Train both policies of both recipes into model/trained/
+	$(BIN)/maskscope train
+
+bench: .venv/test ## The benchmarks of the README
+	$(BIN)/maskscope bench
+
+clean: ## Remove all that was built
+	rm -rf .venv static/vendor screenshots build dist *.egg-info
+
+# A venv that was left half built has no pip, or no stamp: it is made or filled anew.
+.venv/bin/pip:
+	@sh .ci/venv
+
+.venv/run: $(SOURCES) | .venv/bin/pip
+	$(INSTALL) --editable .
+	@touch $@
+
+.venv/test: $(SOURCES) | .venv/bin/pip
+	$(INSTALL) --editable '.[test]'
+	@touch $@ .venv/run
