@@ -365,6 +365,7 @@ async def test_the_call_that_kills_the_worker_is_told_at_once(caplog: pytest.Log
     engine = Engine(queue_size=8, timeout_seconds=2)
     with pytest.raises(EngineStopped):
         await engine.call(_exit)
+    engine.close()  # returns when the worker has ended
     assert "the model worker ended by an error" in caplog.text
 
 
