@@ -3,8 +3,6 @@
 HOST ?= 127.0.0.1
 PORT ?= 8000
 BIN := .venv/bin
-SOURCES := pyproject.toml constraints.txt hatch_build.py
-INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .PHONY: help run test check lint format train bench clean
 
@@ -12,7 +10,7 @@ help: ## What can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
 
 run: .venv/run ## Serve on HOST:PORT (default 127.0.0.1:8000)
-	exec $(BIN)/maskscope serve --host $(HOST) --port $(PORT)
+	exec $(BIN)/maskscope serve --host '$(HOST)' --port '$(PORT)'
 
 test: .venv/test ## All tests, those in a real Chromium too
 	@sh .ci/chromium
@@ -36,16 +34,14 @@ bench: .venv/test ## The benchmarks of the README
 	$(BIN)/maskscope bench
 
 clean: ## Remove all that was built
-	rm -rf .venv static/vendor screenshots build dist *.egg-info
+	rm -rf .venv static/vendor screenshots build dist *.egg-info .hypothesis .*_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
 
-# A venv that was left half built has no pip, or no stamp: it is made or filled anew.
-.venv/bin/pip:
-	@sh .ci/venv
-
-.venv/run: $(SOURCES) | .venv/bin/pip
-	$(INSTALL) --editable .
-	@touch $@
-
-.venv/test: $(SOURCES) | .venv/bin/pip
-	$(INSTALL) --editable '.[test]'
-	@touch $@ .venv/run
+# Each file says that its extra is installed. Both are gone while something is being installed, so a venv that has
+# neither was interrupted half-way, and is made anew.
+.venv/test: EXTRA := [test]
+.venv/run .venv/test: pyproject.toml constraints.txt hatch_build.py
+	@test -e .venv/run || sh .ci/venv
+	@rm -f .venv/run .venv/test
+	$(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt --editable '.$(EXTRA)'
+	@touch .venv/run $@
