@@ -82,16 +82,15 @@ def load_catalog(folder: Path) -> Catalog:
     """Load every run under `folder/<recipe>/<policy>/` and check each weight file against its sum.
 
     Raises:
-        BrokenRun: a file is missing, truncated, altered, or there is no run at all; names the file.
+        BrokenRun: a run or a file of it is missing, truncated or altered; names the file.
     """
     runs = {}
     for recipe in RECIPES.values():
         for policy in MASK_POLICIES:
             run_folder = folder / recipe.slug / policy
-            if run_folder.exists():
-                runs[recipe.slug, policy] = _load(run_folder, recipe, policy)
-        if (recipe.slug, "prompt-masked") not in runs:
-            raise BrokenRun(f"{folder / recipe.slug / 'prompt-masked' / RUN_FILE}: missing; `make train` makes it")
+            if not (run_folder / RUN_FILE).exists():
+                raise BrokenRun(f"{run_folder / RUN_FILE}: missing; `make train` makes it")
+            runs[recipe.slug, policy] = _load(run_folder, recipe, policy)
     return Catalog(runs)
 
 
@@ -105,6 +104,8 @@ def _load(folder: Path, recipe: Recipe, policy: str) -> LoadedRun:
     measured = {measurement.step for measurement in run.measurements}
     if not run.checkpoints or not measured.issuperset(run.checkpoint_steps()):
         raise BrokenRun(f"{path}: lists a checkpoint without a measurement, or none at all")
+    if run.steps not in run.checkpoint_steps():
+        raise BrokenRun(f"{path}: ends at step {run.steps}, of which it lists no checkpoint")
     return LoadedRun(run, {c.step: load_model(folder, run, c) for c in run.checkpoints})
 
 

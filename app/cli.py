@@ -1,4 +1,4 @@
-"""The `maskscope` command. Parses, calls, prints; `--json` where a script would want it; exit code 1 for any error."""
+"""The `maskscope` command. Parses, calls, prints; `--json` where a script would want it; exit code 1 for an error."""
 
 import json
 import sys
@@ -11,6 +11,8 @@ from typing import Annotated, Any
 import typer
 import uvicorn
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -21,11 +23,11 @@ from app.settings import Settings
 from app.training_runs import Job, event_lines, train_all
 from model.analysis import Analysis, prompt_ids
 from model.analysis import analyze as analyze_prompt
-from model.errors import MaskscopeError
+from model.errors import MaskscopeError, UnknownName
 from model.export import export_run
 from model.generation import generate as generate_completions
 from model.masks import MASK_POLICIES
-from model.recipes import DEFAULT_RECIPE, RECIPES
+from model.recipes import DEFAULT_RECIPE, RECIPES, Recipe
 
 app = typer.Typer(
     name="maskscope",
@@ -55,6 +57,12 @@ def errors_in_one_line(command: Callable[..., None]) -> Callable[..., None]:
         except ValidationError as error:
             first = error.errors()[0]
             typer.echo(f"maskscope: {'.'.join(map(str, first['loc']))}: {first['msg']}", err=True)
+            raise typer.Exit(1) from error
+        except SettingsError as error:
+            typer.echo(f"maskscope: {error}", err=True)
+            raise typer.Exit(1) from error
+        except OSError as error:
+            typer.echo(f"maskscope: {error.filename}: {error.strerror}", err=True)
             raise typer.Exit(1) from error
 
     return wrapped
@@ -215,18 +223,19 @@ def bench(
         typer.echo(json.dumps([asdict(result) for result in results]))
 
 
-def _recipe(slug: str) -> Any:
+def _recipe(slug: str) -> Recipe:
     if slug not in RECIPES:
-        raise typer.BadParameter(f"there is no recipe {slug!a}; allowed: {', '.join(RECIPES)}")
+        raise UnknownName(f"there is no recipe {slug[:64]!a}; allowed: {', '.join(RECIPES)}", param="recipe")
     return RECIPES[slug]
 
 
 def _table(analysis: Analysis, step: int) -> Table:
     loss = "nothing is supervised" if analysis.loss is None else f"loss {analysis.loss:.4f} nats"
     count = f"{analysis.supervised_count} of {len(analysis.positions)} positions trained"
-    table = Table(title=f"{''.join(analysis.tokens)}   step {step}   {count}   {loss}")
-    for column in ("t", "x", "y", "loss mask", "-log p(y)", "p(y)", "logit", "parameter", "share", "input", "top 3"):
-        table.add_column(column, justify="left" if column in ("loss mask", "top 3") else "right")
+    title = f"{''.join(analysis.tokens)}   step {step}   {count}   {loss}"
+    table = Table(title=title, box=box.SIMPLE_HEAD, padding=0, pad_edge=False)
+    for column in ("t", "x", "y", "mask", "-ln p", "p(y)", "logit", "param", "share", "input", "top 3"):
+        table.add_column(column, justify="left" if column in ("mask", "top 3") else "right", no_wrap=True)
     for p in analysis.positions:
         g = p.gradient
         top = " ".join(f"{prediction.token} {prediction.probability:.2f}" for prediction in p.predictions[:3])

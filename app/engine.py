@@ -146,7 +146,7 @@ class Engine:
     def _admit(self, queue: deque[Any], job: _Call | _Row) -> None:
         with self._condition:
             if not self.alive:
-                raise EngineStopped("the model worker has ended; the server must be restarted")
+                raise _stopped()
             if self._load >= self._queue_size:
                 raise EngineBusy(f"all {self._queue_size} places are taken; try again")
             self._load += 1
@@ -180,29 +180,40 @@ class Engine:
             self._refuse_all([row for batch in batches for row in batch.running.values()])
 
     def _answer(self, call: _Call) -> None:
-        if not call.future.cancelled():
-            try:
-                self._tell(_resolve, call.future, call.function())
-            except Exception as error:  # the caller's to raise, whatever it is
-                self._tell(_reject, call.future, error)
+        """Whoever has an answer has left its place: the place is given back before the answer is told."""
+        result: object = None
+        problem: BaseException | None = None
+        try:
+            if not call.future.cancelled():
+                result = call.function()
+        except Exception as error:  # the caller's to raise, whatever it is
+            problem = error
+        except BaseException:
+            self._leave(1)
+            self._tell(_reject, call.future, _stopped())
+            raise
         self._leave(1)
+        if problem is None:
+            self._tell(_resolve, call.future, result)
+        else:
+            self._tell(_reject, call.future, problem)
 
     def _advance(self, batch: _DecodingBatch) -> bool:
         """Decode one token of each row; False when the batch has ended."""
         try:
             step = next(batch.steps)
         except Exception as error:  # every reader's to raise, whatever it is
-            self._tell(_hand_out, [(row, error) for row in batch.running.values()])
             self._leave(len(batch.running))
+            self._tell(_hand_out, [(row, error) for row in batch.running.values()])
             return False
         news = [
             (row, NewToken(step.token_ids[number], step.probabilities[number], step.ended.get(number)))
             for number, row in batch.running.items()
         ]
-        self._tell(_hand_out, news)
         for number in step.ended:
             del batch.running[number]
         self._leave(len(step.ended))
+        self._tell(_hand_out, news)
         return bool(batch.running)
 
     def _leave(self, count: int) -> None:
@@ -211,8 +222,8 @@ class Engine:
 
     def _refuse_all(self, rows: list[_Row]) -> None:
         with self._condition:
-            self._closing = True
-            error = EngineStopped("the model worker has ended; the server must be restarted")
+            self._closing, self._load = True, 0
+            error = _stopped()
             for call in self._calls:
                 self._tell(_reject, call.future, error)
             self._tell(_hand_out, [(row, error) for row in (*rows, *self._rows)])
@@ -232,6 +243,10 @@ def _start(rows: Sequence[_Row]) -> Iterator[_DecodingBatch]:
             max_new_tokens=[row.max_new_tokens for row in together],
         )
         yield _DecodingBatch(steps, dict(enumerate(together)))
+
+
+def _stopped() -> EngineStopped:
+    return EngineStopped("the model worker has ended; the server must be restarted")
 
 
 def _model_id(row: _Row) -> int:

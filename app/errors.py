@@ -67,6 +67,11 @@ STATUS: dict[type[MaskscopeError], int] = {
 TYPES = {404: "not_found", 405: "not_found", 429: "rate_limit", 500: "server_error", 503: "overloaded"}
 """The coarse kind of an error by status; `invalid_request` for all others."""
 
+HTTP_CODES = {404: "not_found", 405: "method_not_allowed"}
+
+UNREADABLE_BODY = "There was an error parsing the body"
+"""FastAPI's words, with status 400, for a body at which the JSON parser gave up."""
+
 RETRY_AFTER_SECONDS = {429: 1, 503: 1}
 
 
@@ -89,16 +94,21 @@ class ErrorContext:
 
 
 def install(app: FastAPI) -> None:
-    """Let the application answer every error through this module."""
+    """Let the application answer every error it raises through this module; security.py sees to what nobody foresaw."""
     app.add_exception_handler(MaskscopeError, _from_ours)
     app.add_exception_handler(RequestValidationError, _from_validation)
     app.add_exception_handler(HTTPException, _from_http)
-    app.add_exception_handler(Exception, _from_bug)
 
 
 def respond(request: Request, error: MaskscopeError) -> Response:
     """The answer to an error of ours, wherever it was caught."""
     return _render(request, STATUS[type(error)], error.message, error.param, error.code)
+
+
+def respond_to_bug(request: Request, error: Exception) -> Response:
+    """The answer to an error that nobody foresaw. It is logged, and tells nothing."""
+    log.error("unexpected error at %s", request.url.path, exc_info=error)
+    return _render(request, 500, "unexpected error; the server's log has it", None, "unexpected")
 
 
 def body_of(error: MaskscopeError) -> ErrorBody:
@@ -110,7 +120,7 @@ def describe_validation(error: RequestValidationError) -> tuple[str, str | None]
     """A sentence for the first invalid field, saying what was given, and the field's name."""
     first = error.errors()[0]
     place = [str(part) for part in first["loc"] if part not in ("body", "query", "path")]
-    param = ".".join(place) or None
+    param = _excerpt(".".join(place))[1:-1] or None
     if first["type"] == "json_invalid":
         return f"the body is not JSON: {first['ctx']['error']}", None
     given = "" if first["type"] == "missing" else f"; given {_excerpt(first['input'])}"
@@ -130,14 +140,12 @@ async def _from_validation(request: Request, error: Exception) -> Response:
 
 async def _from_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    response = _render(request, error.status_code, error.detail, None, TYPES.get(error.status_code, "invalid"))
+    if error.detail == UNREADABLE_BODY:
+        message = "the body is not JSON: not in UTF-8, nested too deeply, or with a number too long"
+        return _render(request, 422, message, None, "invalid")
+    response = _render(request, error.status_code, error.detail, None, HTTP_CODES.get(error.status_code, "invalid"))
     response.headers.update(error.headers or {})
     return response
-
-
-async def _from_bug(request: Request, error: Exception) -> Response:
-    log.error("unexpected error at %s", request.url.path, exc_info=error)
-    return _render(request, 500, "unexpected error; the server's log has it", None, "unexpected")
 
 
 def _render(request: Request, status: int, message: str, param: str | None, code: str) -> Response:

@@ -5,8 +5,8 @@ Refuses before any work is done, and answers through errors.py. Knows no route.
 
 import asyncio
 import ipaddress
+import re
 from collections import Counter
-from urllib.parse import urlsplit
 
 from fastapi import Request
 from starlette.datastructures import Headers, MutableHeaders
@@ -20,6 +20,7 @@ from app.errors import (
     Overloaded,
     TooManyRequests,
     respond,
+    respond_to_bug,
 )
 from app.settings import Settings
 from model.errors import MaskscopeError
@@ -36,24 +37,34 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
+HOST = re.compile(r"(?P<name>[a-z0-9._-]+|\[[0-9a-f:.]+\])(:(?P<port>[0-9]{1,5}))?")
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 ALWAYS_ANSWERED = {"/healthz", "/readyz", "/metrics"}
 """Not counted as places in flight: a full server must still say how it is."""
 
 
 class SecurityHeaders:
-    """Adds HEADERS to every response, refusals included."""
+    """Adds HEADERS to every response, refusals and the answer to an unforeseen error included."""
 
     def __init__(self, app: ASGIApp):
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = False
+
         async def send_with_headers(message: Message) -> None:
+            nonlocal started
             if message["type"] == "http.response.start":
+                started = True
                 MutableHeaders(scope=message).update(HEADERS)
             await send(message)
 
-        await self.app(scope, receive, send_with_headers)
+        try:
+            await self.app(scope, receive, send_with_headers)
+        except Exception as error:
+            if started or scope["type"] != "http":
+                raise
+            await respond_to_bug(Request(scope), error)(scope, receive, send_with_headers)
 
 
 class Guard:
@@ -142,12 +153,11 @@ def _replay(body: bytes, receive: Receive) -> Receive:
 
 def _host_is_allowed(host: str, settings: Settings) -> bool:
     """localhost, any IP address (a page elsewhere cannot make a name point to one), and the settings' names."""
-    try:
-        name = urlsplit(f"//{host}").hostname or ""
-        _ = urlsplit(f"//{host}").port  # raises for a port that is none
-    except ValueError:
+    match = HOST.fullmatch(host.lower())
+    if match is None or int(match["port"] or 0) > 65535:
         return False
-    if name == "localhost" or name in settings.allowed_hosts:
+    name = match["name"].strip("[]")
+    if name in ("localhost", *(allowed.lower() for allowed in settings.allowed_hosts)):
         return True
     try:
         ipaddress.ip_address(name)
@@ -161,4 +171,4 @@ def _same_origin(headers: Headers) -> bool:
     if headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
         return False
     origin = headers.get("origin")
-    return origin is None or urlsplit(origin).netloc == headers["host"]
+    return origin in (None, f"http://{headers['host']}", f"https://{headers['host']}")

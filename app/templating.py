@@ -51,7 +51,7 @@ def compact(value: float) -> str:
         digits, exponent = f"{value:.0e}".split("e")
         text = f"{digits}e{int(exponent)}"
     else:
-        decimals = next(d for limit, d in ((0.01, 3), (1, 2), (10, 1), (math.inf, 0)) if abs(value) < limit)
+        decimals = next(d for limit, d in ((0.00995, 3), (0.995, 2), (9.95, 1), (math.inf, 0)) if abs(value) < limit)
         text = f"{value:.{decimals}f}"
     return text.replace("-", "\N{MINUS SIGN}")
 

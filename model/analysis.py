@@ -7,11 +7,10 @@ import math
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
-from model.attribution import attribute
-from model.batches import make_batch
-from model.chat import Message, SegmentKind, render
+from model.attribution import Attribution, attribute
+from model.batches import Batch, make_batch
+from model.chat import Message, Rendered, SegmentKind, render
 from model.errors import OutOfRange
 from model.gpt import GPT
 from model.masks import MaskPolicy
@@ -26,7 +25,7 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Gradient:
-    """The four numbers of attribution.py for one position."""
+    """Four of attribution.py's quantities for one position, in the order they are made."""
 
     logit_norm: float
     parameter_norm: float
@@ -82,47 +81,19 @@ def analyze(
     if not 1 <= top_k <= recipe.tokenizer.vocab_size:
         raise OutOfRange(f"top_k is {top_k}; allowed: 1 to {recipe.tokenizer.vocab_size}", param="top_k")
     rendered = render(recipe.task.conversation(prompt, response), recipe.tokenizer)
-    too_many = len(rendered.token_ids) - 1 - recipe.model.context_length
-    if too_many > 0:
-        allowed = len(rendered.token_ids) - rendered.prompt_length - 1 - too_many
-        raise OutOfRange(f"the response is too long; allowed after this prompt: {allowed} characters", param="response")
+    _check_fits(recipe, rendered)
     batch = make_batch([rendered], policy, recipe.tokenizer.pad_id)
     attribution = attribute(model, batch)
-    losses = _losses(attribution.logits_TV, rendered.token_ids).tolist()
-    tokens, segments = recipe.tokenizer.tokens, rendered.segment_kinds()
-    top_values, top_ids = (t.tolist() for t in attribution.logits_TV.softmax(-1).topk(top_k))
-    supervised = batch.supervised_BT[0].tolist()
-    quantities = zip(
-        attribution.logit_norm_T.tolist(),
-        attribution.parameter_norm_T.tolist(),
-        attribution.share_T.tolist(),
-        attribution.input_norm_T.tolist(),
-        strict=True,
-    )
-    positions = tuple(
-        Position(
-            position=t,
-            input=tokens[rendered.token_ids[t]],
-            target=tokens[rendered.token_ids[t + 1]],
-            input_segment=segments[t],
-            target_segment=segments[t + 1],
-            supervised=supervised[t],
-            loss=losses[t],
-            target_probability=math.exp(-losses[t]),
-            gradient=Gradient(*numbers),
-            predictions=tuple(Prediction(tokens[i], p) for i, p in zip(top_ids[t], top_values[t], strict=True)),
-        )
-        for t, numbers in enumerate(quantities)
-    )
-    count = sum(supervised)
+    positions = _positions(recipe, rendered, batch, attribution, top_k)
+    losses = [position.loss for position in positions if position.supervised]
     return Analysis(
-        tokens=tuple(tokens[i] for i in rendered.token_ids),
+        tokens=tuple(recipe.tokenizer.tokens[i] for i in rendered.token_ids),
         token_ids=rendered.token_ids,
         prompt_length=rendered.prompt_length,
         sequence_length=len(rendered.token_ids),
-        supervised_count=count,
-        ignored_count=len(positions) - count,
-        loss=sum(p.loss for p in positions if p.supervised) / count if count else None,
+        supervised_count=len(losses),
+        ignored_count=len(positions) - len(losses),
+        loss=sum(losses) / len(losses) if losses else None,
         positions=positions,
         similarity=tuple(tuple(row) for row in attribution.similarity_TT.tolist()),
     )
@@ -134,7 +105,35 @@ def prompt_ids(recipe: Recipe, prompt: str) -> tuple[int, ...]:
     return render([Message("user", prompt)], recipe.tokenizer, generation_prompt=True).token_ids
 
 
-def _losses(logits_TV: Tensor, token_ids: tuple[int, ...]) -> Tensor:
-    """-log p(next token) in nats for each position, ignored ones too."""
-    targets_T1 = torch.tensor(token_ids[1:])[:, None]
-    return -logits_TV.log_softmax(-1).gather(1, targets_T1)[:, 0]
+def _check_fits(recipe: Recipe, rendered: Rendered) -> None:
+    too_many = len(rendered.token_ids) - 1 - recipe.model.context_length
+    if too_many > 0:
+        allowed = len(rendered.token_ids) - rendered.prompt_length - 1 - too_many
+        raise OutOfRange(f"the response is too long; allowed after this prompt: {allowed} characters", param="response")
+
+
+def _positions(
+    recipe: Recipe, rendered: Rendered, batch: Batch, attribution: Attribution, top_k: int
+) -> tuple[Position, ...]:
+    tokens, segments, ids = recipe.tokenizer.tokens, rendered.segment_kinds(), rendered.token_ids
+    losses_T = -attribution.logits_TV.log_softmax(-1).gather(1, torch.tensor(ids[1:])[:, None])[:, 0]
+    losses, supervised = losses_T.tolist(), batch.supervised_BT[0].tolist()
+    top_values, top_ids = (t.tolist() for t in attribution.logits_TV.softmax(-1).topk(top_k))
+    gradients_T4 = torch.stack(
+        (attribution.logit_norm_T, attribution.parameter_norm_T, attribution.share_T, attribution.input_norm_T), 1
+    )
+    return tuple(
+        Position(
+            position=t,
+            input=tokens[ids[t]],
+            target=tokens[ids[t + 1]],
+            input_segment=segments[t],
+            target_segment=segments[t + 1],
+            supervised=supervised[t],
+            loss=losses[t],
+            target_probability=math.exp(-losses[t]),
+            gradient=Gradient(*numbers),
+            predictions=tuple(Prediction(tokens[i], p) for i, p in zip(top_ids[t], top_values[t], strict=True)),
+        )
+        for t, numbers in enumerate(gradients_T4.tolist())
+    )

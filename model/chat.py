@@ -16,8 +16,11 @@ SegmentKind = Literal["user", "assistant", "template"]
 JINJA_TEMPLATE = (
     "{% for message in messages %}"
     "{% if message['role'] == 'user' %}" + USER_START + "{{ message['content'] }}"
-    "{% elif message['role'] == 'assistant' %}" + ASSISTANT_START + "{% generation %}{{ message['content'] }}"
-    "" + END_OF_TURN + "{% endgeneration %}"
+    "{% elif message['role'] == 'assistant' %}"
+    + ASSISTANT_START
+    + "{% generation %}{{ message['content'] }}"
+    + END_OF_TURN
+    + "{% endgeneration %}"
     "{% else %}{{ raise_exception('roles are user and assistant, got ' + message['role']) }}{% endif %}"
     "{% endfor %}"
     "{% if add_generation_prompt %}" + ASSISTANT_START + "{% endif %}"

@@ -12,7 +12,9 @@ Step = Annotated[int, Field(ge=0, le=1_000_000)]
 
 
 class Request(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    """A JSON body: numbers are numbers, and nothing is converted."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class AnalyzeRequest(Request):
@@ -30,6 +32,12 @@ class AnalyzeRequest(Request):
     step: Step | None = Field(None, description="One of the run's kept steps; default: its last.")
     top_k: Annotated[int, Field(ge=1, le=64)] = 5
     similarity: bool = Field(False, description="Also return the cosines of all pairs of positions' gradients.")
+
+
+class AnalyzeQuery(AnalyzeRequest):
+    """The same in a query, where everything is text."""
+
+    model_config = ConfigDict(strict=False)
 
 
 class GenerateRequest(Request):

@@ -1,5 +1,6 @@
 """/api/v1: recipes, analyze, generate. Parse, call the domain, answer."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import asdict
 from functools import partial
@@ -11,6 +12,7 @@ from starlette.responses import Response
 
 from app.api.schemas import (
     AnalyzeAnswer,
+    AnalyzeQuery,
     AnalyzeRequest,
     ErrorAnswer,
     GenerateAnswer,
@@ -24,7 +26,7 @@ from app.api.schemas import (
 )
 from app.catalog import Catalog, find_policy
 from app.deps import CatalogDep, EngineDep, SettingsDep
-from app.engine import Engine
+from app.engine import Engine, EngineBusy
 from app.errors import body_of
 from app.generations import Generation, admit
 from model.analysis import analyze
@@ -49,9 +51,7 @@ async def analyze_post(body: AnalyzeRequest, catalog: CatalogDep, engine: Engine
 
 
 @router.get("/analyze")
-async def analyze_get(
-    query: Annotated[AnalyzeRequest, Query()], catalog: CatalogDep, engine: EngineDep
-) -> AnalyzeAnswer:
+async def analyze_get(query: Annotated[AnalyzeQuery, Query()], catalog: CatalogDep, engine: EngineDep) -> AnalyzeAnswer:
     """The same, for a link."""
     return await _analyze(query, catalog, engine)
 
@@ -65,7 +65,8 @@ async def generate(
     model, step = catalog.model(recipe, body.policy, body.step)
     generation = admit(engine, recipe, model, body.prompt, body.max_new_tokens)
     if body.stream:
-        return EventSourceResponse(_events(generation, step), ping=15, send_timeout=settings.stream_timeout_seconds)
+        seconds = settings.stream_timeout_seconds
+        return EventSourceResponse(_events(generation, step, seconds), ping=15, send_timeout=seconds)
     async for _ in generation.tokens():
         pass
     return _answer(generation, step)
@@ -82,14 +83,17 @@ async def _analyze(request: AnalyzeRequest, catalog: Catalog, engine: Engine) ->
     return AnalyzeAnswer(recipe=recipe.slug, policy=policy.slug, trained_with=trained_with, step=step, **analysis)
 
 
-async def _events(generation: Generation, step: int) -> AsyncIterator[JSONServerSentEvent]:
+async def _events(generation: Generation, step: int, timeout_seconds: float) -> AsyncIterator[JSONServerSentEvent]:
     """One `token` each, then `done` with the summary, or `error`. Ids count from 1 without a gap."""
-    count = 0
+    count, clock = 0, asyncio.get_running_loop().time
+    deadline = clock() + timeout_seconds
     try:
         async for token in generation.tokens():
             count += 1
             data = {"token": token.token, "probability": token.probability}
             yield JSONServerSentEvent(data, event="token", id=str(count))
+            if clock() > deadline:
+                raise EngineBusy(f"the stream took longer than {timeout_seconds:g} s; try again")
         data = _answer(generation, step).model_dump()
         yield JSONServerSentEvent(data, event="done", id=str(count + 1))
     except MaskscopeError as error:

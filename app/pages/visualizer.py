@@ -99,7 +99,7 @@ class VisualizerContext:
     """Whether the page's script fetches the generations (after htmx), or the page holds them complete."""
 
 
-@router.get("/")
+@router.api_route("/", methods=["GET", "HEAD"])
 async def page(request: Request, state: Annotated[State, Query()], catalog: CatalogDep, engine: EngineDep) -> Response:
     """The whole page, or to htmx the part of it that the form replaces."""
     choices, streams = _choices(state, catalog), is_partial(request)
