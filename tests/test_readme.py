@@ -1,0 +1,54 @@
+"""The README says what is true: its requests work, its commands exist, its table is what was measured."""
+
+import json
+import re
+import shlex
+from pathlib import Path
+
+import httpx
+import pytest
+from typer.testing import CliRunner
+
+from app.cli import app
+from model.checkpoints import read_run
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text()
+COMMANDS = [
+    line.strip()
+    for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+    for line in block.replace("\\\n", " ").splitlines()
+]
+
+
+@pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith("curl")])
+def test_every_request_works_as_it_stands(command: str, live_server: str) -> None:
+    words = shlex.split(command)
+    address = next(word for word in words if word.startswith("http://127.0.0.1:8000"))
+    body = json.loads(words[words.index("-d") + 1])
+    response = httpx.post(address.replace("http://127.0.0.1:8000", live_server), json=body)
+    assert response.status_code == 200
+    assert "hello" in response.text or response.json()["prompt_length"] == 7
+
+
+@pytest.mark.parametrize("command", [c for c in COMMANDS if "bin/maskscope" in c])
+def test_every_command_works_as_it_stands(command: str, tmp_path: Path) -> None:
+    arguments = [str(tmp_path) if word == "exported" else word for word in shlex.split(command)[1:]]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    assert result.output
+
+
+@pytest.mark.parametrize("target", re.findall(r"`(?:[A-Z]+=\S+ )*make (\w+)`", README))
+def test_every_target_exists(target: str) -> None:
+    assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
+
+
+def test_the_table_of_exact_match_is_what_the_runs_say() -> None:
+    rows = re.findall(r"^\| (\w+) \| ([\d,]+) \| (.+?) \| (.+?) \|$", README, re.MULTILINE)
+    assert len(rows) >= 6
+    for recipe, step, *cells in rows:
+        for policy, cell in zip(("prompt-masked", "unmasked"), cells, strict=True):
+            rate = read_run(ROOT / "model" / "trained" / recipe / policy).metrics_at(int(step.replace(",", "")))
+            exact = rate.exact_match
+            assert cell == f"{exact.value:.3f} ({exact.low:.3f} to {exact.high:.3f})"
