@@ -208,7 +208,7 @@ def bench(
 ) -> None:
     """Measure per-position gradients, decoding and the server, as ratios taken in one process.
 
-    Needs the `bench` extra (transformers, httpx).
+    Decoding is compared with transformers: needs the `bench` extra.
     """
     unknown = set(only or ()) - set(benchmarks.SECTIONS)
     if unknown:

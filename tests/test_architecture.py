@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -166,3 +167,18 @@ def test_every_test_module_of_the_app_is_named_after_what_it_tests() -> None:
     pages = {f"page_{page.slug}" for page in PAGES}
     for path in (ROOT / "tests" / "app").glob("test_*.py"):
         assert path.stem.removeprefix("test_") in modules | pages, path.name
+
+
+def test_the_product_imports_nothing_that_a_plain_install_lacks() -> None:
+    """`make run` installs the dependencies without extras; what a module imports at its top must be among them."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    declared = {name.replace("-", "_").lower() for name in project["dependencies"]} | {"starlette"}  # fastapi's base
+    for path in MODULES:
+        for node in ast.parse(path.read_text()).body:
+            names = []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                names = [node.module or ""]
+            for package in {name.split(".")[0] for name in names} - sys.stdlib_module_names - {"app", "model"}:
+                assert package in declared, f"{path.name} imports {package}"
