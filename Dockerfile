@@ -10,14 +10,12 @@ RUN python3 -c 'import ensurepip' 2>/dev/null \
     || (apt-get update -qq && apt-get install -y -qq --no-install-recommends python3 python3-venv ca-certificates)
 WORKDIR /srv/maskscope
 RUN python3 -m venv .venv
-# An editable install names the folders only: the packages stay in this layer when the source changes.
 COPY pyproject.toml constraints.txt hatch_build.py README.md LICENSE ./
-RUN mkdir app model static templates \
-    && .venv/bin/pip install --no-cache-dir --disable-pip-version-check --constraint constraints.txt --editable .
 COPY app app
 COPY model model
 COPY static static
 COPY templates templates
+RUN .venv/bin/pip install --no-cache-dir --disable-pip-version-check --constraint constraints.txt --editable .
 
 FROM ${BASE_IMAGE}
 RUN command -v python3 >/dev/null \
