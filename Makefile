@@ -4,6 +4,14 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 BIN := .venv/bin
 
+# Playwright's driver is linked to a library that neither Debian's smallest installations have nor Chromium brings.
+INSTALL_LIBATOMIC = \
+    if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+        apt-get update -qq; DEBIAN_FRONTEND=noninteractive apt-get install -y -qq libatomic1 >/dev/null; \
+    else \
+        echo "Playwright's driver does not run here. On Debian: sudo apt-get install libatomic1" >&2; [ "$$CI" != true ]; \
+    fi
+
 .PHONY: help run test check lint format train bench clean
 
 help: ## What can be made
@@ -14,6 +22,7 @@ run: .venv/run ## Serve on HOST:PORT (default 127.0.0.1:8000)
 
 test: .venv/test ## All tests, those in a real Chromium too
 	@sh .ci/chromium
+	@$(BIN)/playwright --version >/dev/null 2>&1 || { $(INSTALL_LIBATOMIC); }
 	$(BIN)/python -m pytest
 
 check: lint test ## What CI runs: format, lint, types, and all tests (import contracts among them)
