@@ -65,14 +65,14 @@ class Decoder:
         return self._logits(self._pass(x_BD, self._attend))
 
     def _pass(self, x_ND: Tensor, attend: Callable[["_Layer", Tensor], Tensor]) -> Tensor:
-        """Through all blocks; N is B, or B times T. `attend` stores keys and values, and returns the mixed values."""
+        """Through all blocks, overwriting x; N is B, or B times T. `attend` stores keys and values, and returns the mixed values."""
         shape = (self._width,)
         for layer in self._layers:
             mixed_ND = attend(layer, torch.layer_norm(x_ND, shape, layer.norm_1_weight, layer.norm_1_bias))
-            x_ND = torch.addmm(layer.out_bias, mixed_ND, layer.out_weight).add_(x_ND)
+            x_ND = x_ND.addmm_(mixed_ND, layer.out_weight).add_(layer.out_bias)
             normed_ND = torch.layer_norm(x_ND, shape, layer.norm_2_weight, layer.norm_2_bias)
             wide = F.gelu(torch.addmm(layer.expand_bias, normed_ND, layer.expand_weight), approximate="tanh")
-            x_ND = torch.addmm(layer.contract_bias, wide, layer.contract_weight).add_(x_ND)
+            x_ND = x_ND.addmm_(wide, layer.contract_weight).add_(layer.contract_bias)
         return x_ND
 
     def _logits(self, x_BD: Tensor) -> Tensor:
@@ -146,15 +146,15 @@ def _unpack(block: Block, rows: int, columns: int) -> _Layer:
     return _Layer(
         block.norm_1.weight,
         block.norm_1.bias,
-        attention.qkv.weight.T,
+        attention.qkv.weight.T.contiguous(),
         attention.qkv.bias,
-        attention.out.weight.T,
+        attention.out.weight.T.contiguous(),
         attention.out.bias,
         block.norm_2.weight,
         block.norm_2.bias,
-        expand.weight.T,
+        expand.weight.T.contiguous(),
         expand.bias,
-        contract.weight.T,
+        contract.weight.T.contiguous(),
         contract.bias,
         cache_C2BD,
         cache_C2BD.unbind(0),
