@@ -65,7 +65,7 @@ class Decoder:
         return self._logits(self._pass(x_BD, self._attend))
 
     def _pass(self, x_ND: Tensor, attend: Callable[["_Layer", Tensor], Tensor]) -> Tensor:
-        """Through all blocks, overwriting x; N is B, or B times T. `attend` stores keys and values, and returns the mixed values."""
+        """Through all blocks, overwriting x; N is B, or B times T. `attend` stores keys and values, returns the mix."""
         shape = (self._width,)
         for layer in self._layers:
             mixed_ND = attend(layer, torch.layer_norm(x_ND, shape, layer.norm_1_weight, layer.norm_1_bias))
