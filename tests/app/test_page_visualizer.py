@@ -190,7 +190,7 @@ async def test_counters_show_what_was_measured(
     assert "Measured at step 1,000" in text_of(counters)
 
 
-async def test_the_change_is_said_in_one_line_with_the_share_of_the_unmasked_model(
+async def test_the_change_is_said_in_one_line_with_the_shares_of_the_unmasked_model(
     open_page: OpenPage, ask_api: Any, text_of: TextOf
 ) -> None:
     positions = (await ask_api("analyze", policy="unmasked"))["positions"]
@@ -201,7 +201,7 @@ async def test_the_change_is_said_in_one_line_with_the_share_of_the_unmasked_mod
     assert "The 6 before it add exactly 0" in on
     assert off.startswith("Mask off: all 12 predictions are trained.")
     for line in (on, off):
-        assert f"make up {share} of" in line
+        assert f"add up to {share}" in line
 
 
 @pytest.mark.parametrize(
