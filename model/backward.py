@@ -154,8 +154,8 @@ class _Tape:
         H, K = module.heads, D // module.heads
         scale = 1 / math.sqrt(K)
         queries_HTK, keys_HTK, values_HTK = self.outputs[f"{name}.qkv"].view(T, 3, H, K).permute(1, 2, 0, 3)
-        future_TT = torch.ones(T, T, dtype=torch.bool).triu(1)
-        weights_HTT = (queries_HTK @ keys_HTK.mT * scale).masked_fill(future_TT, -math.inf).softmax(-1)
+        future_TT = keys_HTK.new_full((T, T), -math.inf).triu(1)
+        weights_HTT = torch.baddbmm(future_TT, queries_HTK, keys_HTK.mT, alpha=scale).softmax(-1)
         mixed_STD = self._spread(self.linear(f"{name}.out", module.out, gradient_SND), T)
         mixed_SHTK = mixed_STD.view(S, T, H, K).transpose(1, 2)
         by_weights_SHTT = mixed_SHTK @ values_HTK.mT
@@ -169,9 +169,8 @@ class _Tape:
         return gradient_SNO @ module.weight
 
     def layer_norm(self, name: str, module: nn.LayerNorm, gradient_SND: Tensor) -> Tensor:
-        x_TD = self.inputs[name]
-        normed = self._at(F.layer_norm(x_TD, module.normalized_shape, eps=module.eps), gradient_SND)
-        scale = self._at((x_TD.var(-1, correction=0, keepdim=True) + module.eps).rsqrt(), gradient_SND)
+        x = self._at(self.inputs[name], gradient_SND)
+        normed, _, scale = torch.native_layer_norm(x, module.normalized_shape, None, None, module.eps)
         scaled_SND = gradient_SND * normed
         self.dense[f"{name}.weight"] = scaled_SND.sum(1)
         self.dense[f"{name}.bias"] = gradient_SND.sum(1)
