@@ -66,9 +66,12 @@ class Catalog:
 
     def gap_step(self, recipe: Recipe) -> int:
         """The first kept step at which the prompt-masked model has learned the task, else the last."""
-        run = self.run(recipe, "prompt-masked").run
-        learned = (s for s in self.steps(recipe) if run.metrics_at(s).exact_match.value >= GAP_EXACT_MATCH)
-        return next(learned, self.steps(recipe)[-1])
+        return next((s for s in self.steps(recipe) if self.has_learned(recipe, s)), self.steps(recipe)[-1])
+
+    def has_learned(self, recipe: Recipe, step: int) -> bool:
+        """Whether the prompt-masked model of a kept step reaches GAP_EXACT_MATCH."""
+        metrics = self.run(recipe, "prompt-masked").run.metrics_at(step)
+        return metrics.exact_match.value >= GAP_EXACT_MATCH
 
 
 def find_policy(slug: str) -> MaskPolicy:
@@ -91,6 +94,11 @@ def load_catalog(folder: Path) -> Catalog:
             if not (run_folder / RUN_FILE).exists():
                 raise BrokenRun(f"{run_folder / RUN_FILE}: missing; `make train` makes it")
             runs[recipe.slug, policy] = _load(run_folder, recipe, policy)
+        seeds = {policy: runs[recipe.slug, policy].run.seed for policy in MASK_POLICIES}
+        if len(set(seeds.values())) > 1:
+            raise BrokenRun(
+                f"{folder / recipe.slug}: its runs are of different seeds, {seeds}; they cannot be compared"
+            )
     return Catalog(runs)
 
 
@@ -99,8 +107,8 @@ def _load(folder: Path, recipe: Recipe, policy: str) -> LoadedRun:
     path = folder / RUN_FILE
     if (run.recipe, run.policy) != (recipe.slug, policy):
         raise BrokenRun(f"{path}: is of {run.recipe}/{run.policy}, but lies in {recipe.slug}/{policy}")
-    if run.model != recipe.model:
-        raise BrokenRun(f"{path}: was trained with another model than the recipe has now; `make train` makes it anew")
+    if (run.model, run.training) != (recipe.model, recipe.training):
+        raise BrokenRun(f"{path}: was trained by another recipe than {recipe.slug} is now; `make train` makes it anew")
     measured = {measurement.step for measurement in run.measurements}
     if not run.checkpoints or not measured.issuperset(run.checkpoint_steps()):
         raise BrokenRun(f"{path}: lists a checkpoint without a measurement, or none at all")

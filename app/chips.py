@@ -26,14 +26,14 @@ GRADIENT_CHOICES: dict[str, GradientChoice] = {
         GradientChoice(
             "parameter_norm",
             "on the weights",
-            "How hard this position's own loss pulls on all the weights: the length of its gradient, ‖g‖. "
-            "Exactly 0 where ignored.",
+            "How hard this position's own loss pulls on all the weights: the length of its gradient, ‖g‖, "
+            "divided by the number of trained positions. Exactly 0 where ignored.",
         ),
         GradientChoice(
             "share",
-            "share of the step",
-            "Which part of the whole gradient this position makes up. The shares add up to 1; "
-            "one below 0 pulls against the rest.",
+            "share of the whole",
+            "How far this position's gradient goes along the sum G of all of them, on this word: ⟨g, G⟩ / ‖G‖². "
+            "The shares add up to 1; one below 0 pulls against the rest.",
         ),
         GradientChoice(
             "logit_norm",
@@ -94,7 +94,7 @@ def group_chips(analysis: Analysis, choice: GradientChoice) -> tuple[ChipGroup, 
 
 
 def share_of(positions: Iterable[Position]) -> float:
-    """The part of the whole gradient that these positions make up together."""
+    """The sum of these positions' shares; it may lie below 0 or above 1."""
     return sum(p.gradient.share for p in positions)
 
 

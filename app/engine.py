@@ -36,6 +36,12 @@ class EngineStopped(MaskscopeError, ConnectionError):
     code = "stopped"
 
 
+class EngineFailed(MaskscopeError, RuntimeError):
+    """A generation ended by an error that nobody foresaw."""
+
+    code = "failed"
+
+
 @dataclass(frozen=True)
 class _Call:
     function: Callable[[], Any]
@@ -171,9 +177,10 @@ class Engine:
                 if call is not None:
                     self._answer(call)
                 for _ in range(len(batches)):
-                    batch = batches.popleft()
-                    if self._advance(batch):
-                        batches.append(batch)
+                    if self._advance(batches[0]):
+                        batches.rotate(-1)
+                    else:
+                        batches.popleft()
         except BaseException:
             log.critical("the model worker ended by an error", exc_info=True)
         finally:
@@ -202,9 +209,13 @@ class Engine:
         """Decode one token of each row; False when the batch has ended."""
         try:
             step = next(batch.steps)
-        except Exception as error:  # every reader's to raise, whatever it is
+        except Exception as error:  # every reader's to raise
+            problem = error
+            if not isinstance(error, MaskscopeError):
+                log.exception("a batch of generations failed")
+                problem = EngineFailed("the model failed on this prompt; the server's log has it")
             self._leave(len(batch.running))
-            self._tell(_hand_out, [(row, error) for row in batch.running.values()])
+            self._tell(_hand_out, [(row, problem) for row in batch.running.values()])
             return False
         news = [
             (row, NewToken(step.token_ids[number], step.probabilities[number], step.ended.get(number)))

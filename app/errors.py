@@ -11,7 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
-from app.engine import EngineBusy, EngineStopped
+from app.engine import EngineBusy, EngineFailed, EngineStopped
 from app.templating import is_partial, render
 from model.errors import InvalidText, MaskscopeError, OutOfRange, UnknownName
 
@@ -61,6 +61,7 @@ STATUS: dict[type[MaskscopeError], int] = {
     TooManyRequests: 429,
     EngineBusy: 503,
     EngineStopped: 503,
+    EngineFailed: 503,
     Overloaded: 503,
 }
 

@@ -63,6 +63,7 @@ async def _follow(job: Job, progress: Progress, bar: TaskID) -> bool:
     )
     assert process.stdout
     assert process.stderr
+    errors = asyncio.create_task(process.stderr.read())
     try:
         async for line in process.stdout:
             event = json.loads(line)
@@ -70,13 +71,14 @@ async def _follow(job: Job, progress: Progress, bar: TaskID) -> bool:
                 progress.update(bar, completed=event["step"])
             elif event["event"] == "evaluated":
                 progress.update(bar, news=f"exact match {event['exact_match']['value']:.3f}")
-        errors = (await process.stderr.read()).decode(errors="replace")
+        said = (await errors).decode(errors="replace")
         if await process.wait() != 0:
-            progress.console.print(f"{job.recipe.slug} {job.policy.slug} failed:\n{errors}", markup=False)
+            progress.console.print(f"{job.recipe.slug} {job.policy.slug} failed:\n{said}", markup=False)
         return process.returncode == 0
     finally:
         if process.returncode is None:
             process.kill()
+            await process.wait()
 
 
 def _describe(event: Event) -> dict[str, object]:

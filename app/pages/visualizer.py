@@ -53,6 +53,8 @@ class Choices:
     steps: tuple[int, ...]
     step: int
     gap_step: int
+    shows_gap: bool
+    """Whether the step is the first kept one at which the mask-on model has learned the task."""
     gradients: tuple[GradientChoice, ...]
     gradient: GradientChoice
     generate: bool
@@ -81,7 +83,7 @@ class View:
     groups: tuple[ChipGroup, ...]
     selected: int
     prompt_share: float
-    """The part of the gradient that the prompt's predictions make up where they are trained."""
+    """The sum of the shares of the positions before the answer, in the mask-off model."""
     answer: str
     """What a right model generates, END_OF_TURN included."""
     analyze_body: str
@@ -124,6 +126,7 @@ def _choices(state: State, catalog: Catalog) -> Choices:
             raise UnknownName(f"{param} is {slug[:64]!a}; allowed: {', '.join(allowed)}", param=param)
     steps, gap_step = catalog.steps(recipe), catalog.gap_step(recipe)
     wanted = gap_step if state.step is None else state.step
+    step = min(steps, key=lambda kept: abs(kept - wanted))
     return Choices(
         recipes=catalog.recipes(),
         recipe=recipe,
@@ -131,8 +134,9 @@ def _choices(state: State, catalog: Catalog) -> Choices:
         policies=tuple(MASK_POLICIES[slug] for slug in SWITCH),
         policy=MASK_POLICIES[state.policy],
         steps=steps,
-        step=min(steps, key=lambda step: abs(step - wanted)),
+        step=step,
         gap_step=gap_step,
+        shows_gap=step == gap_step and catalog.has_learned(recipe, step),
         gradients=tuple(GRADIENT_CHOICES.values()),
         gradient=GRADIENT_CHOICES[state.gradient],
         generate=state.generate,

@@ -11,13 +11,16 @@ class LiveGeneration extends HTMLElement {
     this.start = this.querySelector(".start");
     this.stop = this.querySelector(".stop");
     this.stop.hidden = false;
-    this.start.addEventListener("click", (event) => this.onStart(event));
-    this.stop.addEventListener("click", () => this.running?.abort());
+    this.listening = new AbortController();
+    const { signal } = this.listening;
+    this.start.addEventListener("click", (event) => this.onStart(event), { signal });
+    this.stop.addEventListener("click", () => this.running?.abort(), { signal });
     this.refresh();
   }
 
   disconnectedCallback() {
     this.running?.abort();
+    this.listening.abort();
   }
 
   // The server's answer to the form is morphed into this element, attribute by attribute: look once all are there.
@@ -65,6 +68,7 @@ class LiveGeneration extends HTMLElement {
     tokens.replaceChildren();
     outcome.textContent = "…";
     let count = 0;
+    let ended = false;
     try {
       for await (const { event, data } of this.ask(lane.dataset.policy, signal)) {
         if (event === "token") {
@@ -72,12 +76,15 @@ class LiveGeneration extends HTMLElement {
           count += 1;
           await pause(PACE, signal);
         } else if (event === "done") {
+          ended = true;
           outcome.textContent = ending(data, lane.dataset.answer);
           this.dispatchEvent(new CustomEvent("generated", { bubbles: true, detail: data }));
         } else if (event === "error") {
+          ended = true;
           outcome.textContent = `Failed: ${data.error.message}.`;
         }
       }
+      if (!ended) throw new Error("the connection ended early");
     } catch (error) {
       if (signal.aborted && this.running?.signal !== signal) return; // a newer run owns the lane
       outcome.textContent = signal.aborted ? `Stopped by you after ${count} tokens.` : `Failed: ${error.message}.`;

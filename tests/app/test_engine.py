@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from app.catalog import Catalog
-from app.engine import Engine, EngineBusy, EngineStopped
+from app.engine import Engine, EngineBusy, EngineFailed, EngineStopped
 from model.analysis import prompt_ids
 from model.generation import generate, new_token_cap
 from model.gpt import GPT
@@ -195,6 +195,20 @@ async def test_a_failure_while_decoding_reaches_every_reader_of_the_batch(engine
     with pytest.raises(ValueError, match="1 to 26"):
         await anext(too_long)
     assert await text_of(start(engine, trained, "hello")) == "olleh#"
+    await wait_for_load(engine, 0)
+
+
+async def test_an_unforeseen_failure_while_decoding_is_told_as_one(
+    engine: Engine, trained: GPT, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise RuntimeError("nobody foresaw this")
+
+    monkeypatch.setattr("model.decoder.Decoder.step", fails)
+    stream = start(engine, trained, "hello")
+    await anext(stream)
+    with pytest.raises(EngineFailed, match="the server's log has it"):
+        await anext(stream)
     await wait_for_load(engine, 0)
 
 

@@ -31,7 +31,7 @@ def test_every_error_that_a_request_can_meet_has_a_status() -> None:
 
 def test_every_error_also_is_the_standard_one_it_refines() -> None:
     for error in STATUS:
-        assert issubclass(error, (ValueError, LookupError, OSError)), error
+        assert issubclass(error, (ValueError, LookupError, OSError, RuntimeError)), error
 
 
 @pytest.mark.parametrize("error", STATUS, ids=lambda error: error.__name__)

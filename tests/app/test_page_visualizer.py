@@ -11,7 +11,9 @@ import httpx
 import pytest
 
 from app.chips import GRADIENT_CHOICES
+from app.settings import Settings
 from app.templating import compact, percent
+from model.checkpoints import read_run
 
 pytestmark = pytest.mark.anyio
 
@@ -138,7 +140,8 @@ async def test_predictions_show_what_the_api_says_of_both_models(
                 q["token"] == p["target"] for q in p["predictions"][:3]
             ]
             (mark,) = find_all(column.find(f"ul[@class='{policy}']"), "span", class_="mark")  # type: ignore[arg-type]
-            assert text_of(mark) == ("✓ right" if p["predictions"][0]["token"] == p["target"] else "✗ wrong")
+            verdict = "✓ right" if p["predictions"][0]["token"] == p["target"] else "✗ wrong"
+            assert text_of(mark) == (verdict if p["supervised"] else "· not trained here")
 
 
 @pytest.mark.parametrize("position", [0, 6, 11])
@@ -175,7 +178,7 @@ async def test_counters_show_what_was_measured(
     expected = {
         "Trained positions": f"{trained} of 12",
         "Ignored positions": f"{ignored} of 12",
-        "Utilisation": f"{percent(trained / 12)} get gradient",
+        "Utilisation": f"{percent(trained / 12)} of positions are in the loss",
     }
     for run in (await client.get("/api/v1/recipes")).json()["recipes"][0]["runs"]:
         measured = next(m for m in run["metrics"] if m["step"] == GAP_STEP)
@@ -194,14 +197,21 @@ async def test_the_change_is_said_in_one_line_with_the_shares_of_the_unmasked_mo
     open_page: OpenPage, ask_api: Any, text_of: TextOf
 ) -> None:
     positions = (await ask_api("analyze", policy="unmasked"))["positions"]
-    share = percent(sum(p["gradient"]["share"] for p in positions[:6]))
+    share = compact(sum(p["gradient"]["share"] for p in positions[:6]))
     on = text_of(find(await open_page(), "p", class_="change"))
     off = text_of(find(await open_page(policy="unmasked"), "p", class_="change"))
     assert on.startswith("Mask on: 6 of 12 predictions are trained")
-    assert "The 6 before it add exactly 0" in on
-    assert off.startswith("Mask off: all 12 predictions are trained.")
+    assert "those of the answer (off: all 12)" in on
+    assert off.startswith("Mask off: all 12 predictions are trained (on: 6, those of the answer).")
+    metrics = {
+        policy: read_run(Settings().trained_folder / "reverse" / policy).metrics_at(1000)
+        for policy in ("prompt-masked", "unmasked")
+    }
     for line in (on, off):
-        assert f"add up to {share}" in line
+        for measured in metrics.values():
+            assert percent(measured.exact_match.value, 1) in line
+    legend = text_of(find(await open_page(policy="unmasked"), "div", class_="mask-foot"))
+    assert f"have shares of {share} together" in legend
 
 
 @pytest.mark.parametrize(
