@@ -32,7 +32,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     warnings.warn(pytest.PytestWarning(MISSING), stacklevel=1)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # while Playwright runs, no other event loop can: tests that need one may come next
 def browser() -> Iterator[Browser]:
     assert CHROMIUM, MISSING
     with sync_playwright() as playwright:
