@@ -20,7 +20,7 @@ RUN .venv/bin/pip install --no-cache-dir --disable-pip-version-check --constrain
 FROM ${BASE_IMAGE}
 RUN command -v python3 >/dev/null \
     || (apt-get update -qq && apt-get install -y -qq --no-install-recommends python3 && rm -rf /var/lib/apt/lists/*)
-RUN useradd --system --uid 10001 --no-create-home maskscope
+RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin maskscope
 COPY --from=build /srv/maskscope /srv/maskscope
 WORKDIR /srv/maskscope
 USER 10001
