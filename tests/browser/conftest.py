@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = (
@@ -35,6 +35,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="module")  # while Playwright runs, no other event loop can: tests that need one may come next
 def browser() -> Iterator[Browser]:
     assert CHROMIUM, MISSING
+    expect.set_options(timeout=20_000)  # a bound for a busy machine, not a wait
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
         yield browser
@@ -57,7 +58,7 @@ def open_page(browser: Browser, live_server: str) -> Iterator[Callable[..., Page
 
     def open_one(path: str = "/", *, expected_problems: int = 0, **options: object) -> Page:
         context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **options}, base_url=live_server)
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(20_000)
         contexts.append(context)
         page = context.new_page()
         tolerated = [expected_problems]

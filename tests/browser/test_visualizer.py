@@ -98,7 +98,7 @@ def test_back_and_forward_restore_the_whole_state(open_page: OpenPage) -> None:
 def test_the_step_shows_the_gap_closing(open_page: OpenPage) -> None:
     page = open_page("/")
     page.locator("#step-3000 + span").click()
-    expect(page.locator(".conditions")).to_contain_text("step 3,000")
+    expect(page.locator(".conditions")).to_contain_text("Measured at step 3,000")
     on, off = (float(text.split()[0]) for text in page.locator(".numbers b").all_inner_texts()[:2])
     assert min(on, off) >= 99
 
