@@ -84,7 +84,7 @@ def open_page(browser: Browser, live_server: str) -> Iterator[Callable[..., Page
         page.on("console", on_console)
         page.on("pageerror", lambda error: note(f"page error: {error}"))
         page.on("request", on_request)
-        page.goto(path)
+        page.goto(path, wait_until="networkidle")
         return page
 
     yield open_one
