@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 
 from app.engine import EngineBusy, EngineFailed, EngineStopped
 from app.templating import is_partial, render
-from model.errors import InvalidText, MaskscopeError, OutOfRange, UnknownName
+from model.errors import Diverged, InvalidText, MaskscopeError, OutOfRange, UnknownName
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +53,7 @@ class Overloaded(MaskscopeError, ConnectionError):
 STATUS: dict[type[MaskscopeError], int] = {
     InvalidText: 422,
     OutOfRange: 422,
+    Diverged: 422,
     UnknownName: 404,
     HostNotAllowed: 400,
     CrossOrigin: 403,

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from model.masks import MaskPolicy
 from model.recipes import Recipe
-from model.training import CheckpointSaved, Evaluated, Event, Finished, StepDone, train
+from model.training import CheckpointSaved, Evaluated, Event, Finished, StepDone, train_run
 
 STEPS_PER_LINE = 10
 """Every so many steps one is reported."""
@@ -29,7 +29,7 @@ class Job:
 
 def event_lines(job: Job) -> Iterator[str]:
     """Train in this process; one JSON object per line for each measurement, checkpoint and every tenth step."""
-    for event in train(job.recipe, job.policy, seed=job.seed, folder=job.folder):
+    for event in train_run(job.recipe, job.policy, seed=job.seed, folder=job.folder):
         if not isinstance(event, StepDone) or event.step % STEPS_PER_LINE == 0:
             yield json.dumps(_describe(event))
 

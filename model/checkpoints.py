@@ -78,7 +78,7 @@ def new_run(recipe: Recipe, policy: str, seed: int, model: GPT) -> Run:
         policy=policy,
         seed=seed,
         steps=0,
-        parameters=model.parameter_count(),
+        parameters=model.config.parameter_count(),
         split=SPLIT,
         model=recipe.model,
         training=recipe.training,
@@ -88,9 +88,9 @@ def new_run(recipe: Recipe, policy: str, seed: int, model: GPT) -> Run:
 
 
 def save_weights(folder: Path, step: int, model: GPT) -> Checkpoint:
-    """Write a model's weights (float32, the tied head once) and return their record."""
+    """Write a model's weights (rounded to float16, the tied head once) and return their record."""
     folder.mkdir(parents=True, exist_ok=True)
-    weights = {name: p.detach().contiguous() for name, p in model.named_parameters()}
+    weights = {name: p.detach().half().contiguous() for name, p in model.named_parameters()}
     content = safetensors.torch.save(weights, metadata={"format": "pt"})
     path = folder / f"step_{step:06d}.safetensors"
     path.write_bytes(content)
@@ -115,7 +115,7 @@ def read_run(folder: Path) -> Run:
 
 
 def load_model(folder: Path, run: Run, checkpoint: Checkpoint) -> GPT:
-    """The model of a checkpoint, in evaluation mode, its parameters frozen.
+    """The model of a checkpoint in float32, in evaluation mode, its parameters frozen.
 
     Raises:
         BrokenRun: the file is missing, is not the one run.json was written for, or does not fit the model.

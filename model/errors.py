@@ -33,6 +33,12 @@ class UnknownName(MaskscopeError, LookupError):
     code = "not_found"
 
 
+class Diverged(MaskscopeError, ArithmeticError):
+    """A training whose loss has become infinite or no number."""
+
+    code = "diverged"
+
+
 class BrokenRun(MaskscopeError, OSError):
     """A run folder with a file missing, truncated, altered or unreadable. The message names the file."""
 

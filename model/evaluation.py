@@ -1,15 +1,20 @@
-"""What a model can do on held-out words: exact match, token accuracy, stop rate, each with n and a 95 % interval."""
+"""What a model can do on held-out words: exact match, token accuracy, stop rate, loss by segment.
+
+Each comes with n and a 95 % interval.
+"""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, get_args
 
 import torch
 from pydantic import Field
+from torch import Tensor
+from torch.nn import functional as F
 
-from model.batches import make_batch
-from model.chat import Message, render
+from model.batches import IGNORE_INDEX, make_batch
+from model.chat import Message, SegmentKind, render
 from model.generation import generate
 from model.gpt import GPT
 from model.masks import MASK_POLICIES
@@ -34,6 +39,16 @@ class Rate:
 
 
 @dataclass(frozen=True)
+class MeanLoss:
+    """-ln p of the target in nats, mean over all tokens of one kind of segment in n words, with its 95 % interval."""
+
+    value: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    n: Annotated[int, Field(ge=1)]
+    low: Annotated[float, Field(allow_inf_nan=False)]
+    high: Annotated[float, Field(allow_inf_nan=False)]
+
+
+@dataclass(frozen=True)
 class Metrics:
     exact_match: Rate
     """Greedy completion equals the right answer and its END_OF_TURN."""
@@ -41,24 +56,35 @@ class Metrics:
     """Most likely token equals the target, over the answer's positions, with the right answer fed in."""
     stop_rate: Rate
     """Greedy completion ends with END_OF_TURN before the context is full."""
+    loss: dict[SegmentKind, MeanLoss]
+    """By the kind of segment the target lies in, with the right answer fed in; whether the model was trained on it or
+    not."""
 
 
 def evaluate(model: GPT, task: Task, tokenizer: Tokenizer, words: Sequence[str]) -> Metrics:
     """Measure a model on words it was never trained on.
 
     Tokens of one word are not independent, so token accuracy is given the interval of n words, not of n tokens: too
-    wide rather than too narrow.
+    wide rather than too narrow. The interval of a loss counts words as well.
     """
-    exact = stopped = right_tokens = tokens = 0
+    exact = stopped = 0
+    marks: list[_Marks] = []
+    stop = tokenizer.decode([tokenizer.end_of_turn_id])
     for start in range(0, len(words), ROWS_AT_ONCE):
         chunk = words[start : start + ROWS_AT_ONCE]
         for word, text in zip(chunk, complete_words(model, tokenizer, chunk), strict=True):
-            exact += text == task.answer(word) + tokenizer.decode([tokenizer.end_of_turn_id])
-            stopped += text.endswith(tokenizer.decode([tokenizer.end_of_turn_id]))
-        right, count = _right_tokens(model, task, tokenizer, chunk)
-        right_tokens, tokens = right_tokens + right, tokens + count
+            exact += text == task.answer(word) + stop
+            stopped += text.endswith(stop)
+        marks.append(_mark(model, task, tokenizer, chunk))
     n = len(words)
-    return Metrics(wilson(exact / n, n), wilson(right_tokens / tokens, n), wilson(stopped / n, n))
+    right = sum(int(mark.right_BT.sum()) for mark in marks)
+    answered = sum(int(mark.of_segment_BT("assistant").sum()) for mark in marks)
+    return Metrics(
+        wilson(exact / n, n),
+        wilson(right / answered, n),
+        wilson(stopped / n, n),
+        {kind: _mean_loss(marks, kind) for kind in get_args(SegmentKind)},
+    )
 
 
 def complete_words(model: GPT, tokenizer: Tokenizer, words: Sequence[str]) -> list[str]:
@@ -68,12 +94,41 @@ def complete_words(model: GPT, tokenizer: Tokenizer, words: Sequence[str]) -> li
     return [tokenizer.decode(completion.token_ids) for completion in completions]
 
 
+@dataclass(frozen=True)
+class _Marks:
+    """What a model made of some words, the right answers fed in."""
+
+    losses_BT: Tensor
+    right_BT: Tensor
+    """Whether the likeliest token is the target, False outside of the answer."""
+    kinds_BT: Tensor
+    """The segment the target lies in, as its number in SegmentKind's order; -1 for pads."""
+
+    def of_segment_BT(self, kind: SegmentKind) -> Tensor:
+        return self.kinds_BT == get_args(SegmentKind).index(kind)
+
+
 @torch.inference_mode()
-def _right_tokens(model: GPT, task: Task, tokenizer: Tokenizer, words: Sequence[str]) -> tuple[int, int]:
+def _mark(model: GPT, task: Task, tokenizer: Tokenizer, words: Sequence[str]) -> _Marks:
     conversations = [render(task.conversation(word), tokenizer) for word in words]
-    batch = make_batch(conversations, MASK_POLICIES["prompt-masked"], tokenizer.pad_id)
-    right_BT = (model(batch.inputs_BT).argmax(-1) == batch.targets_BT) & batch.supervised_BT
-    return int(right_BT.sum()), int(batch.supervised_BT.sum())
+    batch = make_batch(conversations, MASK_POLICIES["unmasked"], tokenizer.pad_id)
+    logits_BTV = model(batch.inputs_BT)
+    losses_BT = F.cross_entropy(logits_BTV.mT, batch.targets_BT, ignore_index=IGNORE_INDEX, reduction="none")
+    kinds = get_args(SegmentKind)
+    rows = [[kinds.index(kind) for kind in conversation.segment_kinds()[1:]] for conversation in conversations]
+    longest = batch.targets_BT.shape[1]
+    kinds_BT = torch.tensor([row + [-1] * (longest - len(row)) for row in rows])
+    right_BT = (logits_BTV.argmax(-1) == batch.targets_BT) & (kinds_BT == kinds.index("assistant"))
+    return _Marks(losses_BT, right_BT, kinds_BT)
+
+
+def _mean_loss(marks: Sequence[_Marks], kind: SegmentKind) -> MeanLoss:
+    """A ratio of sums over words, its standard error that of a ratio estimator. Source: Cochran 1977, section 6.4."""
+    tokens_B = torch.cat([mark.of_segment_BT(kind).sum(1) for mark in marks]).double()
+    losses_B = torch.cat([(mark.losses_BT * mark.of_segment_BT(kind)).sum(1) for mark in marks]).double()
+    mean = losses_B.sum() / tokens_B.sum()
+    half = Z_95 * (losses_B - mean * tokens_B).norm() / tokens_B.sum()
+    return MeanLoss(float(mean), len(tokens_B), float(mean - half), float(mean + half))
 
 
 def wilson(value: float, n: int, z: float = Z_95) -> Rate:

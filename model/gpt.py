@@ -30,6 +30,11 @@ class GPTConfig:
         if self.width % self.heads:
             raise ValueError(f"width {self.width} does not divide into {self.heads} heads")
 
+    def parameter_count(self) -> int:
+        """Of the model this makes."""
+        block = 12 * self.width**2 + 13 * self.width
+        return (self.vocab_size + self.context_length + 2) * self.width + self.layers * block
+
 
 class Attention(nn.Module):
     """Causal self-attention with H heads of width K."""
@@ -104,9 +109,6 @@ class GPT(nn.Module):
     def all_blocks(self) -> list[Block]:
         """The blocks in order, by their type."""
         return [block for block in self.blocks if isinstance(block, Block)]
-
-    def parameter_count(self) -> int:
-        return sum(p.numel() for p in self.parameters())
 
     @torch.no_grad()
     def _initialize(self, generator: torch.Generator) -> None:

@@ -1,7 +1,12 @@
-"""RECIPES: a task, a model and a way to train it under one slug. Literal data; knows nothing of running it."""
+"""RECIPES: a task, a model and a way to train it under one slug, and how far one may be varied.
 
-from dataclasses import dataclass
+Literal data; knows nothing of running it.
+"""
 
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from model.errors import OutOfRange
 from model.gpt import GPTConfig
 from model.tasks import TASKS, Task
 from model.tokenizer import Tokenizer
@@ -26,6 +31,9 @@ class TrainingConfig:
     def steps(self) -> int:
         return self.checkpoint_steps[-1]
 
+    def is_evaluated(self, step: int) -> bool:
+        return step % self.evaluate_every == 0 or step in self.checkpoint_steps
+
     def learning_rate_at(self, step: int) -> float:
         """The rate of optimizer step 1, 2, ... `steps`."""
         left = self.steps - step + 1
@@ -40,6 +48,49 @@ class Recipe:
     tokenizer: Tokenizer
     model: GPTConfig
     training: TrainingConfig
+
+    def longest_sequence(self) -> int:
+        """T, the most tokens a conversation of the task has."""
+        return self.task.max_length + self.task.longest_answer() + 3
+
+    def cost(self) -> int:
+        """Parameters x tokens of a batch x steps: what training takes, up to a factor of about six operations."""
+        tokens = self.training.batch_size * (self.longest_sequence() - 1)
+        return self.model.parameter_count() * tokens * self.training.steps
+
+
+@dataclass(frozen=True)
+class Variation:
+    """What differs from a recipe; None leaves it as it is. LIMITS has the bounds."""
+
+    min_length: int | None = None
+    max_length: int | None = None
+    answer_length: int | None = None
+    """Ask only for the first so many characters of the answer."""
+    layers: int | None = None
+    width: int | None = None
+    learning_rate: float | None = None
+    batch_size: int | None = None
+    steps: int | None = None
+    evaluate_every: int | None = None
+    evaluation_words: int | None = None
+
+
+LIMITS: dict[str, tuple[float, float]] = {
+    "min_length": (1, 12),
+    "max_length": (3, 12),
+    "answer_length": (1, 12),
+    "layers": (1, 4),
+    "width": (8, 128),
+    "learning_rate": (1e-5, 1e-1),
+    "batch_size": (1, 256),
+    "steps": (1, 10_000),
+    "evaluate_every": (1, 10_000),
+    "evaluation_words": (1, 1000),
+}
+"""Lowest and highest value of each field of a Variation."""
+
+WIDTH_STEP = 8
 
 
 def _char_recipe(
@@ -69,7 +120,7 @@ RECIPES: dict[str, Recipe] = {
             training=TrainingConfig(
                 batch_size=64,
                 learning_rate=1e-3,
-                checkpoint_steps=(0, 250, 500, 750, 1000, 1250, 1500, 2000, 3000),
+                checkpoint_steps=(0, *range(100, 1400, 100), 1500, 1750, 2000, 2500, 3000),
                 decay_steps=1000,
                 evaluate_every=50,
             ),
@@ -83,7 +134,7 @@ RECIPES: dict[str, Recipe] = {
             training=TrainingConfig(
                 batch_size=32,
                 learning_rate=3e-4,
-                checkpoint_steps=(0, 200, 300, 325, 350, 400, 500, 1000),
+                checkpoint_steps=(0, 100, 150, *range(200, 475, 25), 500, 600, 800, 1000),
                 evaluate_every=25,
             ),
         ),
@@ -92,3 +143,44 @@ RECIPES: dict[str, Recipe] = {
 """The first is the page's default."""
 
 DEFAULT_RECIPE = next(iter(RECIPES))
+
+
+def vary(recipe: Recipe, variation: Variation) -> Recipe:
+    """The recipe as it would be with other settings; its last steps' decay keeps its share of the whole.
+
+    Raises:
+        OutOfRange: a value or a combination is outside of what can be trained; names the field.
+    """
+    given = {f.name: v for f in fields(variation) if (v := getattr(variation, f.name)) is not None}
+
+    def chosen(*names: str) -> dict[str, Any]:
+        return {name: given[name] for name in names if name in given}
+
+    for name, value in given.items():
+        lowest, highest = LIMITS[name]
+        if not lowest <= value <= highest:
+            raise OutOfRange(f"{name} is {value:g}; allowed: {lowest:g} to {highest:g}", param=name)
+    if given.get("width", WIDTH_STEP) % WIDTH_STEP:
+        raise OutOfRange(f"width is {given['width']}; allowed: multiples of {WIDTH_STEP}", param="width")
+    task = replace(recipe.task, **chosen("min_length", "max_length", "answer_length"))
+    if task.min_length > task.max_length:
+        raise OutOfRange(f"min_length is {task.min_length}; allowed: 1 to {task.max_length}", param="min_length")
+    kept, steps = recipe.training.checkpoint_steps, given.get("steps", recipe.training.steps)
+    training = replace(
+        recipe.training,
+        **chosen("batch_size", "learning_rate", "evaluate_every", "evaluation_words"),
+        checkpoint_steps=(*(step for step in kept if step < steps), steps),
+        decay_steps=recipe.training.decay_steps * steps // recipe.training.steps,
+    )
+    words, most = training.evaluation_words, task.held_out_words_at_most()
+    if words > most:
+        raise OutOfRange(f"evaluation_words is {words}; allowed with words so short: 1 to {most}", param="max_length")
+    tokenizer = Tokenizer(task.alphabet, pads=task.min_length != task.max_length)
+    varied = replace(recipe, task=task, tokenizer=tokenizer, training=training)
+    model = replace(
+        recipe.model,
+        vocab_size=tokenizer.vocab_size,
+        context_length=max(recipe.model.context_length, varied.longest_sequence()),
+        **chosen("layers", "width"),
+    )
+    return replace(varied, model=model)

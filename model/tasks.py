@@ -18,16 +18,25 @@ HELD_OUT_ONE_IN = 10
 
 @dataclass(frozen=True)
 class Task:
-    """Words of `min_length` to `max_length` characters of `alphabet`; `answer` maps a word to its right answer."""
+    """Words of `min_length` to `max_length` characters of `alphabet`; `solve` maps a word to its whole answer."""
 
     slug: str
     title: str
     alphabet: str
     min_length: int
     max_length: int
-    answer: Callable[[str], str]
+    solve: Callable[[str], str]
     example: str
     """The word to begin with."""
+    answer_length: int | None = None
+    """Only the first so many characters of the answer are asked for; None: all."""
+
+    def answer(self, word: str) -> str:
+        """The right answer."""
+        return self.solve(word)[: self.answer_length]
+
+    def longest_answer(self) -> int:
+        return self.max_length if self.answer_length is None else min(self.max_length, self.answer_length)
 
     def conversation(self, word: str, response: str | None = None) -> tuple[Message, Message]:
         """The user's word and the assistant's answer: the right one unless `response` is given."""
@@ -52,9 +61,13 @@ class Task:
             if is_held_out(word) == held_out:
                 yield word
 
+    def held_out_words_at_most(self) -> int:
+        """How many different held-out words can be drawn without going through most of them."""
+        return int(len(self.alphabet) ** self.max_length // (4 * HELD_OUT_ONE_IN))
+
     def held_out_words(self, n: int, seed: int = 0) -> tuple[str, ...]:
         """n different held-out words. Short words are few, so they take a smaller share than of the training words."""
-        assert 0 < n <= len(self.alphabet) ** self.max_length // (4 * HELD_OUT_ONE_IN), n
+        assert 0 < n <= self.held_out_words_at_most(), n
         found: dict[str, None] = {}
         for word in self.words(seed, held_out=True):
             found.setdefault(word)

@@ -4,6 +4,7 @@ The initial weights and the stream of words depend on the seed alone, so two pol
 weights and see the same words in the same order.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -13,7 +14,8 @@ import torch
 
 from model.batches import Batch, make_batch
 from model.chat import render
-from model.checkpoints import Checkpoint, Measurement, Run, new_run, save_run, save_weights
+from model.checkpoints import Checkpoint, Measurement, Run, load_model, new_run, save_run, save_weights
+from model.errors import Diverged
 from model.evaluation import Metrics, evaluate
 from model.gpt import GPT
 from model.loss import summed_cross_entropy
@@ -47,36 +49,68 @@ class Finished:
 Event = StepDone | Evaluated | CheckpointSaved | Finished
 
 
-def train(recipe: Recipe, policy: MaskPolicy, *, seed: int, folder: Path) -> Iterator[Event]:
-    """Train from scratch, write each checkpoint into `folder` as it is reached, and `run.json` last.
+def initial_model(recipe: Recipe, seed: int) -> GPT:
+    """The model before its first step: the same weights for the same recipe and seed, whatever the policy."""
+    return GPT(recipe.model, torch.Generator().manual_seed(seed))
+
+
+def train(model: GPT, recipe: Recipe, policy: MaskPolicy, *, seed: int) -> Iterator[StepDone | Evaluated]:
+    """Train `model` where it is, and measure it at step 0, every `evaluate_every` steps and at the end.
 
     Deterministic for (recipe, policy, seed) on one machine. Sets torch to one thread: sums keep their order, and models
     this small train fastest so.
+
+    Raises:
+        Diverged: the loss is no number any more.
     """
+    held_out = recipe.task.held_out_words(recipe.training.evaluation_words)
+    for done in _optimize(model, recipe, policy, seed):
+        if done.step > 0:
+            yield done
+        if recipe.training.is_evaluated(done.step):
+            yield Evaluated(done.step, evaluate(model, recipe.task, recipe.tokenizer, held_out))
+
+
+def train_run(recipe: Recipe, policy: MaskPolicy, *, seed: int, folder: Path) -> Iterator[Event]:
+    """Train from scratch, write each checkpoint into `folder` as it is reached, and `run.json` last.
+
+    At a checkpoint the weights as they were written are measured, not those in training.
+    """
+    model = initial_model(recipe, seed)
+    run = new_run(recipe, policy.slug, seed, model)
+    held_out = recipe.task.held_out_words(recipe.training.evaluation_words)
+    for done in _optimize(model, recipe, policy, seed):
+        step = done.step
+        if step > 0:
+            yield done
+        measured = model
+        if step in recipe.training.checkpoint_steps:
+            checkpoint = save_weights(folder, step, model)
+            measured = load_model(folder, run, checkpoint)
+            run = replace(run, checkpoints=(*run.checkpoints, checkpoint))
+            yield CheckpointSaved(checkpoint)
+        if recipe.training.is_evaluated(step):
+            metrics = evaluate(measured, recipe.task, recipe.tokenizer, held_out)
+            run = replace(run, steps=step, measurements=(*run.measurements, Measurement(step, metrics)))
+            yield Evaluated(step, metrics)
+    save_run(folder, run)
+    yield Finished(run)
+
+
+def _optimize(model: GPT, recipe: Recipe, policy: MaskPolicy, seed: int) -> Iterator[StepDone]:
+    """Steps 0 (nothing is done) to the last; the model may be read between them."""
     torch.set_num_threads(1)
     config = recipe.training
-    model = GPT(recipe.model, torch.Generator().manual_seed(seed))
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=config.learning_rate, betas=config.betas, weight_decay=config.weight_decay, fused=True
     )
-    held_out = recipe.task.held_out_words(config.evaluation_words)
-    batches = training_batches(recipe, policy, seed)
-    run = new_run(recipe, policy.slug, seed, model)
-    for step in range(config.steps + 1):
-        if step > 0:
-            optimizer.param_groups[0]["lr"] = config.learning_rate_at(step)
-            yield StepDone(step, _take_step(model, optimizer, next(batches)))
-        saves = step in config.checkpoint_steps
-        if saves or step % config.evaluate_every == 0:
-            metrics = evaluate(model, recipe.task, recipe.tokenizer, held_out)
-            run = replace(run, steps=step, measurements=(*run.measurements, Measurement(step, metrics)))
-            yield Evaluated(step, metrics)
-        if saves:
-            checkpoint = save_weights(folder, step, model)
-            run = replace(run, checkpoints=(*run.checkpoints, checkpoint))
-            yield CheckpointSaved(checkpoint)
-    save_run(folder, run)
-    yield Finished(run)
+    yield StepDone(0, math.nan)
+    for step, batch in zip(range(1, config.steps + 1), training_batches(recipe, policy, seed), strict=False):
+        optimizer.param_groups[0]["lr"] = config.learning_rate_at(step)
+        loss = _take_step(model, optimizer, batch)
+        if not math.isfinite(loss):
+            raise Diverged(f"the loss is no number at step {step}; a lower learning rate helps", param="learning_rate")
+        yield StepDone(step, loss)
 
 
 def training_batches(recipe: Recipe, policy: MaskPolicy, seed: int) -> Iterator[Batch]:

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from model.chat import SegmentKind
 from model.generation import FinishReason
 
 Slug = Annotated[str, Field(min_length=1, max_length=64)]
@@ -68,12 +69,22 @@ class Rate(Answer):
     high: float
 
 
+class MeanLoss(Answer):
+    """-ln p of the targets in nats, mean over the tokens of one kind of segment in n held-out words, 95 % interval."""
+
+    value: float
+    n: int
+    low: float
+    high: float
+
+
 class StepMetrics(Answer):
     step: int
     kept: bool = Field(description="Whether the weights of this step can be asked for.")
     exact_match: Rate
     token_accuracy: Rate
     stop_rate: Rate
+    loss: dict[SegmentKind, MeanLoss] = Field(description="By the segment of the target, trained on or not.")
 
 
 class RunSummary(Answer):

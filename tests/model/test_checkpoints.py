@@ -73,7 +73,7 @@ def test_run_json_says_what_was_trained_and_how(tmp_path: Path, run: Run, model:
     assert document["policy"] == "prompt-masked"
     assert document["seed"] == 3
     assert document["steps"] == 100
-    assert document["parameters"] == model.parameter_count()
+    assert document["parameters"] == model.config.parameter_count()
     assert document["training"]["learning_rate"] == 3e-4
     assert document["model"]["width"] == 32
     assert "blake2b" in document["split"]

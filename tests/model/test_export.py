@@ -57,7 +57,7 @@ def test_the_auto_classes_find_gpt2_and_no_weight_is_missing_or_left_over(export
     model, report = GPT2LMHeadModel.from_pretrained(exported.folder, output_loading_info=True)
     assert isinstance(exported.gpt2, GPT2LMHeadModel)
     assert {name: list(problems) for name, problems in report.items() if problems} == {}
-    assert sum(p.numel() for p in model.parameters()) == exported.model.parameter_count()
+    assert sum(p.numel() for p in model.parameters()) == exported.model.config.parameter_count()
 
 
 def test_the_tokenizer_has_our_ids_and_special_tokens(exported: Exported):

@@ -134,4 +134,4 @@ def test_the_head_is_the_token_embedding_and_counted_once():
     assert model.head.weight is model.token_embedding.weight
     V, C, D = REVERSE.model.vocab_size, REVERSE.model.context_length, REVERSE.model.width
     per_block = 12 * D * D + 13 * D  # GPT-2: 4 D*D for attention, 8 D*D for the mlp; 9 D of biases, 4 D of norms
-    assert model.parameter_count() == V * D + C * D + REVERSE.model.layers * per_block + 2 * D
+    assert model.config.parameter_count() == V * D + C * D + REVERSE.model.layers * per_block + 2 * D

@@ -76,7 +76,7 @@ def test_every_shipped_checkpoint_loads_and_was_measured(slug: str, policy: str)
     run = shipped(slug, policy)
     for checkpoint in run.checkpoints:
         model = load_model(TRAINED / slug / policy, run, checkpoint)
-        assert model.parameter_count() == run.parameters
+        assert sum(p.numel() for p in model.parameters()) == run.parameters
         assert isinstance(run.metrics_at(checkpoint.step), Metrics)
 
 
