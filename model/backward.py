@@ -194,8 +194,5 @@ class _Tape:
 
 
 def _gelu_slope(x: Tensor) -> Tensor:
-    """The derivative of GELU in its tanh form."""
-    factor, cubic = math.sqrt(2 / math.pi), 0.044715
-    square = x * x
-    tanh = (factor * x * (1 + cubic * square)).tanh()
-    return 0.5 * (1 + tanh + x * (1 - tanh * tanh) * (factor + 3 * factor * cubic * square))
+    """The derivative of GELU, x Phi(x): Phi(x) + x phi(x) by the normal distribution's function and density."""
+    return 0.5 * (1 + (x * math.sqrt(0.5)).erf()) + x * (-0.5 * x * x).exp() / math.sqrt(2 * math.pi)

@@ -7,6 +7,7 @@ loss mask compose by AND: a pad is never a target, whatever the policy.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -25,6 +26,8 @@ class Batch:
     """int64 token ids; pads on the right."""
     targets_BT: Tensor
     """int64: `targets[b, t]` is the token after `inputs[b, t]`, or IGNORE_INDEX."""
+    real_BT: Tensor
+    """bool: whether the token after `inputs[b, t]` is a real one, no pad."""
 
     @property
     def supervised_BT(self) -> Tensor:
@@ -33,14 +36,17 @@ class Batch:
 
 def make_batch(conversations: Sequence[Rendered], policy: MaskPolicy, pad_id: int | None) -> Batch:
     """The batch of B conversations under a policy, right-padded to the longest. `pad_id` may be None if none pads."""
-    longest = max(len(c.token_ids) for c in conversations)
-    rows, targets = [], []
-    for conversation in conversations:
-        ids = conversation.token_ids
-        pads = longest - len(ids)
-        assert pads == 0 or pad_id is not None, f"lengths differ by {pads} but there is no pad id"
-        row = [*ids, *([pad_id] * pads)]
-        supervised = [*supervised_tokens(conversation, policy), *([False] * pads)]
-        rows.append(row[:-1])
-        targets.append([token if counted else IGNORE_INDEX for token, counted in zip(row, supervised, strict=True)][1:])
-    return Batch(torch.tensor(rows), torch.tensor(targets))
+    lengths = [len(c.token_ids) for c in conversations]
+    T = max(lengths)
+    assert pad_id is not None or min(lengths) == T, f"lengths are {min(lengths)} to {T} but there is no pad id"
+    real_BT = torch.arange(T) < torch.tensor(lengths)[:, None]
+    tokens_BT = _fill(real_BT, pad_id or 0, [token for c in conversations for token in c.token_ids])
+    supervised = [counted for c in conversations for counted in supervised_tokens(c, policy)]
+    targets_BT = tokens_BT.where(_fill(real_BT, False, supervised), IGNORE_INDEX)
+    return Batch(tokens_BT[:, :-1].contiguous(), targets_BT[:, 1:].contiguous(), real_BT[:, 1:].contiguous())
+
+
+def _fill(real_BT: Tensor, pad: int, values: Sequence[int]) -> Tensor:
+    """Values row after row at the real places, `pad` at the others."""
+    values_N = torch.from_numpy(np.array(values))  # from a list, torch takes six times as long
+    return torch.full(real_BT.shape, pad, dtype=values_N.dtype).masked_scatter_(real_BT, values_N)

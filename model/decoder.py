@@ -71,7 +71,7 @@ class Decoder:
             mixed_ND = attend(layer, torch.layer_norm(x_ND, shape, layer.norm_1_weight, layer.norm_1_bias))
             x_ND = x_ND.addmm_(mixed_ND, layer.out_weight).add_(layer.out_bias)
             normed_ND = torch.layer_norm(x_ND, shape, layer.norm_2_weight, layer.norm_2_bias)
-            wide = F.gelu(torch.addmm(layer.expand_bias, normed_ND, layer.expand_weight), approximate="tanh")
+            wide = F.gelu(torch.addmm(layer.expand_bias, normed_ND, layer.expand_weight))
             x_ND = x_ND.addmm_(wide, layer.contract_weight).add_(layer.contract_bias)
         return x_ND
 

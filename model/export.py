@@ -69,7 +69,7 @@ def _config(model: GPT, tokenizer: Tokenizer) -> dict[str, Any]:
         "n_embd": config.width,
         "n_layer": config.layers,
         "n_head": config.heads,
-        "activation_function": "gelu_new",
+        "activation_function": "gelu",
         "layer_norm_epsilon": 1e-5,
         "resid_pdrop": 0.0,
         "embd_pdrop": 0.0,

@@ -1,4 +1,4 @@
-"""A decoder-only transformer that computes exactly what GPT-2 computes: pre-LN, learned positions, GELU (tanh),
+"""A decoder-only transformer that computes exactly what GPT-2 computes: pre-LN, learned positions, GELU,
 tied embeddings. In: token ids. Out: logits. Knows no tokenizer, mask policy or task.
 
 Source: Radford et al. 2019, "Language Models are Unsupervised Multitask Learners"; no dropout, since these models
@@ -66,7 +66,7 @@ class Block(nn.Module):
 
     def forward(self, x_BTD: Tensor, visible_B1TS: Tensor | None) -> Tensor:
         x_BTD = x_BTD + self.attention(self.norm_1(x_BTD), visible_B1TS)
-        mlp_BTD: Tensor = self.contract(F.gelu(self.expand(self.norm_2(x_BTD)), approximate="tanh"))
+        mlp_BTD: Tensor = self.contract(F.gelu(self.expand(self.norm_2(x_BTD))))
         return x_BTD + mlp_BTD
 
 

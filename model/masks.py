@@ -36,4 +36,7 @@ MASK_POLICIES: dict[str, MaskPolicy] = {
 
 def supervised_tokens(rendered: Rendered, policy: MaskPolicy) -> tuple[bool, ...]:
     """For each of the T tokens: does the loss count its prediction? (Token 0 has none; the shift drops it.)"""
-    return tuple(kind in policy.supervised_segments for kind in rendered.segment_kinds())
+    counted: list[bool] = []
+    for segment in rendered.segments:
+        counted += [segment.kind in policy.supervised_segments] * (segment.stop - segment.start)
+    return tuple(counted)

@@ -33,6 +33,10 @@ class Tokenizer:
         """Ids by token string."""
         return {token: i for i, token in enumerate(self.tokens)}
 
+    @cached_property
+    def _alphabet_ids(self) -> dict[str, int]:
+        return {character: self.ids[character] for character in self.alphabet}
+
     @property
     def vocab_size(self) -> int:
         return len(self.tokens)
@@ -51,14 +55,15 @@ class Tokenizer:
         Raises:
             InvalidText: at the first character outside the alphabet; names it, its place and what is allowed.
         """
-        for place, character in enumerate(text):
-            if character not in self.alphabet:
-                raise InvalidText(
-                    f"character {place + 1} is {character!a} (U+{ord(character):04X}); "
-                    f"allowed: {describe_alphabet(self.alphabet)}",
-                    param=param,
-                )
-        return tuple(self.ids[character] for character in text)
+        try:
+            return tuple([self._alphabet_ids[character] for character in text])
+        except KeyError as error:
+            character = error.args[0]
+            raise InvalidText(
+                f"character {text.index(character) + 1} is {character!a} (U+{ord(character):04X}); "
+                f"allowed: {describe_alphabet(self.alphabet)}",
+                param=param,
+            ) from None
 
     def decode(self, token_ids: Iterable[int]) -> str:
         """The text of ids, specials included."""

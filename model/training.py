@@ -18,7 +18,7 @@ from model.checkpoints import Checkpoint, Measurement, Run, load_model, new_run,
 from model.errors import Diverged
 from model.evaluation import Metrics, evaluate
 from model.gpt import GPT
-from model.loss import summed_cross_entropy
+from model.learner import Learner
 from model.masks import MaskPolicy
 from model.recipes import Recipe
 
@@ -101,13 +101,10 @@ def _optimize(model: GPT, recipe: Recipe, policy: MaskPolicy, seed: int) -> Iter
     """Steps 0 (nothing is done) to the last; the model may be read between them."""
     torch.set_num_threads(1)
     config = recipe.training
-    optimizer = torch.optim.AdamW(
-        model.parameters(), lr=config.learning_rate, betas=config.betas, weight_decay=config.weight_decay, fused=True
-    )
+    learner = Learner(model, betas=config.betas, weight_decay=config.weight_decay)
     yield StepDone(0, math.nan)
     for step, batch in zip(range(1, config.steps + 1), training_batches(recipe, policy, seed), strict=False):
-        optimizer.param_groups[0]["lr"] = config.learning_rate_at(step)
-        loss = _take_step(model, optimizer, batch)
+        loss = learner.step(batch, config.learning_rate_at(step))
         if not math.isfinite(loss):
             raise Diverged(f"the loss is no number at step {step}; a lower learning rate helps", param="learning_rate")
         yield StepDone(step, loss)
@@ -120,12 +117,3 @@ def training_batches(recipe: Recipe, policy: MaskPolicy, seed: int) -> Iterator[
         chunk = islice(words, recipe.training.batch_size)
         conversations = [render(recipe.task.conversation(word), recipe.tokenizer) for word in chunk]
         yield make_batch(conversations, policy, recipe.tokenizer.pad_id)
-
-
-def _take_step(model: GPT, optimizer: torch.optim.Optimizer, batch: Batch) -> float:
-    total, count = summed_cross_entropy(model(batch.inputs_BT), batch.targets_BT)
-    loss = total / count.clamp(min=1)  # nothing supervised: a loss of 0, not NaN
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
-    optimizer.step()
-    return loss.item()

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import pytest
 import torch
@@ -141,7 +141,7 @@ def test_the_mask_alone_changes_no_logit(model: GPT, word: str):
 
 def test_where_nothing_is_supervised_every_quantity_is_0_and_none_is_nan(model: GPT):
     batch = batch_of("hello", "prompt-masked")
-    ours = attribute(model, Batch(batch.inputs_BT, torch.full_like(batch.targets_BT, -100)))
+    ours = attribute(model, replace(batch, targets_BT=torch.full_like(batch.targets_BT, -100)))
     for field in fields(Attribution):
         if field.name != "logits_TV":
             values = getattr(ours, field.name)

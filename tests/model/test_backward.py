@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from copy import deepcopy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -109,7 +110,7 @@ def test_supervised_positions_need_not_be_one_run(model: GPT):
 
 def test_where_nothing_is_supervised_there_are_no_gradients(model: GPT):
     batch = batch_of("hello", "prompt-masked")
-    nothing = Batch(batch.inputs_BT, torch.full_like(batch.targets_BT, -100))
+    nothing = replace(batch, targets_BT=torch.full_like(batch.targets_BT, -100))
     gradients = position_gradients(model, nothing)
     assert gradients.products().shape == (0, 0)
     for name, gradient in gradients.by_parameter().items():
@@ -126,6 +127,6 @@ def test_the_model_is_left_as_it_was(model: GPT):
 
 def test_a_batch_of_two_rows_is_a_programming_error(model: GPT):
     batch = batch_of("hello", "unmasked")
-    twice = Batch(batch.inputs_BT.expand(2, -1), batch.targets_BT.expand(2, -1))
+    twice = Batch(*(tensor.expand(2, -1) for tensor in (batch.inputs_BT, batch.targets_BT, batch.real_BT)))
     with pytest.raises(AssertionError, match="2, 12"):
         position_gradients(model, twice)

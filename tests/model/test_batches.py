@@ -196,5 +196,5 @@ def test_rows_of_different_length_without_a_pad_are_a_programming_error():
 
 def test_ignored_is_what_torch_and_transformers_ignore():
     assert torch.nn.CrossEntropyLoss().ignore_index == IGNORE_INDEX
-    batch = Batch(torch.tensor([[1, 2]]), torch.tensor([[IGNORE_INDEX, 3]]))
+    batch = Batch(torch.tensor([[1, 2]]), torch.tensor([[IGNORE_INDEX, 3]]), torch.tensor([[True, True]]))
     assert batch.supervised_BT.tolist() == [[False, True]]

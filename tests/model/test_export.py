@@ -160,7 +160,7 @@ def test_exporting_leaves_the_model_alone_and_twice_gives_the_same_bytes(exporte
 def test_config_json_names_gpt2s_own_settings(exported: Exported):
     config = json.loads((exported.folder / "config.json").read_text())
     assert config["model_type"] == "gpt2"
-    assert config["activation_function"] == "gelu_new"
+    assert config["activation_function"] == "gelu"
     assert config["n_positions"] == exported.model.config.context_length
     assert config["tie_word_embeddings"] is True
     assert {config["resid_pdrop"], config["embd_pdrop"], config["attn_pdrop"]} == {0.0}

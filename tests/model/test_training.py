@@ -14,7 +14,7 @@ from model.gpt import GPT, GPTConfig
 from model.masks import MASK_POLICIES
 from model.recipes import RECIPES, Recipe, TrainingConfig
 from model.tasks import is_held_out
-from model.training import CheckpointSaved, Evaluated, Event, Finished, StepDone, train, training_batches
+from model.training import CheckpointSaved, Evaluated, Event, Finished, StepDone, train_run, training_batches
 
 MASKED, UNMASKED = MASK_POLICIES["prompt-masked"], MASK_POLICIES["unmasked"]
 TINY = TrainingConfig(
@@ -57,7 +57,7 @@ def words_of(batch: Batch, recipe: Recipe) -> list[str]:
 
 
 def test_events_come_in_this_order(tmp_path: Path):
-    assert [label(event) for event in train(tiny(), MASKED, seed=0, folder=tmp_path)] == [
+    assert [label(event) for event in train_run(tiny(), MASKED, seed=0, folder=tmp_path)] == [
         "evaluated 0",
         "saved 0",
         "step 1",
@@ -78,7 +78,7 @@ def test_events_come_in_this_order(tmp_path: Path):
 
 def test_the_events_are_what_the_folder_holds(tmp_path: Path):
     recipe = tiny()
-    events = list(train(recipe, MASKED, seed=5, folder=tmp_path))
+    events = list(train_run(recipe, MASKED, seed=5, folder=tmp_path))
     run = read_run(tmp_path)
     assert events[-1] == Finished(run)
     assert run.checkpoints == tuple(event.checkpoint for event in events if isinstance(event, CheckpointSaved))
@@ -92,7 +92,7 @@ def test_the_events_are_what_the_folder_holds(tmp_path: Path):
 
 def test_what_was_measured_is_what_the_saved_weights_can_do(tmp_path: Path):
     recipe = tiny()
-    *_, finished = train(recipe, UNMASKED, seed=0, folder=tmp_path)
+    *_, finished = train_run(recipe, UNMASKED, seed=0, folder=tmp_path)
     assert isinstance(finished, Finished)
     words = recipe.task.held_out_words(recipe.training.evaluation_words)
     for checkpoint in finished.run.checkpoints:
@@ -101,7 +101,7 @@ def test_what_was_measured_is_what_the_saved_weights_can_do(tmp_path: Path):
 
 
 def test_run_json_is_written_last_so_an_abandoned_run_is_no_run(tmp_path: Path):
-    events = train(tiny(), MASKED, seed=0, folder=tmp_path)
+    events = train_run(tiny(), MASKED, seed=0, folder=tmp_path)
     for event in events:
         if isinstance(event, CheckpointSaved) and event.checkpoint.step == 6:
             break
@@ -111,17 +111,17 @@ def test_run_json_is_written_last_so_an_abandoned_run_is_no_run(tmp_path: Path):
 
 @pytest.mark.parametrize("policy", MASK_POLICIES.values(), ids=MASK_POLICIES)
 def test_two_runs_of_one_seed_give_the_same_bytes(tmp_path: Path, policy):
-    first = list(train(tiny(), policy, seed=1, folder=tmp_path / "a"))
+    first = list(train_run(tiny(), policy, seed=1, folder=tmp_path / "a"))
     torch.manual_seed(99)  # the global state is nobody's seed
-    second = list(train(tiny(), policy, seed=1, folder=tmp_path / "b"))
+    second = list(train_run(tiny(), policy, seed=1, folder=tmp_path / "b"))
     assert first == second
     assert weights(tmp_path / "a") == weights(tmp_path / "b")
     assert (tmp_path / "a" / "run.json").read_bytes() == (tmp_path / "b" / "run.json").read_bytes()
 
 
 def test_runs_interleaved_in_one_process_do_not_touch_each_other(tmp_path: Path):
-    list(train(tiny(), MASKED, seed=1, folder=tmp_path / "alone"))
-    pair = [train(tiny(), MASKED, seed=seed, folder=tmp_path / str(seed)) for seed in (1, 2)]
+    list(train_run(tiny(), MASKED, seed=1, folder=tmp_path / "alone"))
+    pair = [train_run(tiny(), MASKED, seed=seed, folder=tmp_path / str(seed)) for seed in (1, 2)]
     for _ in zip(*pair, strict=True):
         pass
     assert weights(tmp_path / "1") == weights(tmp_path / "alone")
@@ -129,7 +129,7 @@ def test_runs_interleaved_in_one_process_do_not_touch_each_other(tmp_path: Path)
 
 def test_another_seed_gives_other_weights(tmp_path: Path):
     for seed in (0, 1):
-        list(train(tiny(), MASKED, seed=seed, folder=tmp_path / str(seed)))
+        list(train_run(tiny(), MASKED, seed=seed, folder=tmp_path / str(seed)))
     first, second = weights(tmp_path / "0"), weights(tmp_path / "1")
     assert first.keys() == second.keys()
     assert all(first[name] != second[name] for name in first)
@@ -137,7 +137,7 @@ def test_another_seed_gives_other_weights(tmp_path: Path):
 
 def test_two_policies_of_one_seed_start_alike_and_part_after(tmp_path: Path):
     for policy in (MASKED, UNMASKED):
-        list(train(tiny(), policy, seed=0, folder=tmp_path / policy.slug))
+        list(train_run(tiny(), policy, seed=0, folder=tmp_path / policy.slug))
     masked, unmasked = weights(tmp_path / "prompt-masked"), weights(tmp_path / "unmasked")
     assert masked["step_000000.safetensors"] == unmasked["step_000000.safetensors"]
     assert masked["step_000003.safetensors"] != unmasked["step_000003.safetensors"]
@@ -194,7 +194,7 @@ def reference_losses(recipe: Recipe, batches: Iterator[Batch], seed: int) -> tup
 
 def test_it_is_plain_adamw_on_the_mean_loss_of_those_batches(tmp_path: Path):
     recipe = tiny()
-    events = list(train(recipe, MASKED, seed=0, folder=tmp_path))
+    events = list(train_run(recipe, MASKED, seed=0, folder=tmp_path))
     model, losses = reference_losses(recipe, training_batches(recipe, MASKED, 0), 0)
     assert [event.loss for event in events if isinstance(event, StepDone)] == pytest.approx(losses, abs=1e-4)
     run = read_run(tmp_path)
@@ -206,7 +206,7 @@ def test_it_is_plain_adamw_on_the_mean_loss_of_those_batches(tmp_path: Path):
 @pytest.mark.parametrize("policy", MASK_POLICIES.values(), ids=MASK_POLICIES)
 def test_training_lowers_the_loss(tmp_path: Path, policy):
     config = replace(TINY, batch_size=16, checkpoint_steps=(0, 60), evaluate_every=60)
-    events = train(tiny("reverse4", config), policy, seed=0, folder=tmp_path)
+    events = train_run(tiny("reverse4", config), policy, seed=0, folder=tmp_path)
     losses = [event.loss for event in events if isinstance(event, StepDone)]
     assert losses[0] == pytest.approx(torch.tensor(29.0).log().item(), abs=0.05)  # nothing is known yet
     assert sum(losses[-10:]) / 10 < losses[0] - 0.3
