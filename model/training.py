@@ -5,6 +5,7 @@ weights and see the same words in the same order.
 """
 
 import math
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -72,10 +73,12 @@ def train(model: GPT, recipe: Recipe, policy: MaskPolicy, *, seed: int) -> Itera
 
 
 def train_run(recipe: Recipe, policy: MaskPolicy, *, seed: int, folder: Path) -> Iterator[Event]:
-    """Train from scratch, write each checkpoint into `folder` as it is reached, and `run.json` last.
+    """Train from scratch and keep the run in `folder`: all of it at the end, in place of what was there before.
 
     At a checkpoint the weights as they were written are measured, not those in training.
     """
+    unfinished = folder.with_name(f"{folder.name}.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
     model = initial_model(recipe, seed)
     run = new_run(recipe, policy.slug, seed, model)
     held_out = recipe.task.held_out_words(recipe.training.evaluation_words)
@@ -85,15 +88,17 @@ def train_run(recipe: Recipe, policy: MaskPolicy, *, seed: int, folder: Path) ->
             yield done
         measured = model
         if step in recipe.training.checkpoint_steps:
-            checkpoint = save_weights(folder, step, model)
-            measured = load_model(folder, run, checkpoint)
+            checkpoint = save_weights(unfinished, step, model)
+            measured = load_model(unfinished, run, checkpoint)
             run = replace(run, checkpoints=(*run.checkpoints, checkpoint))
             yield CheckpointSaved(checkpoint)
         if recipe.training.is_evaluated(step):
             metrics = evaluate(measured, recipe.task, recipe.tokenizer, held_out)
             run = replace(run, steps=step, measurements=(*run.measurements, Measurement(step, metrics)))
             yield Evaluated(step, metrics)
-    save_run(folder, run)
+    save_run(unfinished, run)
+    shutil.rmtree(folder, ignore_errors=True)
+    unfinished.rename(folder)
     yield Finished(run)
 
 

@@ -9,12 +9,23 @@ from torch.nn import functional as F
 
 from model.batches import Batch
 from model.checkpoints import load_model, read_run
+from model.errors import Diverged
 from model.evaluation import evaluate
 from model.gpt import GPT, GPTConfig
 from model.masks import MASK_POLICIES
 from model.recipes import RECIPES, Recipe, TrainingConfig
 from model.tasks import is_held_out
-from model.training import CheckpointSaved, Evaluated, Event, Finished, StepDone, train_run, training_batches
+from model.training import (
+    CheckpointSaved,
+    Evaluated,
+    Event,
+    Finished,
+    StepDone,
+    initial_model,
+    train,
+    train_run,
+    training_batches,
+)
 
 MASKED, UNMASKED = MASK_POLICIES["prompt-masked"], MASK_POLICIES["unmasked"]
 TINY = TrainingConfig(
@@ -57,29 +68,29 @@ def words_of(batch: Batch, recipe: Recipe) -> list[str]:
 
 
 def test_events_come_in_this_order(tmp_path: Path):
-    assert [label(event) for event in train_run(tiny(), MASKED, seed=0, folder=tmp_path)] == [
-        "evaluated 0",
+    assert [label(event) for event in train_run(tiny(), MASKED, seed=0, folder=tmp_path / "run")] == [
         "saved 0",
+        "evaluated 0",
         "step 1",
         "step 2",
         "evaluated 2",
         "step 3",
-        "evaluated 3",
         "saved 3",
+        "evaluated 3",
         "step 4",
         "evaluated 4",
         "step 5",
         "step 6",
-        "evaluated 6",
         "saved 6",
+        "evaluated 6",
         "finished 6",
     ]
 
 
 def test_the_events_are_what_the_folder_holds(tmp_path: Path):
     recipe = tiny()
-    events = list(train_run(recipe, MASKED, seed=5, folder=tmp_path))
-    run = read_run(tmp_path)
+    events = list(train_run(recipe, MASKED, seed=5, folder=tmp_path / "run"))
+    run = read_run(tmp_path / "run")
     assert events[-1] == Finished(run)
     assert run.checkpoints == tuple(event.checkpoint for event in events if isinstance(event, CheckpointSaved))
     assert [(m.step, m.metrics) for m in run.measurements] == [
@@ -87,26 +98,53 @@ def test_the_events_are_what_the_folder_holds(tmp_path: Path):
     ]
     assert (run.recipe, run.policy, run.seed, run.steps) == ("reverse", "prompt-masked", 5, 6)
     assert (run.model, run.training) == (recipe.model, recipe.training)
-    assert weights(tmp_path).keys() == {checkpoint.file for checkpoint in run.checkpoints}
+    assert weights(tmp_path / "run").keys() == {checkpoint.file for checkpoint in run.checkpoints}
 
 
 def test_what_was_measured_is_what_the_saved_weights_can_do(tmp_path: Path):
     recipe = tiny()
-    *_, finished = train_run(recipe, UNMASKED, seed=0, folder=tmp_path)
+    *_, finished = train_run(recipe, UNMASKED, seed=0, folder=tmp_path / "run")
     assert isinstance(finished, Finished)
     words = recipe.task.held_out_words(recipe.training.evaluation_words)
     for checkpoint in finished.run.checkpoints:
-        model = load_model(tmp_path, finished.run, checkpoint)
+        model = load_model(tmp_path / "run", finished.run, checkpoint)
         assert finished.run.metrics_at(checkpoint.step) == evaluate(model, recipe.task, recipe.tokenizer, words)
 
 
-def test_run_json_is_written_last_so_an_abandoned_run_is_no_run(tmp_path: Path):
-    events = train_run(tiny(), MASKED, seed=0, folder=tmp_path)
-    for event in events:
-        if isinstance(event, CheckpointSaved) and event.checkpoint.step == 6:
+def test_an_abandoned_run_leaves_the_one_before_as_it_was(tmp_path: Path):
+    folder = tmp_path / "run"
+    list(train_run(tiny(), MASKED, seed=0, folder=folder))
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    for event in train_run(tiny(), MASKED, seed=1, folder=folder):
+        if isinstance(event, Evaluated) and event.step == 6:
             break
-    assert weights(tmp_path).keys() == {f"step_00000{step}.safetensors" for step in (0, 3, 6)}
-    assert not (tmp_path / "run.json").exists()
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_new_run_takes_the_place_of_the_one_before_and_of_all_its_files(tmp_path: Path):
+    folder = tmp_path / "run"
+    list(train_run(tiny(), MASKED, seed=0, folder=folder))
+    config = replace(TINY, checkpoint_steps=(0, 2))
+    list(train_run(tiny(training=config), MASKED, seed=0, folder=folder))
+    assert {path.name for path in folder.iterdir()} == {
+        "run.json",
+        "step_000000.safetensors",
+        "step_000002.safetensors",
+    }
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_a_learning_rate_too_high_ends_with_a_word_about_it():
+    recipe = tiny(training=replace(TINY, learning_rate=1e30))
+    with pytest.raises(Diverged, match=r"no number at step \d; a lower learning rate helps"):
+        list(train(initial_model(recipe, 0), recipe, MASKED, seed=0))
+
+
+def test_live_training_and_a_kept_run_take_the_same_steps(tmp_path: Path):
+    live = list(train(initial_model(tiny(), 3), tiny(), UNMASKED, seed=3))
+    kept = list(train_run(tiny(), UNMASKED, seed=3, folder=tmp_path / "run"))
+    assert [e for e in live if isinstance(e, StepDone)] == [e for e in kept if isinstance(e, StepDone)]
+    assert [e.step for e in live if isinstance(e, Evaluated)] == [0, 2, 3, 4, 6]
 
 
 @pytest.mark.parametrize("policy", MASK_POLICIES.values(), ids=MASK_POLICIES)
@@ -192,21 +230,20 @@ def reference_losses(recipe: Recipe, batches: Iterator[Batch], seed: int) -> tup
     return model, losses
 
 
-def test_it_is_plain_adamw_on_the_mean_loss_of_those_batches(tmp_path: Path):
+def test_it_is_plain_adamw_on_the_mean_loss_of_those_batches():
     recipe = tiny()
-    events = list(train_run(recipe, MASKED, seed=0, folder=tmp_path))
+    trained = initial_model(recipe, 0)
+    events = list(train(trained, recipe, MASKED, seed=0))
     model, losses = reference_losses(recipe, training_batches(recipe, MASKED, 0), 0)
     assert [event.loss for event in events if isinstance(event, StepDone)] == pytest.approx(losses, abs=1e-4)
-    run = read_run(tmp_path)
-    trained = load_model(tmp_path, run, run.checkpoints[-1])
     for (name, ours), theirs in zip(trained.named_parameters(), model.parameters(), strict=True):
-        torch.testing.assert_close(ours, theirs.detach(), rtol=0, atol=1e-4, msg=lambda m, n=name: f"{n}: {m}")
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-4, msg=lambda m, n=name: f"{n}: {m}")
 
 
 @pytest.mark.parametrize("policy", MASK_POLICIES.values(), ids=MASK_POLICIES)
 def test_training_lowers_the_loss(tmp_path: Path, policy):
     config = replace(TINY, batch_size=16, checkpoint_steps=(0, 60), evaluate_every=60)
-    events = train_run(tiny("reverse4", config), policy, seed=0, folder=tmp_path)
+    events = train_run(tiny("reverse4", config), policy, seed=0, folder=tmp_path / "run")
     losses = [event.loss for event in events if isinstance(event, StepDone)]
     assert losses[0] == pytest.approx(torch.tensor(29.0).log().item(), abs=0.05)  # nothing is known yet
     assert sum(losses[-10:]) / 10 < losses[0] - 0.3
