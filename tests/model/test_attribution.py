@@ -17,7 +17,7 @@ from model.masks import MASK_POLICIES
 from model.recipes import RECIPES
 
 REVERSE = RECIPES["reverse"]
-SHIPPED_STEPS = (0, 250, 1000, 3000)
+SHIPPED_STEPS = (0, 200, 1000, 3000)
 
 policies = pytest.mark.parametrize("slug", MASK_POLICIES)
 words = pytest.mark.parametrize("word", ["hello", "a", "zzzz", "abcdefghij"])
@@ -129,8 +129,8 @@ def test_similarity_is_a_cosine(model: GPT, slug: str, word: str):
 
 def test_a_share_may_pull_against_the_rest(trained_model: Callable[..., GPT]):
     """Signed: otherwise shares would be the squares of the norms in disguise."""
-    ours = attribute(trained_model("reverse", "prompt-masked", 250), batch_of("hello", "prompt-masked"))
-    assert ours.share_T.min() < -0.05
+    ours = attribute(trained_model("reverse", "prompt-masked", 200), batch_of("hello", "prompt-masked"))
+    assert ours.share_T.min() < -0.01
 
 
 @words

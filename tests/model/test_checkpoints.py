@@ -3,6 +3,7 @@ import hashlib
 import json
 import math
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,18 +14,23 @@ import torch
 
 from model.checkpoints import Checkpoint, Measurement, Run, load_model, new_run, read_run, save_run, save_weights
 from model.errors import BrokenRun
-from model.evaluation import Metrics, wilson
+from model.evaluation import MeanLoss, Metrics, wilson
 from model.gpt import GPT, GPTConfig
 from model.recipes import RECIPES
 
 REVERSE4 = RECIPES["reverse4"]
 REPOSITORY = Path(__file__).resolve().parents[2]
-METRICS = Metrics(wilson(0.25, 20), wilson(0.5, 20), wilson(1.0, 20))
+LOSSES = {kind: MeanLoss(1.5, 20, 1.25, 1.75) for kind in ("user", "assistant", "template")}
+METRICS = Metrics(wilson(0.25, 20), wilson(0.5, 20), wilson(1.0, 20), LOSSES)
 
 
 @pytest.fixture
 def model(random_model: Callable[..., GPT]) -> GPT:
-    return random_model(REVERSE4.model)
+    """Its weights are numbers that float16 has."""
+    model = deepcopy(random_model(REVERSE4.model))
+    for parameter in model.parameters():
+        parameter.copy_(parameter.half())
+    return model
 
 
 @pytest.fixture
@@ -94,11 +100,11 @@ def test_metrics_and_checkpoints_are_found_by_step(run: Run):
     assert run.metrics_at(100) == METRICS
 
 
-def test_weight_files_are_float32_and_hold_the_tied_head_once(tmp_path: Path, run: Run, model: GPT):
+def test_weight_files_are_float16_and_hold_the_tied_head_once(tmp_path: Path, run: Run, model: GPT):
     weights = safetensors.torch.load_file(tmp_path / run.checkpoints[0].file)
     assert weights.keys() == dict(model.named_parameters()).keys()
     assert "head.weight" not in weights
-    assert {tensor.dtype for tensor in weights.values()} == {torch.float32}
+    assert {tensor.dtype for tensor in weights.values()} == {torch.float16}
 
 
 def test_the_same_weights_give_the_same_bytes(tmp_path: Path, model: GPT):

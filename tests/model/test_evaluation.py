@@ -1,16 +1,17 @@
 import math
 from collections.abc import Callable, Sequence
 from copy import deepcopy
-from dataclasses import fields
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from model.analysis import analyze
 from model.evaluation import ROWS_AT_ONCE, Metrics, complete_words, evaluate, wilson
 from model.generation import generate
 from model.gpt import GPT
+from model.masks import MASK_POLICIES
 from model.recipes import RECIPES
 
 REVERSE = RECIPES["reverse"]
@@ -79,7 +80,7 @@ def by_hand(model: GPT, words: Sequence[str]) -> dict[str, float]:
 
 
 @pytest.mark.parametrize(
-    ("policy", "step"), [("prompt-masked", 0), ("prompt-masked", 500), ("unmasked", 750), ("prompt-masked", 3000)]
+    ("policy", "step"), [("prompt-masked", 0), ("prompt-masked", 500), ("unmasked", 700), ("prompt-masked", 3000)]
 )
 def test_the_rates_are_what_one_counts_by_hand(trained_model: Callable[..., GPT], policy: str, step: int):
     model, words = trained_model("reverse", policy, step), TASK.held_out_words(100)
@@ -108,20 +109,30 @@ def test_a_right_answer_that_does_not_stop_is_no_exact_match(trained_model: Call
     assert metrics.token_accuracy.value == pytest.approx(letters / (letters + 50))
 
 
+def joined(
+    values: Sequence[float], parts: Sequence[tuple[Sequence[str], Metrics]], weight: Callable[[str], int]
+) -> float:
+    """The mean over all words, from that of each part."""
+    sizes = [sum(map(weight, part)) for part, _ in parts]
+    return sum(size * value for size, value in zip(sizes, values, strict=True)) / sum(sizes)
+
+
 def test_how_many_words_are_measured_at_once_does_not_matter(trained_model: Callable[..., GPT]):
-    model, words = trained_model("reverse", "prompt-masked", 750), TASK.held_out_words(ROWS_AT_ONCE + 30)
+    model, words = trained_model("reverse", "prompt-masked", 700), TASK.held_out_words(ROWS_AT_ONCE + 30)
     whole = evaluate(model, TASK, TOKENIZER, words)
     parts: list[tuple[Sequence[str], Metrics]] = [
         (part, evaluate(model, TASK, TOKENIZER, part)) for part in (words[:100], words[100:])
     ]
-    for field in fields(Metrics):
+    for name in ("exact_match", "token_accuracy", "stop_rate"):
         # exact match and stop rate weigh words, token accuracy weighs the answers' tokens
-        weight = (lambda word: len(word) + 1) if field.name == "token_accuracy" else (lambda word: 1)
-        sizes = [sum(map(weight, part)) for part, _ in parts]
-        values = [getattr(metrics, field.name).value for _, metrics in parts]
-        expected = sum(size * value for size, value in zip(sizes, values, strict=True)) / sum(sizes)
-        assert getattr(whole, field.name).value == pytest.approx(expected, abs=1e-12)
-        assert getattr(whole, field.name).n == len(words)
+        weight = (lambda word: len(word) + 1) if name == "token_accuracy" else (lambda word: 1)
+        assert getattr(whole, name).value == pytest.approx(
+            joined([getattr(m, name).value for _, m in parts], parts, weight)
+        )
+        assert getattr(whole, name).n == len(words)
+    for kind, weight in (("user", len), ("assistant", lambda word: len(word) + 1), ("template", lambda word: 1)):
+        assert whole.loss[kind].value == pytest.approx(joined([m.loss[kind].value for _, m in parts], parts, weight))
+        assert whole.loss[kind].n == len(words)
     assert 0 < whole.exact_match.value < 1
 
 
@@ -130,3 +141,33 @@ def test_completions_hold_the_end_of_turn_where_it_was_produced(trained_model: C
     assert learned == ["olleh#", "a#"]
     (rambling,) = complete_words(trained_model("reverse", "prompt-masked", 0), TOKENIZER, ["hello"])
     assert "#" not in rambling
+
+
+@pytest.mark.parametrize("policy", ["prompt-masked", "unmasked"])
+def test_the_loss_of_a_segment_is_that_of_its_targets_one_by_one(trained_model: Callable[..., GPT], policy: str):
+    model, words = trained_model("reverse", policy, 700), ("a", "hello", "abcdefghij")
+    losses: dict[str, list[list[float]]] = {"user": [], "template": [], "assistant": []}
+    for word in words:
+        positions = analyze(RECIPES["reverse"], model, MASK_POLICIES["unmasked"], word).positions
+        for kind, rows in losses.items():
+            rows.append([p.loss for p in positions if p.target_segment == kind])
+    measured = evaluate(model, TASK, TOKENIZER, words).loss
+    for kind, rows in losses.items():
+        tokens = [loss for row in rows for loss in row]
+        mean = sum(tokens) / len(tokens)
+        assert measured[kind].value == pytest.approx(mean, rel=1e-5)
+        # the standard error of a ratio of sums over words
+        spread = sum((sum(row) - mean * len(row)) ** 2 for row in rows) ** 0.5 / len(tokens)
+        assert measured[kind].high - measured[kind].value == pytest.approx(1.959964 * spread, rel=1e-3)
+        assert measured[kind].low + measured[kind].high == pytest.approx(2 * mean, rel=1e-5)
+        assert measured[kind].n == 3
+
+
+def test_nobody_can_guess_random_letters_but_the_unmasked_model_comes_as_near_as_one_can(
+    trained_model: Callable[..., GPT],
+):
+    words = RECIPES["reverse4"].task.held_out_words(500)
+    tokenizer = RECIPES["reverse4"].tokenizer
+    loss = evaluate(trained_model("reverse4", "unmasked", 1000), RECIPES["reverse4"].task, tokenizer, words).loss
+    assert math.log(26) - 0.01 < loss["user"].value < math.log(26) + 0.02
+    assert loss["template"].value < 0.05  # the word's end is no secret: it comes after four letters

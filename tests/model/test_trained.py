@@ -14,7 +14,7 @@ from model.masks import MASK_POLICIES
 from model.recipes import RECIPES
 
 TRAINED = Path(__file__).resolve().parents[2] / "model" / "trained"
-BYTES_ALLOWED = 12_000_000
+BYTES_ALLOWED = 20_000_000
 
 recipes = pytest.mark.parametrize("slug", RECIPES)
 runs = pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_where_the_gap_shows_the_intervals_do_not_even_touch(slug: str):
 def test_the_initial_weights_are_what_the_seed_gives(trained_model: Callable[..., GPT], slug: str, policy: str):
     fresh = GPT(RECIPES[slug].model, torch.Generator().manual_seed(shipped(slug, policy).seed))
     kept = dict(trained_model(slug, policy, 0).named_parameters())
-    assert all(torch.equal(parameter, kept[name]) for name, parameter in fresh.named_parameters())
+    assert all(torch.equal(parameter.half().float(), kept[name]) for name, parameter in fresh.named_parameters())
 
 
 def test_the_folder_holds_only_what_run_json_names():
@@ -149,7 +149,7 @@ def test_the_folder_holds_only_what_run_json_names():
     assert {policy for _, policy, *_ in (path.parts for path in expected)} <= MASK_POLICIES.keys()
 
 
-def test_the_shipped_weights_together_stay_below_12_megabytes():
+def test_the_shipped_weights_together_stay_below_20_megabytes():
     assert 0 < sum(path.stat().st_size for path in TRAINED.rglob("*") if path.is_file()) < BYTES_ALLOWED
 
 
