@@ -1,6 +1,7 @@
 """The loss mask visualizer (`/`): one word, two models, one mask switch. The whole state is in the address."""
 
 import json
+import math
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated
@@ -11,11 +12,13 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from app.catalog import Catalog
+from app.charts import CurveChart, Link
 from app.chips import GRADIENT_CHOICES, ChipGroup, GradientChoice, group_chips, share_of
 from app.deps import CatalogDep, EngineDep
 from app.engine import Engine
 from app.generations import Generation, admit
 from app.templating import is_partial, render
+from app.timelines import draw_timeline, letter_floor
 from model.analysis import Analysis, analyze
 from model.errors import InvalidText, UnknownName
 from model.evaluation import Metrics
@@ -75,6 +78,19 @@ class TrainedModel:
 
 
 @dataclass(frozen=True)
+class Guessing:
+    """The loss on the user's random letters, in nats per letter, before and after all of the training."""
+
+    on: tuple[float, float]
+    off: tuple[float, float]
+    steps: int
+    entropy: float
+    """Of one letter."""
+    floor: float
+    """Nobody can do better who knows the task but not the word."""
+
+
+@dataclass(frozen=True)
 class View:
     """What is shown of a word."""
 
@@ -89,6 +105,9 @@ class View:
     analyze_body: str
     analyze_query: str
     """This view's objective and model as JSON and as the query of a link."""
+    timeline: tuple[CurveChart, ...]
+    """The training of both models; a place in it leads to the kept step nearest to it."""
+    guessing: Guessing
 
 
 @dataclass(frozen=True)
@@ -159,7 +178,24 @@ async def _view(choices: Choices, position: int | None, catalog: Catalog, engine
         answer=recipe.task.answer(choices.prompt) + END_OF_TURN,
         analyze_body=json.dumps(body),
         analyze_query=urlencode(body),
+        timeline=_timeline(choices, catalog),
+        guessing=_guessing(recipe, catalog),
     )
+
+
+def _guessing(recipe: Recipe, catalog: Catalog) -> Guessing:
+    runs = [catalog.run(recipe, policy).run for policy in ("prompt-masked", "unmasked")]
+    on, off = ((run.metrics_at(0).loss["user"].value, run.metrics_at(run.steps).loss["user"].value) for run in runs)
+    return Guessing(on, off, runs[0].steps, math.log(len(recipe.task.alphabet)), letter_floor(recipe))
+
+
+def _timeline(choices: Choices, catalog: Catalog) -> tuple[CurveChart, ...]:
+    recipe = choices.recipe
+    runs = [(SWITCH[policy.slug], catalog.run(recipe, policy.slug).run) for policy in choices.policies]
+    state = {"recipe": recipe.slug, "prompt": choices.prompt, "policy": choices.policy.slug}
+    state |= {"gradient": choices.gradient.field} | ({"generate": "1"} if choices.generate else {})
+    links = [Link(step, f"step {step:,}", "/?" + urlencode(state | {"step": step})) for step in choices.steps]
+    return draw_timeline(recipe, runs, {}, links=links, step=choices.step)
 
 
 async def _trained_model(

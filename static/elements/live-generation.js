@@ -1,6 +1,7 @@
 // <live-generation data-recipe data-step data-prompt data-state>: streams the answer of each model named by a lane's
 // data-policy into it. data-state says what the server rendered: `idle`, `complete`, or `stream`: left to this element.
-// Tokens come faster than one can read, so they are shown one every PACE milliseconds. Emits `generated` per lane.
+// Tokens come faster than one can read, so they are shown one every PACE milliseconds; but as they come if the same word
+// is answered at another step, so that a training can be played. Emits `generated` per lane.
 
 const PACE = 140;
 
@@ -35,10 +36,11 @@ class LiveGeneration extends HTMLElement {
 
   refresh() {
     const { recipe, step, prompt, state } = this.dataset;
-    const key = [recipe, step, prompt].join(" ");
-    if (state === "stream" && key !== this.shown) this.run();
+    const before = this.shown ?? {};
+    const sameWord = recipe === before.recipe && prompt === before.prompt;
+    if (state === "stream" && !(sameWord && step === before.step)) this.run(sameWord ? 0 : PACE);
     else if (state === "idle" && this.shown !== undefined) this.clear();
-    if (state !== "idle") this.shown = key;
+    if (state !== "idle") this.shown = { recipe, prompt, step };
   }
 
   // Once there is an answer, asking again needs no new page.
@@ -54,15 +56,15 @@ class LiveGeneration extends HTMLElement {
     for (const part of this.querySelectorAll(".tokens, .outcome")) part.replaceChildren();
   }
 
-  async run() {
+  async run(pace = PACE) {
     this.running?.abort();
     const running = (this.running = new AbortController());
     this.stop.disabled = false;
-    await Promise.all([...this.querySelectorAll("[data-policy]")].map((lane) => this.fill(lane, running.signal)));
+    await Promise.all([...this.querySelectorAll("[data-policy]")].map((lane) => this.fill(lane, pace, running.signal)));
     if (this.running === running) this.stop.disabled = true;
   }
 
-  async fill(lane, signal) {
+  async fill(lane, pace, signal) {
     const tokens = lane.querySelector(".tokens");
     const outcome = lane.querySelector(".outcome");
     tokens.replaceChildren();
@@ -74,7 +76,7 @@ class LiveGeneration extends HTMLElement {
         if (event === "token") {
           tokens.append(cell(data.token));
           count += 1;
-          await pause(PACE, signal);
+          if (pace) await pause(pace, signal);
         } else if (event === "done") {
           ended = true;
           outcome.textContent = ending(data, lane.dataset.answer);

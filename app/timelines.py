@@ -1,0 +1,85 @@
+"""The training of a recipe's runs as charts over steps: exact match, and the loss by segment. In: runs. Out: charts.
+
+Each chart's lines are the shipped runs, the models in memory; its bands are other seeds, if any were measured.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from app.charts import RATE, CurveChart, Link, Reference, Series, Unit, draw_curves
+from model.checkpoints import Run
+from model.evaluation import Metrics
+from model.recipes import Recipe
+
+Band = tuple[tuple[float, float, float], ...]
+"""(step, low, high) in order of steps."""
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """Something that is measured during training. `field` names it among the bands."""
+
+    field: str
+    title: str
+    y_title: str
+    unit: Unit
+    read: Callable[[Metrics], float]
+
+
+NATS = Unit(lambda value: f"{value:.3g}")
+
+QUANTITIES: tuple[Quantity, ...] = (
+    Quantity("exact_match", "Answers right", "of held-out words", RATE, lambda m: m.exact_match.value),
+    Quantity("assistant", "Loss on the answer", "nats per token", NATS, lambda m: m.loss["assistant"].value),
+    Quantity("user", "Loss on the user segment", "nats per letter", NATS, lambda m: m.loss["user"].value),
+    Quantity("template", "Loss on the template segment", "nats", NATS, lambda m: m.loss["template"].value),
+)
+
+
+def draw_timeline(
+    recipe: Recipe,
+    runs: Sequence[tuple[str, Run]],
+    bands: Mapping[tuple[str, str], Band],
+    *,
+    links: Sequence[Link],
+    step: int,
+) -> tuple[CurveChart, ...]:
+    """A chart of each quantity for (name, run) of each policy; `bands` by policy and quantity."""
+    return tuple(
+        draw_curves(
+            quantity.field,
+            quantity.title,
+            [
+                Series(
+                    run.policy,
+                    name,
+                    tuple((float(m.step), quantity.read(m.metrics)) for m in run.measurements),
+                    bands.get((run.policy, quantity.field), ()),
+                )
+                for name, run in runs
+            ],
+            y_title=quantity.y_title,
+            y_unit=quantity.unit,
+            references=(_random_letter(recipe),) if quantity.field == "user" else (),
+            links=links,
+            current_x=float(step),
+        )
+        for quantity in QUANTITIES
+    )
+
+
+def _random_letter(recipe: Recipe) -> Reference:
+    letters = len(recipe.task.alphabet)
+    return Reference(math.log(letters), f"ln {letters} = {math.log(letters):.3f}: a random letter")
+
+
+@cache
+def letter_floor(recipe: Recipe) -> float:
+    """Nats per letter of the held-out words that were measured, for one who knows the task but not the word."""
+    task = recipe.task
+    words = task.held_out_words(recipe.training.evaluation_words)
+    lengths = task.max_length - task.min_length + 1
+    goes_on = sum(-math.log(min(1.0, (task.max_length - len(word) + 1) / lengths)) for word in words)
+    return math.log(len(task.alphabet)) + goes_on / sum(map(len, words))
