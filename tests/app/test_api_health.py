@@ -13,7 +13,7 @@ pytestmark = pytest.mark.anyio
 async def test_a_server_whose_models_are_in_memory_is_up_and_ready(client: httpx.AsyncClient) -> None:
     up, ready = await client.get("/healthz"), await client.get("/readyz")
     assert (up.status_code, up.text) == (200, "up\n")
-    assert (ready.status_code, ready.text) == (200, "34 models of 4 runs in memory\n")
+    assert (ready.status_code, ready.text) == (200, "74 models of 4 runs in memory\n")
 
 
 async def test_a_server_whose_worker_has_ended_says_so_and_refuses_work(

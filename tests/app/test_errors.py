@@ -9,7 +9,7 @@ from starlette.requests import Request
 
 from app.engine import EngineBusy
 from app.errors import RETRY_AFTER_SECONDS, STATUS, body_of, describe_validation, respond
-from model.errors import BrokenRun, InvalidText, MaskscopeError, OutOfRange, UnknownName
+from model.errors import BrokenAblation, BrokenRun, InvalidText, MaskscopeError, OutOfRange, UnknownName
 
 
 def request_for(path: str, headers: dict[str, str] | None = None) -> Request:
@@ -26,12 +26,13 @@ def children(error: type[MaskscopeError]) -> Iterator[type[MaskscopeError]]:
 
 def test_every_error_that_a_request_can_meet_has_a_status() -> None:
     ours = {error for error in children(MaskscopeError) if error.__module__.split(".")[0] in ("app", "model")}
-    assert ours - {BrokenRun} == set(STATUS)  # a broken run ends the start, before any request
+    at_start = {BrokenRun, BrokenAblation}  # a broken file ends the start, before any request
+    assert ours - at_start == set(STATUS)
 
 
 def test_every_error_also_is_the_standard_one_it_refines() -> None:
     for error in STATUS:
-        assert issubclass(error, (ValueError, LookupError, OSError, RuntimeError)), error
+        assert issubclass(error, (ArithmeticError, ValueError, LookupError, OSError, RuntimeError)), error
 
 
 @pytest.mark.parametrize("error", STATUS, ids=lambda error: error.__name__)

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.anyio
 
 PARTIAL = {"hx-request": "true", "hx-request-type": "partial"}
 POLICIES = ("prompt-masked", "unmasked")
-GAP_STEP = 1000
+GAP_STEP = 900
 TextOf = Callable[[Element], str]
 OpenPage = Callable[..., Any]
 
@@ -190,7 +190,7 @@ async def test_counters_show_what_was_measured(
         )
         assert f"{rate['n']:,} words never trained on" in text_of(counters)
     assert {name: " ".join(value.split()) for name, value in numbers.items()} == expected
-    assert "Measured at step 1,000" in text_of(counters)
+    assert "Measured at step 900" in text_of(counters)
 
 
 async def test_the_change_is_said_in_one_line_with_the_shares_of_the_unmasked_model(
@@ -204,7 +204,7 @@ async def test_the_change_is_said_in_one_line_with_the_shares_of_the_unmasked_mo
     assert "those of the answer (off: all 12)" in on
     assert off.startswith("Mask off: all 12 predictions are trained (on: 6, those of the answer).")
     metrics = {
-        policy: read_run(Settings().trained_folder / "reverse" / policy).metrics_at(1000)
+        policy: read_run(Settings().trained_folder / "reverse" / policy).metrics_at(GAP_STEP)
         for policy in ("prompt-masked", "unmasked")
     }
     for line in (on, off):
@@ -277,7 +277,7 @@ async def test_nothing_is_generated_until_somebody_asks(open_page: OpenPage, tex
 # The same as JSON.
 
 
-@pytest.mark.parametrize("query", [{}, {"policy": "unmasked", "step": "250"}, {"recipe": "reverse4", "prompt": "word"}])
+@pytest.mark.parametrize("query", [{}, {"policy": "unmasked", "step": "200"}, {"recipe": "reverse4", "prompt": "word"}])
 async def test_the_json_link_and_the_curl_line_give_this_view(live_server: str, read_html: Any, query: Any) -> None:
     async with httpx.AsyncClient(base_url=live_server, timeout=60) as client:
         page = read_html((await client.get("/", params=query)).text)
@@ -303,8 +303,8 @@ async def test_the_json_link_and_the_curl_line_give_this_view(live_server: str, 
 @pytest.mark.parametrize(
     ("query", "expected"),
     [
-        ({}, {"policy": "prompt-masked", "step": "1000", "gradient": "parameter_norm", "position": "6"}),
-        ({"policy": "unmasked"}, {"policy": "unmasked", "step": "1000", "position": "6"}),
+        ({}, {"policy": "prompt-masked", "step": str(GAP_STEP), "gradient": "parameter_norm", "position": "6"}),
+        ({"policy": "unmasked"}, {"policy": "unmasked", "step": str(GAP_STEP), "position": "6"}),
         ({"step": "0", "gradient": "share", "position": "0"}, {"step": "0", "gradient": "share", "position": "0"}),
         ({"gradient": "input_norm", "position": "11"}, {"gradient": "input_norm", "position": "11"}),
         ({"recipe": "reverse4"}, {"step": "325", "position": "5"}),
@@ -326,8 +326,8 @@ async def test_a_deep_link_opens_the_state_it_names(
     [
         ("-1", "0"),
         ("0", "0"),
-        ("124", "0"),
-        ("126", "250"),
+        ("49", "0"),
+        ("51", "100"),
         ("999", "1000"),
         ("3001", "3000"),
         ("9223372036854775808", "3000"),
