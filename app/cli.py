@@ -18,6 +18,7 @@ from rich.table import Table
 
 from app import bench as benchmarks
 from app.catalog import find_policy, load_catalog
+from app.cli_ablate import ablate
 from app.main import create_app
 from app.settings import Settings
 from app.training_runs import Job, event_lines, train_all
@@ -221,6 +222,9 @@ def bench(
                 typer.echo(result.line())
     if as_json:
         typer.echo(json.dumps([asdict(result) for result in results]))
+
+
+app.command()(errors_in_one_line(ablate))
 
 
 def _recipe(slug: str) -> Recipe:

@@ -43,3 +43,9 @@ class BrokenRun(MaskscopeError, OSError):
     """A run folder with a file missing, truncated, altered or unreadable. The message names the file."""
 
     code = "broken_run"
+
+
+class BrokenAblation(MaskscopeError, OSError):
+    """An ablation's file that is missing, unreadable, incomplete or of other recipes. The message names the file."""
+
+    code = "broken_ablation"

@@ -5,15 +5,47 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import httpx
 import pytest
+
+from model.ablation import Ablation, MeasuredRun, ablation_of
+from model.ablation_plan import plan_of
+from model.recipes import Variation
+
+Arrivals = Mapping[str, Sequence[int | None]]
+"""For each policy, the step from which each seed's model answers every word right; None: never."""
 
 
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def make_ablation() -> Callable[..., Ablation]:
+    """`make_ablation(("reverse4", Variation(width=16), {"prompt-masked": [100, 125], "unmasked": [None, 200]}))`"""
+
+    def make(*given: tuple[str, Variation, Arrivals]) -> Ablation:
+        policies, seeds = tuple(given[0][2]), len(next(iter(given[0][2].values())))
+        plan = plan_of([(recipe, variation) for recipe, variation, _ in given], policies, seeds)
+        arrivals = {setting.slug: entry[2] for setting, entry in zip(plan.settings, given, strict=True)}
+        runs = []
+        for setting, policy, seed in plan.runs():
+            arrival = arrivals[setting.slug][policy][seed]
+            steps = setting.evaluated_steps()
+            right = tuple(float(arrival is not None and step >= arrival) for step in steps)
+            guessed = tuple(3.4 if policy == "prompt-masked" else 3.26 for _ in steps)
+            answered = tuple(0.01 if value else 3.0 for value in right)
+            runs.append(
+                MeasuredRun(
+                    setting.slug, policy, seed, right, {"user": guessed, "template": guessed, "assistant": answered}
+                )
+            )
+        return ablation_of(runs, plan, "c0ffee")
+
+    return make
 
 
 @pytest.fixture(scope="session")

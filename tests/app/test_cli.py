@@ -17,7 +17,7 @@ from app.cli import app
 from model.recipes import RECIPES
 
 MARKS = ["ignored"] * 6 + ["trained"] * 6
-COMMANDS = ("serve", "train", "generate", "analyze", "export", "bench")
+COMMANDS = ("serve", "train", "generate", "analyze", "export", "bench", "ablate")
 
 
 def run(*arguments: str, **environment: str) -> Result:
@@ -58,7 +58,7 @@ def test_help_teaches(command: str) -> None:
         assert f"Example: maskscope {command}" in result.stdout
 
 
-@pytest.mark.parametrize("command", ["generate", "analyze", "export", "train"])
+@pytest.mark.parametrize("command", ["generate", "analyze", "export", "train", "ablate"])
 def test_help_names_the_recipes_and_policies(command: str) -> None:
     text = run(command, "--help").stdout
     for name in (*RECIPES, "prompt-masked", "unmasked"):
@@ -82,7 +82,7 @@ def test_generate_takes_a_recipe_a_policy_a_step_and_a_cap() -> None:
         "finish_reason": "length",
         "step": 1000,
     }
-    assert json.loads(run("generate", "hello", "--step", "250", "--json").stdout)["step"] == 250
+    assert json.loads(run("generate", "hello", "--step", "200", "--json").stdout)["step"] == 200
 
 
 def test_analyze_prints_one_row_for_each_position() -> None:
@@ -132,7 +132,7 @@ def test_analyze_takes_another_response_and_another_run_s_weights() -> None:
         (("a\u202e",), ("U+202E",)),
         (("a\udcff",), ("U+DCFF",)),
         (("hello", "--policy", "nope"), ("policy", "'nope'", "prompt-masked, unmasked")),
-        (("hello", "--step", "7"), ("step 7", "0, 250")),
+        (("hello", "--step", "7"), ("step 7", "0, 100")),
         (("hello", "--recipe", "reverse4"), ("exactly 4",)),
         (("hello", "--recipe", "nope"), ("recipe", "'nope'", "reverse, reverse4")),
     ],

@@ -1,0 +1,82 @@
+"""`maskscope ablate`: options to a plan of runs, the plan to one file."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from app.ablation_runs import run_ablation
+from app.catalog import find_policy
+from app.settings import Settings
+from model.ablation import ABLATION_FILE
+from model.ablation_plan import cross, plan_of, shipped_plan
+from model.errors import UnknownName
+from model.masks import MASK_POLICIES
+from model.recipes import LIMITS, RECIPES
+
+CORES = len(os.sched_getaffinity(0))
+
+
+def _each(name: str, words: str) -> Any:
+    lowest, highest = LIMITS[name]
+    return typer.Option(help=f"{words}; {lowest:g} to {highest:g}. May be given several times.")
+
+
+def ablate(
+    recipes: Annotated[list[str] | None, typer.Argument(help=f"Of: {', '.join(RECIPES)}.")] = None,
+    shipped: Annotated[bool, typer.Option("--shipped", help="Train what the page /ablation shows.")] = False,
+    seeds: Annotated[int, typer.Option(min=1, max=1000, help="Runs of each setting and policy: seeds 0, 1, ...")] = 10,
+    policy: Annotated[list[str] | None, typer.Option(help=f"Of: {', '.join(MASK_POLICIES)}; default: all.")] = None,
+    width: Annotated[list[int] | None, _each("width", "Width of the model")] = None,
+    layers: Annotated[list[int] | None, _each("layers", "Layers of the model")] = None,
+    learning_rate: Annotated[list[float] | None, _each("learning_rate", "Learning rate")] = None,
+    batch_size: Annotated[list[int] | None, _each("batch_size", "Words in a batch")] = None,
+    steps: Annotated[list[int] | None, _each("steps", "Training steps, the budget")] = None,
+    min_length: Annotated[list[int] | None, _each("min_length", "Letters of the shortest word")] = None,
+    max_length: Annotated[list[int] | None, _each("max_length", "Letters of the longest word")] = None,
+    answer_length: Annotated[list[int] | None, _each("answer_length", "Letters of the answer that are asked")] = None,
+    evaluate_every: Annotated[int | None, typer.Option(min=1, help="Steps between two measurements.")] = None,
+    evaluation_words: Annotated[int, typer.Option(min=1, help="Held-out words of a measurement.")] = 250,
+    jobs: Annotated[int, typer.Option(min=1, max=64, help="Processes, each with one thread; default: cores.")] = CORES,
+    into: Annotated[Path | None, typer.Option(help=f"The file; with --shipped by default {ABLATION_FILE}.")] = None,
+) -> None:
+    """Train recipes under loss masks with several seeds, in every combination of the values given, into one JSON file.
+
+    Finished runs are kept beside the file, in FILE.parts: after a kill the same command goes on where it was.
+
+    Example: maskscope ablate reverse4 --seeds 3 --width 16 --width 32 --into widths.json
+    """
+    if shipped == bool(recipes):
+        raise typer.BadParameter("name recipes, or --shipped")
+    if not shipped and into is None:
+        raise typer.BadParameter("--into is missing")
+    values: dict[str, Sequence[float] | None] = {
+        "width": width,
+        "layers": layers,
+        "learning_rate": learning_rate,
+        "batch_size": batch_size,
+        "steps": steps,
+        "min_length": min_length,
+        "max_length": max_length,
+        "answer_length": answer_length,
+        "evaluate_every": [evaluate_every] if evaluate_every else None,
+        "evaluation_words": [evaluation_words],
+    }
+    if shipped:
+        if policy or any(values[name] for name in values if name != "evaluation_words"):
+            raise typer.BadParameter("--shipped takes --jobs and --into only")
+        plan = shipped_plan()
+    else:
+        named = [(_known(recipe), variation) for recipe in recipes or () for variation in cross(values)]
+        plan = plan_of(named, [find_policy(slug).slug for slug in policy or MASK_POLICIES], seeds)
+    if not run_ablation(plan, into or Settings().trained_folder / ABLATION_FILE, jobs, Console()):
+        raise typer.Exit(1)
+
+
+def _known(slug: str) -> str:
+    if slug not in RECIPES:
+        raise UnknownName(f"there is no recipe {slug[:64]!a}; allowed: {', '.join(RECIPES)}", param="recipe")
+    return slug

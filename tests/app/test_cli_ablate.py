@@ -1,0 +1,62 @@
+"""`maskscope ablate`: what makes no sense is refused before anything is trained."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from app.cli import app
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(app, ["ablate", *arguments], env={"COLUMNS": "200", "TERM": "dumb"})
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("reverse4",),
+        ("reverse4", "--shipped"),
+        ("--shipped", "--width", "16"),
+        ("--shipped", "--policy", "unmasked"),
+        ("reverse4", "--seeds", "0", "--into", "x.json"),
+        ("reverse4", "--width", "wide", "--into", "x.json"),
+    ],
+)
+def test_a_command_line_that_makes_no_sense_is_refused_with_its_usage(arguments: tuple[str, ...]) -> None:
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert "Usage:" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("nope",), ("recipe", "'nope'", "reverse, reverse4")),
+        (("reverse4", "--policy", "nope"), ("policy", "'nope'")),
+        (("reverse4", "--width", "16", "--width", "1000"), ("width is 1000", "8 to 128")),
+        (("reverse4", "--learning-rate", "7"), ("learning_rate is 7",)),
+        (("reverse4", "--width", "16", "--width", "16"), ("reverse4-width16 is there twice",)),
+        (("reverse4", "--evaluation-words", "1001"), ("evaluation_words is 1001", "1 to 1000")),
+    ],
+)
+def test_what_cannot_be_trained_ends_in_one_line(
+    tmp_path: Path, arguments: tuple[str, ...], words: tuple[str, ...]
+) -> None:
+    result = run(*arguments, "--into", str(tmp_path / "x.json"))
+    assert result.exit_code == 1
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("maskscope: ")
+    for word in words:
+        assert word in line
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_values_are_crossed_and_end_in_one_file(tmp_path: Path) -> None:
+    into = tmp_path / "x.json"
+    options = "--seeds 1 --width 8 --width 16 --steps 2 --evaluation-words 5 --policy unmasked --jobs 1"
+    assert run("reverse4", *options.split(), "--into", str(into)).exit_code == 0
+    text = into.read_text()
+    assert text.count('"unmasked","seed":0') == 2
+    assert "prompt-masked" not in text
