@@ -70,6 +70,10 @@ class Setting:
     answer_tokens: Positive
     """The stop included."""
 
+    def ignored_share(self) -> float:
+        """Of all positions, those that the prompt-masked loss leaves out; the first token is nobody's target."""
+        return (self.prompt_tokens - 1) / (self.prompt_tokens - 1 + self.answer_tokens)
+
     def evaluated_steps(self) -> tuple[int, ...]:
         training = self.varied().training
         return tuple(step for step in range(self.steps + 1) if training.is_evaluated(step))
