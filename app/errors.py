@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from app.engine import EngineBusy, EngineFailed, EngineStopped
+from app.sessions import RaceFailed, RacesBusy, WrongState
 from app.templating import is_partial, render
 from model.errors import Diverged, InvalidText, MaskscopeError, OutOfRange, UnknownName
 
@@ -64,6 +65,9 @@ STATUS: dict[type[MaskscopeError], int] = {
     EngineStopped: 503,
     EngineFailed: 503,
     Overloaded: 503,
+    WrongState: 409,
+    RacesBusy: 503,
+    RaceFailed: 503,
 }
 
 TYPES = {404: "not_found", 405: "not_found", 429: "rate_limit", 500: "server_error", 503: "overloaded"}

@@ -6,6 +6,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.engine import Engine
+from app.sessions import Races
 
 
 class Metrics:
@@ -22,9 +23,13 @@ class Metrics:
             "maskscope_engine_load", "Model calls and generations waiting or running", registry=self.registry
         )
 
-    def follow(self, engine: Engine) -> None:
-        """Read the engine's load whenever the metrics are read."""
+        self.races = Gauge("maskscope_races", "Live races", ["state"], registry=self.registry)
+
+    def follow(self, engine: Engine, races: Races) -> None:
+        """Read the engine's load and the number of races whenever the metrics are read."""
         self.load.set_function(lambda: engine.load)
+        self.races.labels("running").set_function(lambda: len(races.running()))
+        self.races.labels("waiting").set_function(lambda: len(races.waiting()))
 
 
 class MetricsMiddleware:

@@ -33,3 +33,16 @@ class Settings(BaseSettings):
     stream_timeout_seconds: Annotated[float, Field(gt=0, le=3600)] = 30.0
     """The longest a stream may last, and a reader may stall."""
     shutdown_timeout_seconds: Annotated[int, Field(ge=1, le=300)] = 5
+
+    race_slots: Annotated[int, Field(ge=1, le=64)] = 1
+    """Races that run at once, each with a process of one thread per policy; the others queue."""
+    race_queue_size: Annotated[int, Field(ge=1, le=1000)] = 8
+    """Races waiting; one more is answered 503."""
+    race_timeout_seconds: Annotated[float, Field(gt=0, le=86_400)] = 600.0
+    """The longest a race may last, its pauses included."""
+    race_grace_seconds: Annotated[float, Field(gt=0, le=86_400)] = 60.0
+    """A race that nobody follows or asks for ends after so long."""
+    race_max_cost: Annotated[float, Field(gt=0, le=1e15)] = 2e12
+    """Parameters x tokens x steps, over all policies; a costlier race is refused. `reverse` as it is costs 8.8e11."""
+    max_races: Annotated[int, Field(ge=1, le=10_000)] = 100
+    """Races kept to be read; of more, the oldest that has ended is forgotten."""

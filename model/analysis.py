@@ -99,6 +99,38 @@ def analyze(
     )
 
 
+@dataclass(frozen=True)
+class Forecast:
+    """What a model predicts at one position, without any gradient."""
+
+    position: int
+    input: str
+    target: str
+    target_probability: float
+    predictions: tuple[Prediction, ...]
+
+
+@torch.inference_mode()
+def forecast(recipe: Recipe, model: GPT, prompt: str, *, top_k: int = 3) -> tuple[Forecast, ...]:
+    """The predictions over `<prompt>answer#`, the right answer fed in. Raises InvalidText as `analyze` does."""
+    recipe.task.check_prompt(prompt)
+    ids = render(recipe.task.conversation(prompt), recipe.tokenizer).token_ids
+    tokens = [recipe.tokenizer.tokens[i] for i in ids]
+    probabilities_TV = model(torch.tensor([ids[:-1]]))[0].softmax(-1)
+    top_values, top_ids = (t.tolist() for t in probabilities_TV.topk(top_k))
+    of_targets = probabilities_TV.gather(1, torch.tensor(ids[1:])[:, None])[:, 0].tolist()
+    return tuple(
+        Forecast(
+            t,
+            tokens[t],
+            tokens[t + 1],
+            of_targets[t],
+            tuple(Prediction(recipe.tokenizer.tokens[i], p) for i, p in zip(top_ids[t], top_values[t], strict=True)),
+        )
+        for t in range(len(ids) - 1)
+    )
+
+
 def prompt_ids(recipe: Recipe, prompt: str) -> tuple[int, ...]:
     """The ids of `<prompt>`, ready for the model to answer. Raises InvalidText as `analyze` does."""
     recipe.task.check_prompt(prompt)

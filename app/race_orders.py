@@ -1,0 +1,89 @@
+"""What a race may be: checked and within the limits before anything starts. In: choices. Out: a RaceOrder."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from model.analysis import prompt_ids
+from model.errors import OutOfRange, UnknownName
+from model.recipes import RECIPES, Recipe, Variation, vary
+from model.tokenizer import ASSISTANT_START, END_OF_TURN, USER_START
+
+MOST_MEASUREMENTS = 500
+"""Of one policy: each is kept for followers to come."""
+
+
+@dataclass(frozen=True)
+class RaceOrder:
+    """A race that can be run: checked, and within the limits."""
+
+    recipe_slug: str
+    recipe: Recipe
+    """As varied."""
+    variation: Variation
+    policies: tuple[str, ...]
+    seed: int
+    prompt: str
+
+    def settings(self) -> dict[str, Any]:
+        """Everything that determines the result."""
+        task, model, training = self.recipe.task, self.recipe.model, self.recipe.training
+        return {
+            "recipe": self.recipe_slug,
+            "policies": list(self.policies),
+            "seed": self.seed,
+            "prompt": self.prompt,
+            "min_length": task.min_length,
+            "max_length": task.max_length,
+            "answer_length": task.answer_length,
+            "layers": model.layers,
+            "width": model.width,
+            "learning_rate": training.learning_rate,
+            "batch_size": training.batch_size,
+            "steps": training.steps,
+            "evaluate_every": training.evaluate_every,
+            "evaluation_words": training.evaluation_words,
+        }
+
+    def describe(self) -> dict[str, Any]:
+        """The settings, and what follows from them: what a race starts with."""
+        return {
+            "settings": self.settings(),
+            "parameters": self.recipe.model.parameter_count(),
+            "answer": self.recipe.task.answer(self.prompt) + END_OF_TURN,
+            "prompt_text": USER_START + self.prompt + ASSISTANT_START,
+        }
+
+
+def order_race(
+    recipe_slug: str, policies: tuple[str, ...], seed: int, prompt: str | None, variation: Variation, max_cost: float
+) -> RaceOrder:
+    """Check what was asked for, before anything starts.
+
+    Raises:
+        UnknownName, OutOfRange, InvalidText: names the field at fault; too costly a race is OutOfRange as well.
+    """
+    if recipe_slug not in RECIPES:
+        raise UnknownName(f"there is no recipe {recipe_slug[:64]!a}; allowed: {', '.join(RECIPES)}", param="recipe")
+    recipe = vary(RECIPES[recipe_slug], variation)
+    training = recipe.training
+    if training.steps > MOST_MEASUREMENTS * training.evaluate_every:
+        least = -(-training.steps // MOST_MEASUREMENTS)
+        given = f"evaluate_every is {training.evaluate_every}"
+        raise OutOfRange(f"{given}; allowed with {training.steps} steps: {least} or more", param="evaluate_every")
+    cost = recipe.cost() * len(policies)
+    if cost > max_cost:
+        raise OutOfRange(
+            f"the race costs {cost:.2g} (parameters x tokens x steps); allowed: {max_cost:.2g}; "
+            "fewer steps, a smaller batch or a narrower model cost less",
+            param="steps",
+        )
+    prompt = example_of(recipe) if prompt is None else prompt
+    prompt_ids(recipe, prompt)
+    return RaceOrder(recipe_slug, recipe, variation, policies, seed, prompt)
+
+
+def example_of(recipe: Recipe) -> str:
+    """The task's example as far as its lengths allow, else the first held-out word."""
+    task = recipe.task
+    fits = task.min_length <= len(task.example) <= task.max_length
+    return task.example if fits else task.held_out_words(1)[0]
