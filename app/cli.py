@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from app import bench as benchmarks
+from app.ablations import load_ablation
 from app.catalog import find_policy, load_catalog
 from app.cli_ablate import ablate
 from app.main import create_app
@@ -86,6 +87,7 @@ def serve(
     given = {name: value for name, value in {"host": host, "port": port}.items() if value is not None}
     settings = Settings.model_validate(Settings().model_dump() | given)
     load_catalog(settings.trained_folder)  # a broken run ends the command here, in one line
+    load_ablation(settings.trained_folder)
     uvicorn.run(
         create_app(settings),
         host=settings.host,

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from app.ablations import ShippedAblation
 from app.catalog import Catalog
 from app.engine import Engine
 from app.metrics import Metrics
@@ -20,6 +21,11 @@ def _catalog(request: Request) -> Catalog:
     return catalog
 
 
+def _ablation(request: Request) -> ShippedAblation:
+    ablation: ShippedAblation = request.app.state.ablation
+    return ablation
+
+
 def _engine(request: Request) -> Engine:
     engine: Engine = request.app.state.engine
     return engine
@@ -32,5 +38,6 @@ def _metrics(request: Request) -> Metrics:
 
 SettingsDep = Annotated[Settings, Depends(_settings)]
 CatalogDep = Annotated[Catalog, Depends(_catalog)]
+AblationDep = Annotated[ShippedAblation, Depends(_ablation)]
 EngineDep = Annotated[Engine, Depends(_engine)]
 MetricsDep = Annotated[Metrics, Depends(_metrics)]

@@ -7,7 +7,8 @@ from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
 from app import errors
-from app.api import health, v1
+from app.ablations import load_ablation
+from app.api import ablation, health, v1
 from app.catalog import load_catalog
 from app.engine import Engine
 from app.metrics import Metrics, MetricsMiddleware
@@ -18,13 +19,14 @@ from app.templating import STATIC_FOLDER
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
-    """The application. It answers nothing before every model is in memory; a broken run stops its start."""
+    """The application. It answers nothing before every model is in memory; a broken file stops its start."""
     settings = settings or Settings()
     metrics = Metrics()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.catalog = load_catalog(settings.trained_folder)
+        app.state.ablation = load_ablation(settings.trained_folder)
         app.state.engine = Engine(settings.queue_size, settings.queue_timeout_seconds)
         metrics.follow(app.state.engine)
         yield
@@ -41,7 +43,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.settings, app.state.metrics = settings, metrics
     errors.install(app)
-    for router in (health.router, v1.router, *(page.router for page in PAGES)):
+    for router in (health.router, v1.router, ablation.router, *(page.router for page in PAGES)):
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=STATIC_FOLDER), name="static")
     app.add_middleware(Guard, settings=settings)

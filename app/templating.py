@@ -64,7 +64,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals["static_url"] = static_url
+    environment.globals |= {"static_url": static_url, "pages": ()}  # app/pages names the pages of the menu
     environment.filters |= {"percent": percent, "compact": compact}
     return environment
 

@@ -54,6 +54,9 @@ class MeanCurve:
     mean: tuple[float, ...]
     low: tuple[float, ...]
     high: tuple[float, ...]
+    least: tuple[float, ...]
+    """The lowest of all seeds; a single run lies between it and `most`, not always between `low` and `high`."""
+    most: tuple[float, ...]
 
 
 Curves = Mapping[Quantity, tuple[MeanCurve, ...]]
@@ -176,8 +179,8 @@ def mean_curve(policy: str, steps: tuple[int, ...], values: list[tuple[float, ..
     """Seeds x steps to a mean and an interval for each step."""
     measured = np.array(values)
     low, high = np.percentile(_resampled(len(values), BAND_RESAMPLES) @ measured, [2.5, 97.5], axis=0)
-    mean = measured.mean(axis=0)
-    return MeanCurve(policy, steps, tuple(mean.tolist()), tuple(low.tolist()), tuple(high.tolist()))
+    rows = (measured.mean(axis=0), low, high, measured.min(axis=0), measured.max(axis=0))
+    return MeanCurve(policy, steps, *(tuple(row.tolist()) for row in rows))
 
 
 def values_of(run: MeasuredRun, quantity: Quantity) -> tuple[float, ...]:

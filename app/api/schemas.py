@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from model.ablation_analysis import Verdict
 from model.chat import SegmentKind
 from model.generation import FinishReason
 
@@ -164,6 +165,43 @@ class GenerateAnswer(Answer):
     tokens: list[GeneratedToken]
     finish_reason: FinishReason
     step: int
+
+
+class Interval(Answer):
+    """An estimate with its 95 % interval, by a bootstrap over seeds."""
+
+    value: float
+    low: float
+    high: float
+
+
+class Arrival(Answer):
+    """The first evaluated step at or above a threshold, of a seed's two runs; null: never within the budget."""
+
+    seed: int
+    masked: int | None
+    unmasked: int | None
+
+
+class SettingFinding(Answer):
+    setting: str
+    recipe: str
+    conditions: str
+    steps: int = Field(description="The budget of each run.")
+    ignored_share: float = Field(description="Of all positions, those that the prompt-masked loss leaves out.")
+    masked_steps: float = Field(description="Mean steps to 90 %; a run that never got there counts as the budget.")
+    unmasked_steps: float
+    ratio: Interval = Field(description="unmasked_steps / masked_steps.")
+    verdict: Verdict
+    sentences: list[str]
+    arrivals: dict[str, list[Arrival]] = Field(description="By exact match: 0.5, 0.9, 0.99.")
+
+
+class AblationFindings(Answer):
+    commit: str
+    policies: list[str]
+    seeds: list[int]
+    settings: list[SettingFinding]
 
 
 class ErrorDetail(Answer):

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from fastapi import APIRouter
 
-from app.pages import visualizer
+from app.pages import ablation, visualizer
+from app.templating import ENVIRONMENT
 
 
 @dataclass(frozen=True)
@@ -17,4 +18,8 @@ class Page:
     router: APIRouter
 
 
-PAGES: tuple[Page, ...] = (Page("visualizer", "/", "Loss mask visualizer", visualizer.router),)
+PAGES: tuple[Page, ...] = (
+    Page("visualizer", "/", "Loss mask visualizer", visualizer.router),
+    Page("ablation", "/ablation", "Ablation", ablation.router),
+)
+ENVIRONMENT.globals["pages"] = PAGES  # every page shows the menu, also those of errors, which know no page

@@ -559,6 +559,10 @@ async def test_openapi_describes_the_calls_and_every_reference_leads_somewhere(c
         "/api/v1/recipes": ["get"],
         "/api/v1/analyze": ["get", "post"],
         "/api/v1/generate": ["post"],
+        "/api/v1/ablation": ["get"],
+        "/api/v1/ablation.csv": ["get"],
+        "/api/v1/ablation/findings": ["get"],
+        "/api/v1/ablation/charts/{chart}.svg": ["get"],
     }
     schemas = document["components"]["schemas"]
     references = {value for key, value in _leaves(document) if key == "$ref"}

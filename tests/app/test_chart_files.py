@@ -4,7 +4,7 @@ from xml.etree.ElementTree import Element, fromstring
 
 import pytest
 
-from app.chart_files import HEIGHT, LEFT, PLOT_HEIGHT, PLOT_WIDTH, TOP, WIDTH, to_standalone_svg
+from app.chart_files import CURVES_HEIGHT, LEFT, RIGHT, TOP, WIDTH, to_standalone_svg
 from app.charts import Reference, Series, draw_curves
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -28,7 +28,7 @@ def document() -> Element:
 
 def test_it_is_a_whole_document_with_its_words_and_style(document: Element) -> None:
     assert document.tag == f"{SVG}svg"
-    assert document.attrib["viewBox"] == f"0 0 {WIDTH} {HEIGHT}"
+    assert document.attrib["viewBox"] == f"0 0 {WIDTH} 540"
     assert document.findtext(f"{SVG}title") == "Right & wrong"
     assert document.findtext(f"{SVG}desc") == CHART.description
     texts = [e.text for e in document.iter(f"{SVG}text")]
@@ -39,9 +39,9 @@ def test_it_is_a_whole_document_with_its_words_and_style(document: Element) -> N
 
 def test_its_lines_are_the_chart_s_in_pixels(document: Element) -> None:
     masked, unmasked = (e.attrib["points"] for e in document.iter(f"{SVG}polyline"))
-    right, bottom = LEFT + PLOT_WIDTH, TOP + PLOT_HEIGHT
+    right, bottom = WIDTH - RIGHT, TOP + CURVES_HEIGHT
     assert masked == f"{LEFT},{bottom} {right},{TOP}"
-    assert unmasked == f"{LEFT},{bottom} {right},{TOP + 0.75 * PLOT_HEIGHT:g}"
+    assert unmasked == f"{LEFT},{bottom} {right},{TOP + 0.75 * CURVES_HEIGHT:g}"
     assert len(list(document.iter(f"{SVG}polygon"))) == 1
 
 

@@ -212,6 +212,8 @@ def test_the_keyboard_alone_reaches_everything(open_page: OpenPage) -> None:
     assert reached == [
         "Skip to the page",
         "Maskscope",
+        "Loss mask visualizer",
+        "Ablation",
         "prompt",
         "Show",
         "1 to 10 letters",

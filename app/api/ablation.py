@@ -1,0 +1,95 @@
+"""/api/v1/ablation: the ablation's runs as JSON and CSV, what they show, and its charts as SVG. All for download."""
+
+from collections.abc import Callable
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from starlette.responses import Response
+
+from app.ablation_charts import curve_chart, pair_chart, ratio_chart, sweep_chart
+from app.ablations import ShippedAblation
+from app.api.schemas import AblationFindings, Arrival, ErrorAnswer, Interval, SettingFinding, Slug
+from app.chart_files import to_standalone_svg
+from app.charts import CurveChart
+from app.comparison_charts import PairChart, RatioChart
+from app.deps import AblationDep
+from model.ablation_analysis import Comparison
+from model.ablation_words import conditions, gap_sentence, missing_sentence, verdict_sentence
+from model.errors import UnknownName
+
+ERRORS = {status: {"model": ErrorAnswer} for status in (404, 413, 422, 429, 503)}
+
+router = APIRouter(prefix="/api/v1/ablation", tags=["ablation"], responses=ERRORS)  # type: ignore[arg-type]
+
+Chart = CurveChart | PairChart | RatioChart
+
+CHARTS: dict[str, Callable[[ShippedAblation, Comparison], Chart]] = {
+    "exact-match": lambda shipped, chosen: curve_chart(chosen, "exact_match"),
+    "assistant": lambda shipped, chosen: curve_chart(chosen, "assistant"),
+    "user": lambda shipped, chosen: curve_chart(chosen, "user"),
+    "pairs": lambda shipped, chosen: pair_chart(chosen),
+    "ratios": lambda shipped, chosen: ratio_chart(shipped.findings.comparisons),
+    "sweep": lambda shipped, chosen: sweep_chart(shipped.sweep()),
+}
+"""By slug; the last two are of all settings."""
+
+
+@router.get("", response_class=Response, responses={200: {"content": {"application/json": {}}}})
+async def runs_as_json(shipped: AblationDep) -> Response:
+    """Every run, step by step, with all settings and the commit of the code: the file that `maskscope ablate` wrote."""
+    return _download(shipped.as_json, "application/json", "ablation.json")
+
+
+@router.get(".csv", response_class=Response, responses={200: {"content": {"text/csv": {}}}})
+async def runs_as_csv(shipped: AblationDep) -> Response:
+    """The same as a table, a line for each run and evaluated step."""
+    return _download(shipped.as_csv, "text/csv; charset=utf-8", "ablation.csv")
+
+
+@router.get("/findings")
+async def findings(shipped: AblationDep) -> AblationFindings:
+    """For each setting: steps to 50, 90 and 99 % by seed, the ratio with its interval, the verdict and its sentence."""
+    ablation = shipped.findings.ablation
+    return AblationFindings(
+        commit=ablation.commit,
+        policies=list(ablation.policies),
+        seeds=list(ablation.seeds),
+        settings=[_finding(comparison) for comparison in shipped.findings.comparisons],
+    )
+
+
+@router.get("/charts/{chart}.svg", response_class=Response, responses={200: {"content": {"image/svg+xml": {}}}})
+async def chart_as_svg(chart: Slug, shipped: AblationDep, setting: Annotated[Slug | None, Query()] = None) -> Response:
+    """A chart of a setting (default: the one that the page begins with), as a document that needs nothing else."""
+    if chart not in CHARTS:
+        raise UnknownName(f"there is no chart {chart[:64]!a}; allowed: {', '.join(CHARTS)}", param="chart")
+    chosen = shipped.comparison(setting) if setting else shipped.first()
+    svg = to_standalone_svg(CHARTS[chart](shipped, chosen))
+    return _download(svg.encode(), "image/svg+xml", f"{chosen.setting.slug}-{chart}.svg")
+
+
+def _finding(comparison: Comparison) -> SettingFinding:
+    setting = comparison.setting
+    said = (verdict_sentence(comparison), missing_sentence(comparison), gap_sentence(comparison))
+    return SettingFinding(
+        setting=setting.slug,
+        recipe=setting.recipe,
+        conditions=conditions(setting),
+        steps=setting.steps,
+        ignored_share=setting.ignored_share(),
+        masked_steps=comparison.masked_steps,
+        unmasked_steps=comparison.unmasked_steps,
+        ratio=Interval.model_validate(comparison.ratio),
+        verdict=comparison.verdict,
+        sentences=[sentence for sentence in said if sentence],
+        arrivals={
+            f"{threshold:g}": [Arrival.model_validate(arrival) for arrival in arrivals]
+            for threshold, arrivals in comparison.arrivals.items()
+        },
+    )
+
+
+def _download(content: bytes, media_type: str, name: str) -> Response:
+    """An attachment: the page's content security policy would take a document's style from it."""
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(content, media_type=media_type, headers=headers)
