@@ -8,6 +8,7 @@ from app.ablations import ShippedAblation
 from app.catalog import Catalog
 from app.engine import Engine
 from app.metrics import Metrics
+from app.sessions import Races
 from app.settings import Settings
 
 
@@ -36,8 +37,14 @@ def _metrics(request: Request) -> Metrics:
     return metrics
 
 
+def _races(request: Request) -> Races:
+    races: Races = request.app.state.races
+    return races
+
+
 SettingsDep = Annotated[Settings, Depends(_settings)]
 CatalogDep = Annotated[Catalog, Depends(_catalog)]
 AblationDep = Annotated[ShippedAblation, Depends(_ablation)]
 EngineDep = Annotated[Engine, Depends(_engine)]
+RacesDep = Annotated[Races, Depends(_races)]
 MetricsDep = Annotated[Metrics, Depends(_metrics)]

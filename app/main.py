@@ -8,12 +8,13 @@ from starlette.staticfiles import StaticFiles
 
 from app import errors
 from app.ablations import load_ablation
-from app.api import ablation, health, v1
+from app.api import ablation, health, races, v1
 from app.catalog import load_catalog
 from app.engine import Engine
 from app.metrics import Metrics, MetricsMiddleware
 from app.pages import PAGES
 from app.security import Guard, SecurityHeaders
+from app.sessions import Races
 from app.settings import Settings
 from app.templating import STATIC_FOLDER
 
@@ -28,8 +29,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.state.catalog = load_catalog(settings.trained_folder)
         app.state.ablation = load_ablation(settings.trained_folder)
         app.state.engine = Engine(settings.queue_size, settings.queue_timeout_seconds)
-        metrics.follow(app.state.engine)
+        app.state.races = Races(settings)
+        metrics.follow(app.state.engine, app.state.races)
         yield
+        await app.state.races.close()
         app.state.engine.close()
 
     app = FastAPI(
@@ -43,7 +46,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.settings, app.state.metrics = settings, metrics
     errors.install(app)
-    for router in (health.router, v1.router, ablation.router, *(page.router for page in PAGES)):
+    for router in (health.router, v1.router, races.router, ablation.router, *(page.router for page in PAGES)):
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=STATIC_FOLDER), name="static")
     app.add_middleware(Guard, settings=settings)
