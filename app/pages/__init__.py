@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from fastapi import APIRouter
 
-from app.pages import ablation, visualizer
+from app.pages import ablation, race, visualizer
 from app.templating import ENVIRONMENT
 
 
@@ -20,6 +20,7 @@ class Page:
 
 PAGES: tuple[Page, ...] = (
     Page("visualizer", "/", "Loss mask visualizer", visualizer.router),
+    Page("race", "/race", "Race", race.router),
     Page("ablation", "/ablation", "Ablation", ablation.router),
 )
 ENVIRONMENT.globals["pages"] = PAGES  # every page shows the menu, also those of errors, which know no page

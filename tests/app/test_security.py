@@ -42,7 +42,7 @@ def assert_carries_the_headers(response: httpx.Response) -> None:
     }
     assert response.headers["x-content-type-options"] == "nosniff"
     assert response.headers["x-frame-options"] == "DENY"
-    assert response.headers["referrer-policy"] == "no-referrer"
+    assert response.headers["referrer-policy"] == "same-origin"
     assert response.headers["cross-origin-opener-policy"] == "same-origin"
     assert response.headers["cross-origin-resource-policy"] == "same-origin"
     assert response.headers["permissions-policy"] == "camera=(), geolocation=(), microphone=()"

@@ -1,0 +1,217 @@
+"""Live races (`/race`): choose and start one, watch and command it at its own address."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+from urllib.parse import parse_qs
+
+from fastapi import APIRouter, Query, Request
+from pydantic import TypeAdapter, ValidationError
+from starlette.responses import RedirectResponse, Response
+
+from app.chart_files import to_standalone_svg
+from app.charts import CurveChart
+from app.deps import RacesDep, SettingsDep
+from app.race_charts import NAMES, draw_race
+from app.race_orders import RaceOrder, order_race
+from app.sessions import Race, Races
+from app.standings import THRESHOLDS, Standing, results_of
+from app.templating import is_partial, render
+from model.errors import InvalidText, OutOfRange, UnknownName
+from model.masks import MASK_POLICIES
+from model.recipes import LIMITS, RECIPES, WIDTH_STEP, Recipe, Variation
+from model.tokenizer import END_OF_TURN
+
+router = APIRouter(include_in_schema=False)
+
+RACE_RECIPE = "reverse4"
+"""A race of it takes seconds, not minutes."""
+RACE_WORDS = 200
+"""Held-out words of a measurement, so that measuring takes less time than training."""
+SEED_HIGH = 2**31 - 1
+NUMBERS = {
+    "width": "Width",
+    "layers": "Layers",
+    "learning_rate": "Learning rate",
+    "batch_size": "Batch, words",
+    "steps": "Steps",
+    "min_length": "Letters, at least",
+    "max_length": "Letters, at most",
+    "evaluate_every": "Measure every, steps",
+}
+"""The fields of a Variation that the form offers."""
+VARIATION = TypeAdapter(Variation)
+
+
+@dataclass(frozen=True)
+class NumberField:
+    """A number of the form; empty means the recipe's own."""
+
+    name: str
+    title: str
+    lowest: float
+    highest: float
+    step: str
+    default: float
+    given: str
+
+
+@dataclass(frozen=True)
+class Start:
+    """The form to start a race."""
+
+    recipes: tuple[Recipe, ...]
+    recipe: Recipe
+    policies: tuple[tuple[str, str, bool], ...]
+    """Slug, name, and whether it is chosen."""
+    seed: str
+    seed_high: int
+    prompt: str
+    numbers: tuple[NumberField, ...]
+    words: int
+    races: tuple[Race, ...]
+
+
+@dataclass(frozen=True)
+class Runner:
+    """One policy's model in the race, and what it made of the word when it was measured last."""
+
+    policy: str
+    name: str
+    standing: Standing
+    completion: str
+    predictions: tuple[dict[str, Any], ...]
+
+
+@dataclass(frozen=True)
+class Live:
+    """A race as it stands."""
+
+    race: Race
+    order: RaceOrder
+    place: int | None
+    last_event_id: int
+    runners: tuple[Runner, ...]
+    charts: tuple[CurveChart, ...]
+    results: dict[str, Any]
+    thresholds: tuple[int, ...]
+    answer: str
+
+
+@dataclass(frozen=True)
+class RaceContext:
+    start: Start | None = None
+    live: Live | None = None
+    names: tuple[tuple[str, str], ...] = tuple(NAMES.items())
+    message: str | None = None
+
+
+@router.api_route("/race", methods=["GET", "HEAD"])
+async def page(request: Request, races: RacesDep, recipe: Annotated[str, Query()] = RACE_RECIPE) -> Response:
+    """The form to start a race, and the races there are."""
+    return render(request, "race/page.html", RaceContext(start=_start({"recipe": recipe}, tuple(MASK_POLICIES), races)))
+
+
+@router.post("/race")
+async def start(request: Request, races: RacesDep, settings: SettingsDep) -> Response:
+    """Start what the form says and go to its address; or say what is wrong with it."""
+    fields = parse_qs((await request.body()).decode(errors="replace"), max_num_fields=50)
+    form, policies = {name: values[-1].strip() for name, values in fields.items()}, tuple(fields.get("policies", ()))
+    try:
+        race = races.start(_order(form, policies, settings.race_max_cost))
+    except (InvalidText, OutOfRange) as error:
+        context = RaceContext(start=_start(form, policies, races), message=error.message)
+        return render(request, "race/page.html", context, 422)
+    return RedirectResponse(f"/race/{race.id}", 303)
+
+
+@router.api_route("/race/{id}", methods=["GET", "HEAD"])
+async def watch(request: Request, id: str, races: RacesDep) -> Response:
+    """The race as it stands: the whole page, or to htmx the race alone."""
+    template = "race/_live.html" if is_partial(request) else "race/page.html"
+    return render(request, template, RaceContext(live=_live(races.find(id), races)))
+
+
+@router.post("/race/{id}/{command}")
+async def command(id: str, command: Literal["pause", "resume", "step", "stop"], races: RacesDep) -> Response:
+    """Command a race and go back to it."""
+    race = races.find(id)
+    if command != "stop":
+        race.command(command)
+    elif not race.ended:
+        races.stop(race)
+    return RedirectResponse(f"/race/{race.id}", 303)
+
+
+@router.get("/race/{id}/{chart}.svg")
+async def chart_file(id: str, chart: str, races: RacesDep) -> Response:
+    """A curve of the race as it stands, as a complete file."""
+    race = races.find(id)
+    charts = {drawn.slug: drawn for drawn in draw_race(race.order, race.standings)}
+    if chart not in charts:
+        raise UnknownName(f"there is no chart {chart[:64]!a}; allowed: {', '.join(charts)}", param="chart")
+    headers = {"Content-Disposition": f'attachment; filename="race-{race.id}-{chart}.svg"'}
+    return Response(to_standalone_svg(charts[chart]), media_type="image/svg+xml", headers=headers)
+
+
+def _order(form: dict[str, str], policies: tuple[str, ...], max_cost: float) -> RaceOrder:
+    """Raises OutOfRange or InvalidText for what the form's own bounds should have kept out."""
+    if not policies or not set(policies) <= MASK_POLICIES.keys():
+        raise OutOfRange("choose at least one model", param="policies")
+    numbers = {name: form[name] for name in NUMBERS if form.get(name)}
+    try:
+        seed = int(form.get("seed") or "0")
+        variation = VARIATION.validate_python({"evaluation_words": RACE_WORDS, **numbers})
+    except ValidationError as error:
+        raise OutOfRange(f"{error.errors()[0]['loc'][0]}: {error.errors()[0]['msg'].lower()}") from error
+    except ValueError as error:
+        raise OutOfRange("seed: a whole number, please", param="seed") from error
+    if not 0 <= seed <= SEED_HIGH:
+        raise OutOfRange(f"seed is {seed}; allowed: 0 to {SEED_HIGH}", param="seed")
+    chosen = tuple(slug for slug in MASK_POLICIES if slug in policies)
+    return order_race(form.get("recipe", RACE_RECIPE), chosen, seed, form.get("prompt") or None, variation, max_cost)
+
+
+def _start(form: dict[str, str], policies: tuple[str, ...], races: Races) -> Start:
+    slug = form.get("recipe", RACE_RECIPE)
+    if slug not in RECIPES:
+        raise UnknownName(f"there is no recipe {slug[:64]!a}; allowed: {', '.join(RECIPES)}", param="recipe")
+    recipe = RECIPES[slug]
+    task, model, training = recipe.task, recipe.model, recipe.training
+    defaults = {**vars(task), **vars(model), **vars(training), "steps": training.steps}
+    return Start(
+        recipes=tuple(RECIPES.values()),
+        recipe=recipe,
+        policies=tuple((policy, name, policy in policies) for policy, name in NAMES.items()),
+        seed=form.get("seed", "0"),
+        seed_high=SEED_HIGH,
+        prompt=form.get("prompt", ""),
+        numbers=tuple(
+            NumberField(name, title, *LIMITS[name], _step_of(name), defaults[name], form.get(name, ""))
+            for name, title in NUMBERS.items()
+        ),
+        words=RACE_WORDS,
+        races=races.newest_first(),
+    )
+
+
+def _step_of(name: str) -> str:
+    return {"learning_rate": "any", "width": str(WIDTH_STEP)}.get(name, "1")
+
+
+def _live(race: Race, races: Races) -> Live:
+    return Live(
+        race=race,
+        order=race.order,
+        place=races.place_of(race),
+        last_event_id=len(race.log.events),
+        runners=tuple(_runner(policy, standing) for policy, standing in race.standings.items()),
+        charts=draw_race(race.order, race.standings),
+        results=results_of(race.standings),
+        thresholds=THRESHOLDS,
+        answer=race.order.recipe.task.answer(race.order.prompt) + END_OF_TURN,
+    )
+
+
+def _runner(policy: str, standing: Standing) -> Runner:
+    last: dict[str, Any] = standing.evaluations[-1] if standing.evaluations else {"completion": "", "predictions": ()}
+    return Runner(policy, NAMES[policy], standing, last["completion"], tuple(last["predictions"]))
