@@ -60,12 +60,12 @@ ASKED = (1, 2, 4, 8)
 
 
 def shipped_plan() -> Plan:
-    """The grid, the sweep over prompt : response, and `reverse` as it is."""
+    """The grid, the sweep over prompt : response, and `reverse` at its learning rate and at half of it."""
     grid = [
         Variation(width=width, learning_rate=rate, steps=steps, evaluate_every=every, evaluation_words=SHIPPED_WORDS)
         for width, rate, steps, every in GRID
     ]
     eight = Variation(min_length=8, max_length=8, steps=3000, evaluate_every=50, evaluation_words=SHIPPED_WORDS)
     varied = [("reverse4", variation) for variation in (*grid, *(replace(eight, answer_length=n) for n in ASKED))]
-    as_it_is = ("reverse", Variation(evaluation_words=SHIPPED_WORDS))
-    return plan_of([*varied, as_it_is], tuple(MASK_POLICIES), SHIPPED_SEEDS)
+    varied += [("reverse", Variation(learning_rate=rate, evaluation_words=SHIPPED_WORDS)) for rate in (1e-3, 5e-4)]
+    return plan_of(varied, tuple(MASK_POLICIES), SHIPPED_SEEDS)

@@ -25,7 +25,7 @@ def headline(comparisons: Sequence[Comparison]) -> str:
     counts = {verdict: sum(c.verdict == verdict for c in comparisons) for verdict in COUNTED}
     settings = "setting" if len(comparisons) == 1 else "settings"
     parts = [words.format(counts[verdict]) for verdict, words in COUNTED.items() if counts[verdict]]
-    sentences = [f"In {len(comparisons)} {settings}, masking the prompt {_join(parts)}."]
+    sentences = [f"Of {len(comparisons)} {settings}, masking the prompt {_join(parts)}."]
     for verdict, where in (("helped", "Where it helped"), ("hurt", "Where it hurt")):
         ratios = [c.ratio.value for c in comparisons if c.verdict == verdict]
         if ratios:

@@ -176,7 +176,7 @@ async def test_what_does_not_exist_is_404_with_what_does(open_page: Any, text_of
 
 
 async def test_every_download_on_the_page_is_there(client: httpx.AsyncClient, open_page: Any) -> None:
-    links = [a.attrib["href"] for block in by_class(await open_page(), "downloads") for a in block.iter("a")]
+    links = [a.attrib["href"] for block in by_class(await open_page(), "files") for a in block.iter("a")]
     assert len(links) >= 7
     for link in links:
         assert (await client.get(link)).status_code == 200, link

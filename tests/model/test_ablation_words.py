@@ -80,7 +80,7 @@ def test_where_masking_hurt_it_says_so_and_never_that_it_helped(compared: Compar
         missing_sentence(comparisons[1]) == "6 of 6 masked runs had not reached 90 % after 400 steps and count as 400."
     )
     assert headline(comparisons) == (
-        "In 2 settings, masking the prompt hurt in 2. "
+        "Of 2 settings, masking the prompt hurt in 2. "
         "Where it hurt, training without the mask took 0.30 to 0.51 times as many steps to 90 %."
     )
     assert "helped" not in all_sentences(comparisons)
@@ -92,7 +92,7 @@ def test_where_it_made_no_difference_it_says_neither(compared: Compared) -> None
         "No clear difference: training without the mask took 1.00 times as many steps to 90 %, "
         "120 on average against 120; the 95 % interval (1.00 to 1.00, 6 seeds) contains 1."
     )
-    assert headline(comparisons) == "In 2 settings, masking the prompt made no clear difference in 2."
+    assert headline(comparisons) == "Of 2 settings, masking the prompt made no clear difference in 2."
     assert not re.search("helped|hurt", all_sentences(comparisons))
 
 
@@ -102,7 +102,7 @@ def test_where_nothing_was_learned_it_says_only_that(compared: Compared) -> None
         "Not learned: 1 of 6 masked and 0 of 6 unmasked runs reached 90 % within 400 steps, too few to compare."
     )
     assert headline(comparisons) == (
-        "In 1 setting, masking the prompt could not be judged in 1 where too few runs learned the task."
+        "Of 1 setting, masking the prompt could not be judged in 1 where too few runs learned the task."
     )
     assert not re.search("helped|hurt|No clear", all_sentences(comparisons))
 
@@ -116,7 +116,7 @@ def test_two_seeds_are_no_verdict(compared: Compared) -> None:
 def test_the_headline_counts_every_verdict(compared: Compared) -> None:
     comparisons = compared((EARLY, LATE), (EARLY, EARLY), (LATE, EARLY), (NEVER, NEVER), (EARLY, LATE))
     assert headline(comparisons).startswith(
-        "In 5 settings, masking the prompt helped in 2, hurt in 1, made no clear difference in 1 "
+        "Of 5 settings, masking the prompt helped in 2, hurt in 1, made no clear difference in 1 "
         "and could not be judged in 1 where too few runs learned the task. Where it helped, training without the mask "
     )
 

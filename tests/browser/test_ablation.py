@@ -1,0 +1,106 @@
+"""The ablation's page as people use it: map, links, keyboard, phone, projector, without JavaScript."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+OpenPage = Callable[..., Page]
+
+
+def test_the_menu_leads_there_and_back(open_page: OpenPage) -> None:
+    page = open_page("/")
+    page.get_by_role("navigation").get_by_role("link", name="Ablation").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Does masking the prompt help?")
+    expect(page.locator("nav [aria-current=page]")).to_have_text("Ablation")
+    page.get_by_role("navigation").get_by_role("link", name="Loss mask visualizer").click()
+    expect(page.locator(".chip").first).to_be_visible()
+
+
+def test_a_cell_of_the_map_chooses_its_setting_and_brings_it_into_view(open_page: OpenPage) -> None:
+    page = open_page("/ablation")
+    cell = page.locator(".map a").last
+    verdict = cell.locator("span").inner_text()
+    cell.click()
+    expect(page).to_have_url(re.compile(r"setting=.+#setting$"))
+    expect(page.locator(".map a").last).to_have_attribute("aria-current", "true")
+    expect(page.locator("#setting-heading")).to_be_in_viewport()
+    expect(page.locator(".ratios .name[aria-current]").first).to_be_attached()
+    expect(page.locator(".ratios li:has(.name[aria-current]) .word").first).to_have_text(verdict)
+
+
+def test_the_keyboard_alone_chooses_a_setting_and_opens_its_runs(open_page: OpenPage) -> None:
+    page = open_page("/ablation")
+    page.locator(".map a").first.focus()
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile("setting="))
+    page.locator("summary").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator(".runs tbody tr").first).to_be_visible()
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "scroller", "a wide table can be scrolled with the keys"
+
+
+def test_every_focus_can_be_seen(open_page: OpenPage) -> None:
+    page = open_page("/ablation")
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        style = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+        assert style != "none", page.evaluate("document.activeElement.outerHTML")
+
+
+def test_curves_and_dots_are_drawn_inside_their_plots(open_page: OpenPage) -> None:
+    page = open_page("/ablation")
+    for plot in page.locator(".plot > svg").all():
+        box = plot.bounding_box()
+        assert box
+        assert box["height"] > 150
+        for mark in plot.locator("polyline, circle, rect").all():
+            inner = mark.bounding_box()
+            assert inner
+            assert inner["x"] >= box["x"] - 8
+            assert inner["x"] + inner["width"] <= box["x"] + box["width"] + 8
+
+
+def test_no_text_of_a_chart_is_too_small_on_a_phone(open_page: OpenPage) -> None:
+    page = open_page("/ablation", viewport={"width": 390, "height": 844})
+    sizes = page.eval_on_selector_all(
+        ".chart *, .ratios *, .map *", "all => all.map(e => parseFloat(getComputedStyle(e).fontSize))"
+    )
+    assert min(sizes) >= 11
+
+
+def test_a_file_of_a_chart_is_downloaded(open_page: OpenPage) -> None:
+    page = open_page("/ablation")
+    with page.expect_download() as started:
+        page.get_by_role("link", name="Answers right").click()
+    assert started.value.suggested_filename.endswith("-exact-match.svg")
+    assert "</svg>" in Path(started.value.path()).read_text()
+
+
+def test_everything_works_without_javascript(open_page: OpenPage) -> None:
+    page = open_page("/ablation", java_script_enabled=False)
+    page.locator(".ratios a").last.click()
+    expect(page.locator(".ratios a").last).to_have_attribute("aria-current", "true")
+    page.locator("summary").click()
+    expect(page.locator(".runs tbody tr").first).to_be_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_axe_finds_nothing(open_page: OpenPage, scheme: str, width: int) -> None:
+    page = open_page("/ablation", color_scheme=scheme, viewport={"width": width, "height": 900})
+    page.locator("summary").click()
+    results = Axe().run(page)
+    assert results.violations_count == 0, results.generate_report()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("width", "height"), [(390, 844), (1280, 800), (1920, 1080)])
+def test_pictures_fit_their_width(open_page: OpenPage, screenshots: Path, width: int, height: int, scheme: str) -> None:
+    page = open_page("/ablation", viewport={"width": width, "height": height}, color_scheme=scheme)
+    page.screenshot(path=screenshots / f"ablation-{width}-{scheme}.png", full_page=True)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
