@@ -102,8 +102,7 @@ class Runner:
         self._order, self._commands, self._tell = order, commands, tell
         self._recipe = order.varied()
         self._model = initial_model(self._recipe, order.seed)
-        self._seconds = 0.0
-        """In optimizer steps so far; what is measured and told between them takes no part in the race."""
+        self._started = self._waited_seconds = 0.0
         self._is_single = False
         """Whether the step under way was let through while the race pauses."""
         self._untold: list[tuple[int, float, float]] = []
@@ -117,8 +116,7 @@ class Runner:
                 self._note_step(event, time.perf_counter() - started)
             else:
                 if event.step == 0:
-                    self._tell("ready")
-                    self._commands.wait_for_gate()
+                    self._wait_for_start()
                 self._tell_evaluated(event)
             measures_next = isinstance(event, StepDone) and training.is_evaluated(event.step)
             if event.step < training.steps and not measures_next:
@@ -126,8 +124,12 @@ class Runner:
             started = time.perf_counter()
         self._tell("done")
 
+    def _wait_for_start(self) -> None:
+        self._tell("ready")
+        self._commands.wait_for_gate()
+        self._started = time.perf_counter()
+
     def _note_step(self, event: StepDone, seconds: float) -> None:
-        self._seconds += seconds
         self._untold.append((event.step, event.loss, 1e3 * seconds))
         is_last = event.step == self._recipe.training.steps
         if self._is_single or is_last or event.step % STEPS_PER_EVENT == 0:
@@ -137,23 +139,28 @@ class Runner:
         """Wait while the race pauses; before that it is told how far this runner came."""
         if not self._commands.gate_is_open():
             self._tell_steps()
+            paused = time.perf_counter()
             self._commands.wait_for_gate()
+            self._waited_seconds += time.perf_counter() - paused
         self._is_single = self._commands.pass_gate()
 
     def _tell_steps(self) -> None:
         """Tell of the steps that nobody was told of, if there are any: the last one's number, means of all."""
         if self._untold:
             steps, losses, milliseconds = zip(*self._untold, strict=True)
-            self._tell("step", policy=self._order.policy, step=steps[-1], loss=fmean(losses), step_ms=fmean(milliseconds))
+            self._tell(
+                "step", policy=self._order.policy, step=steps[-1], loss=fmean(losses), step_ms=fmean(milliseconds)
+            )
             self._untold.clear()
 
     def _tell_evaluated(self, event: Evaluated) -> None:
+        seconds = time.perf_counter() - self._started - self._waited_seconds if event.step else 0.0
         recipe, model, prompt = self._recipe, self._model, self._order.prompt
         self._tell(
             "evaluated",
             policy=self._order.policy,
             step=event.step,
-            seconds=self._seconds,
+            seconds=seconds,
             **asdict(event.metrics),
             completion=complete_words(model, recipe.tokenizer, [prompt])[0],
             predictions=[asdict(position) for position in forecast(recipe, model, prompt)],

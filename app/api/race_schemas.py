@@ -67,7 +67,7 @@ class RaceStarted(Answer):
 
 
 class Evaluation(Answer):
-    """One measurement of one policy's model; `seconds` is training time, pauses not counted."""
+    """One measurement of one policy's model; `seconds` is time since the start, measuring included, pauses not."""
 
     policy: str
     step: int

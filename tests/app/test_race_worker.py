@@ -122,12 +122,12 @@ def test_a_measurement_holds_what_was_measured_the_answer_and_the_predictions(to
             assert sum(likeliest) <= 1 + 1e-6
 
 
-def test_seconds_begin_at_zero_grow_and_are_those_of_the_steps(told: list[Event]) -> None:
+def test_seconds_begin_at_zero_and_hold_the_steps_and_the_measurements(told: list[Event]) -> None:
     seconds = [event["seconds"] for event in told if event["event"] == "evaluated"]
     assert seconds[0] == 0
     assert seconds == sorted(set(seconds))
     steps = {event["step"]: event["step_ms"] for event in told if event["event"] == "step"}
-    assert 1e3 * seconds[-1] == pytest.approx(10 * steps[10] + 10 * steps[20] + 5 * steps[25])
+    assert 1e3 * seconds[-1] > 10 * steps[10] + 10 * steps[20] + 5 * steps[25]
 
 
 def test_a_model_is_measured_at_equal_distances_whatever_the_recipe_keeps() -> None:
@@ -179,7 +179,7 @@ def test_a_pause_changes_nothing_but_what_is_told_of_single_steps(told: list[Eve
     assert measured == freely
 
 
-def test_a_pause_does_not_count_as_training() -> None:
+def test_a_pause_does_not_count() -> None:
     def answer(event: Event, commands: BinaryIO) -> None:
         match names_and_steps([event]):
             case [("evaluated", 7)]:
@@ -191,7 +191,7 @@ def test_a_pause_does_not_count_as_training() -> None:
     told = run(b"resume\n", answer)
     assert time.perf_counter() - started > 0.5
     assert told[-2]["step"] == 25
-    assert told[-2]["seconds"] < 0.4
+    assert told[-2]["seconds"] < time.perf_counter() - started - 0.5
 
 
 def test_commands_are_looked_for_in_microseconds() -> None:
