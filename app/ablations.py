@@ -20,7 +20,7 @@ COLUMNS = (
 OF_MAP = ("recipe", "min_length", "max_length", "answer_length", "layers", "batch_size")
 """What the settings of a map of widths and learning rates have in common."""
 
-OF_SWEEP = ("recipe", "min_length", "max_length", "layers", "width", "learning_rate", "batch_size", "steps")
+OF_SWEEP = ("recipe", "min_length", "max_length", "layers", "width", "learning_rate", "batch_size")
 """What settings have in common that differ in how much of the word is asked."""
 
 
@@ -56,7 +56,7 @@ class ShippedAblation:
         return _largest_group(self.findings.comparisons, OF_MAP)
 
     def sweep(self) -> tuple[Comparison, ...]:
-        """The most settings that differ only in how much of the word is asked, most first."""
+        """The most settings that differ in how much of the word is asked and in budget only, most first."""
         asked = [c for c in self.findings.comparisons if c.setting.answer_length is not None]
         return tuple(sorted(_largest_group(asked, OF_SWEEP), key=lambda c: c.setting.ignored_share()))
 

@@ -1,7 +1,6 @@
 """Plans of ablations: every combination of some values, and the shipped file's as a literal table."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -55,8 +54,14 @@ GRID = (
 )
 """Of reverse4. Budgets are about twice what the slowest of three seeds needed, so that most runs arrive."""
 
-ASKED = (1, 2, 4, 8)
-"""Of words of eight letters, so many letters from their end: the fewer, the more of the sequence is prompt."""
+ASKED = (
+    # letters asked, steps, steps between two measurements
+    (1, 8000, 100),
+    (2, 3000, 50),
+    (4, 1500, 25),
+    (8, 1500, 25),
+)
+"""Of words of eight letters, so many from their end: the fewer, the more of the sequence is prompt."""
 
 
 def shipped_plan() -> Plan:
@@ -65,7 +70,17 @@ def shipped_plan() -> Plan:
         Variation(width=width, learning_rate=rate, steps=steps, evaluate_every=every, evaluation_words=SHIPPED_WORDS)
         for width, rate, steps, every in GRID
     ]
-    eight = Variation(min_length=8, max_length=8, steps=3000, evaluate_every=50, evaluation_words=SHIPPED_WORDS)
-    varied = [("reverse4", variation) for variation in (*grid, *(replace(eight, answer_length=n) for n in ASKED))]
+    sweep = [
+        Variation(
+            min_length=8,
+            max_length=8,
+            answer_length=asked,
+            steps=steps,
+            evaluate_every=every,
+            evaluation_words=SHIPPED_WORDS,
+        )
+        for asked, steps, every in ASKED
+    ]
+    varied = [("reverse4", variation) for variation in (*grid, *sweep)]
     varied += [("reverse", Variation(learning_rate=rate, evaluation_words=SHIPPED_WORDS)) for rate in (1e-3, 5e-4)]
     return plan_of(varied, tuple(MASK_POLICIES), SHIPPED_SEEDS)

@@ -97,7 +97,9 @@ def conditions(setting: Setting) -> str:
     """`width 32, 1 layer, learning rate 0.0003, ...`: all that the runs of a setting share, but its budget."""
     lengths = {setting.min_length, setting.max_length}
     letters = " to ".join(map(str, sorted(lengths)))
-    asked = "" if setting.answer_length is None else f", the last {setting.answer_length} of them asked for, reversed"
+    asked = {None: "", 1: ", the last one asked for"}.get(
+        setting.answer_length, f", the last {setting.answer_length} of them asked for, reversed"
+    )
     layers = "1 layer" if setting.layers == 1 else f"{setting.layers} layers"
     return (
         f"words of {letters} letters{asked}; {layers} of width {setting.width}; "

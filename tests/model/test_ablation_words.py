@@ -162,6 +162,11 @@ def test_catching_up_is_counted(compared: Compared) -> None:
         ("reverse", Variation(), "words of 1 to 10 letters; 2 layers of width 64; learning rate 0.001; batches of 64"),
         (
             "reverse4",
+            Variation(answer_length=1),
+            "words of 4 letters, the last one asked for; 1 layer of width 32; learning rate 0.0003; batches of 32",
+        ),
+        (
+            "reverse4",
             Variation(answer_length=2, learning_rate=1e-5),
             "words of 4 letters, the last 2 of them asked for, reversed; 1 layer of width 32; learning rate 0.00001; "
             "batches of 32",
