@@ -83,14 +83,16 @@ def name_of(setting: Setting) -> str:
 
 
 def _ratio(comparison: Comparison, name: str, selected: Comparison | None) -> Ratio:
-    ratio = comparison.ratio
+    ratio, drawn = comparison.ratio, comparison.verdict != "not learned"
+    interval = f"{write_ratio(ratio.value)} ({write_ratio(ratio.low)} to {write_ratio(ratio.high)})"
     return Ratio(
         name=name,
         value=ratio.value,
         low=ratio.low,
         high=ratio.high,
         verdict=comparison.verdict,
-        note=f"{write_ratio(ratio.value)} ({write_ratio(ratio.low)} to {write_ratio(ratio.high)})",
+        note=interval if drawn else "\N{EN DASH}",
         href=f"/ablation?{urlencode({'setting': comparison.setting.slug})}#setting",
         current=comparison == selected,
+        drawn=drawn,
     )

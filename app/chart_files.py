@@ -125,11 +125,13 @@ def _ratios(chart: RatioChart) -> Element:
     for place, row in enumerate(chart.rows):
         y = TOP + ROW_HEIGHT * (place + 0.5)
         _text(plot.root, row.ratio.name, 24, y + 5, "start", "name")
+        _text(plot.root, f"{row.ratio.note} {row.ratio.verdict}", WIDTH - NOTES_WIDTH + 16, y + 5, "start")
+        if not row.ratio.drawn:
+            continue
         group = SubElement(plot.root, "g", {"class": row.ratio.slug()})
         ends = _attributes(x1=plot.x(row.start), x2=plot.x(row.start + row.width))
         SubElement(group, "line", ends | _attributes(y1=y, y2=y, class_="line"))
         SubElement(group, "circle", _attributes(cx=plot.x(row.at), cy=y, r=6, class_="end"))
-        _text(plot.root, f"{row.ratio.note} {row.ratio.verdict}", WIDTH - NOTES_WIDTH + 16, y + 5, "start")
     return plot.root
 
 

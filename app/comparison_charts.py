@@ -28,6 +28,8 @@ class Ratio:
     note: str = ""
     href: str = ""
     current: bool = False
+    drawn: bool = True
+    """False where the numbers mean nothing: the row has its words alone."""
 
     def slug(self) -> str:
         return self.verdict.replace(" ", "-")
@@ -93,12 +95,12 @@ class PairChart:
 
 
 def draw_ratios(slug: str, title: str, ratios: Sequence[Ratio]) -> RatioChart:
-    axis = _ratio_axis([v for r in ratios for v in (r.low, r.high)])
+    axis = _ratio_axis([v for r in ratios if r.drawn for v in (r.low, r.high)])
     rows = []
     for ratio in ratios:
         start, end = _ratio_place(axis, ratio.low), _ratio_place(axis, ratio.high)
         rows.append(RatioRow(ratio, _ratio_place(axis, ratio.value), start, round(end - start, 3)))
-    said = "; ".join(f"{r.name}: {r.value:.2f}, {r.low:.2f} to {r.high:.2f}, {r.verdict}" for r in ratios)
+    said = "; ".join(f"{r.name}: {r.note}, {r.verdict}" for r in ratios)
     return RatioChart(slug, title, f"{title}. {axis.title}. {said}.", axis, _ratio_place(axis, 1), tuple(rows))
 
 

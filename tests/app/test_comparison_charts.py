@@ -56,6 +56,16 @@ def test_one_is_always_on_the_axis(low: float, high: float) -> None:
     assert "1" in {tick.label for tick in chart.axis.ticks}
 
 
+def test_a_row_without_a_meaning_has_words_and_no_marks(render: Callable[..., Element]) -> None:
+    unlearned = Ratio("a", 9.0, 8.0, 10.0, "not learned", "-", drawn=False)
+    chart = draw_ratios("ratios", "All", [unlearned])
+    assert chart.axis.high == 2, "it does not stretch the axis"
+    tree = render("ratio_rows", chart)
+    assert by_class(tree, "word")[0].text == "not learned"
+    assert not list(tree.iter("circle"))
+    assert "<circle" not in to_standalone_svg(chart)
+
+
 def test_no_ratios_are_no_rows() -> None:
     assert draw_ratios("ratios", "All", []).rows == ()
 
