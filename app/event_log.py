@@ -2,48 +2,38 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator
 from typing import Any
 
 NEWS_SECONDS = 0.1
 """A follower gets what has happened in so long a time as one piece."""
 
 
-@dataclass(frozen=True)
-class RaceEvent:
-    id: int
-    name: str
-    data: dict[str, Any]
-
-
 class EventLog:
     """Events with ids from 1 without a gap. Each is encoded once; any number of followers read from any id on."""
 
     def __init__(self) -> None:
-        self.events: list[RaceEvent] = []
+        self.events: list[bytes] = []
         self.closed = False
-        self._encoded: list[bytes] = []
         self._news = asyncio.Event()
 
     def append(self, name: str, data: dict[str, Any]) -> None:
-        event = RaceEvent(len(self.events) + 1, name, data)
-        self.events.append(event)
-        text = json.dumps(data, allow_nan=False)
-        self._encoded.append(f"id: {event.id}\r\nevent: {name}\r\ndata: {text}\r\n\r\n".encode())
+        assert not self.closed, name
+        text = json.dumps(data, allow_nan=False, separators=(",", ":"))
+        self.events.append(f"id: {len(self.events) + 1}\r\nevent: {name}\r\ndata: {text}\r\n\r\n".encode())
         self._tell()
 
     def close(self) -> None:
         self.closed = True
         self._tell()
 
-    async def follow(self, after: int) -> AsyncIterator[bytes]:
+    async def follow(self, after: int) -> AsyncGenerator[bytes, None]:
         """Server-sent events: those after id `after` as one piece, then news; ends with the log."""
         while True:
             news = self._news
-            if after < len(self._encoded):
-                piece = b"".join(self._encoded[after:])
-                after = len(self._encoded)
+            if after < len(self.events):
+                piece = b"".join(self.events[after:])
+                after = len(self.events)
                 yield piece
                 if not self.closed:
                     await asyncio.sleep(NEWS_SECONDS)

@@ -10,7 +10,8 @@ import logging
 import secrets
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Literal
 
 from app.event_log import EventLog
@@ -43,9 +44,16 @@ class RacesBusy(MaskscopeError, TimeoutError):
 class RaceFailed(MaskscopeError, RuntimeError):
     """A race that could not go on: a worker died, its time was up, or its training diverged."""
 
-    def __init__(self, message: str, *, param: str | None = None, code: str = "race_failed"):
+    code = "race_failed"
+
+    def __init__(self, message: str, *, param: str | None = None, code: str = code):
         super().__init__(message, param=param)
         self.code = code
+
+    def body(self) -> dict[str, str | None]:
+        """As every error of the API is told. One that names a field is the request's fault."""
+        kind = "invalid_request" if self.param else "server_error"
+        return {"type": kind, "message": self.message, "param": self.param, "code": self.code}
 
 
 class Race:
@@ -103,8 +111,7 @@ class Race:
 
     def fail(self, failure: RaceFailed) -> None:
         self.status, self.failure = "failed", failure
-        error = {"type": "race_failed", "message": failure.message, "param": failure.param, "code": failure.code}
-        self.log.append("failed", {"error": error})
+        self.log.append("failed", {"error": failure.body()})
         self.log.close()
 
     async def _train(self) -> None:
@@ -115,6 +122,7 @@ class Race:
                     *(sys.executable, "-m", "app.race_worker"),
                     stdin=asyncio.subprocess.PIPE,
                     stdout=asyncio.subprocess.PIPE,
+                    start_new_session=True,  # a Ctrl-C in the server's terminal is the server's alone
                     limit=LINE_BYTES,
                 )
                 readers.append(asyncio.create_task(self._read(policy, worker)))
@@ -146,7 +154,7 @@ class Race:
                 case name:
                     self.standings[policy].note(name, event)
                     self.log.append(name, event)
-        raise RaceFailed(f"the worker of {policy} ended with exit code {await worker.wait()}", code="worker_died")
+        raise RaceFailed(f"the worker of {policy} died: {_describe(await worker.wait())}", code="worker_died")
 
     def _start_when_all_are_ready(self, policy: str) -> None:
         self._ready.add(policy)
@@ -159,6 +167,10 @@ class Race:
         for worker in self._workers.values():
             if worker.stdin and worker.returncode is None:
                 worker.stdin.write(f"{name}\n".encode())
+
+
+def _describe(exit_code: int) -> str:
+    return f"exit code {exit_code}" if exit_code >= 0 else f"signal {-exit_code}"
 
 
 class Races:
@@ -210,16 +222,18 @@ class Races:
         if race.ended:
             self._races.pop(race.id, None)
         elif race in self._tasks:
-            self._tasks[race].cancel()
+            if not self._tasks[race].cancelling():
+                self._tasks[race].cancel()
         else:
             race.end("stopped")
 
-    async def follow(self, race: Race, after: int) -> AsyncIterator[bytes]:
+    async def follow(self, race: Race, after: int) -> AsyncGenerator[bytes, None]:
         """Server-sent events after an id; see EventLog."""
         race.followers += 1
         try:
-            async for piece in race.log.follow(after):
-                yield piece
+            async with aclosing(race.log.follow(after)) as pieces:
+                async for piece in pieces:
+                    yield piece
         finally:
             race.followers -= 1
             race.last_seen = time.monotonic()

@@ -31,7 +31,7 @@ class Settings(BaseSettings):
     body_limit_bytes: Annotated[int, Field(ge=1024, le=10_000_000)] = 65_536
     body_timeout_seconds: Annotated[float, Field(gt=0, le=300)] = 10.0
     stream_timeout_seconds: Annotated[float, Field(gt=0, le=3600)] = 30.0
-    """The longest a stream may last, and a reader may stall."""
+    """The longest an answer's stream may last, and the reader of any stream may stall; a race's lasts as long as it."""
     shutdown_timeout_seconds: Annotated[int, Field(ge=1, le=300)] = 5
 
     race_slots: Annotated[int, Field(ge=1, le=64)] = 1
@@ -44,5 +44,5 @@ class Settings(BaseSettings):
     """A race that nobody follows or asks for ends after so long."""
     race_max_cost: Annotated[float, Field(gt=0, le=1e15)] = 2e12
     """Parameters x tokens x steps, over all policies; a costlier race is refused. `reverse` as it is costs 8.8e11."""
-    max_races: Annotated[int, Field(ge=1, le=10_000)] = 100
-    """Races kept to be read; of more, the oldest that has ended is forgotten."""
+    max_races: Annotated[int, Field(ge=1, le=10_000)] = 50
+    """Races kept to be read, up to 10 MB each; of more, the oldest that has ended is forgotten."""

@@ -17,12 +17,15 @@ class Standing:
     """Mean training loss of its last steps, over what its policy trains."""
     step_ms: float | None = None
     evaluations: list[dict[str, Any]] = field(default_factory=list)
+    """Only the last one with its predictions: they are long, and the log has them all."""
 
     def note(self, name: str, event: dict[str, Any]) -> None:
         self.step = event["step"]
         if name == "step":
             self.loss, self.step_ms = event["loss"], event["step_ms"]
         else:
+            if self.evaluations:
+                del self.evaluations[-1]["predictions"]
             self.evaluations.append(event)
 
     def last(self) -> dict[str, Any]:

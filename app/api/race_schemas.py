@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, field_validator
 
-from app.api.schemas import Answer, MeanLoss, Rate, Request, Slug, Text
+from app.api.schemas import Answer, ErrorDetail, MeanLoss, Rate, Request, Slug, Text
 from model.chat import SegmentKind
 from model.masks import MASK_POLICIES
 from model.recipes import LIMITS, RECIPES, Variation
@@ -87,6 +87,6 @@ class RaceState(Answer):
     parameters: int
     followers: int
     last_event_id: int
-    error: str | None
+    error: ErrorDetail | None
     results: dict[str, Any] = Field(description="As in the event `finished`: per policy, and who was first.")
     evaluations: list[Evaluation]

@@ -2,14 +2,17 @@
 
 import csv
 import io
+from contextlib import suppress
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query
 from sse_starlette import EventSourceResponse
+from sse_starlette.sse import SendTimeoutError
 from starlette.responses import JSONResponse, Response
+from starlette.types import Receive, Scope, Send
 
 from app.api.race_schemas import Evaluation, RaceList, RaceRequest, RaceStarted, RaceState, RaceSummary
-from app.api.schemas import ErrorAnswer
+from app.api.schemas import ErrorAnswer, ErrorDetail
 from app.deps import RacesDep, SettingsDep
 from app.race_orders import order_race
 from app.sessions import Command, Race, Races
@@ -63,13 +66,14 @@ async def events(
     last_event_id: Annotated[int | None, Header(ge=0, le=10_000_000)] = None,
 ) -> Response:
     """Server-sent events from the first on, or after an id: `started`, `step`, `evaluated`, `paused`, `resumed`, and
-    as the last `finished` or `failed`."""
+    as the last `finished` or `failed`. Whoever has had that one is answered 204, and a browser asks no more."""
     race, told = races.find(id), after if last_event_id is None else last_event_id
     known = len(race.log.events)
     if told > known:
         raise OutOfRange(f"event {told} has not happened; allowed: 0 to {known}", param="after")
-    seconds = settings.stream_timeout_seconds
-    return EventSourceResponse(races.follow(race, told), ping=15, send_timeout=seconds)
+    if race.log.closed and told == known:
+        return Response(status_code=204)
+    return _RaceStream(races.follow(race, told), ping=15, send_timeout=settings.stream_timeout_seconds)
 
 
 @router.post("/{id}/{command}")
@@ -114,6 +118,14 @@ async def result_csv(id: str, races: RacesDep) -> Response:
     return Response(text.getvalue(), media_type="text/csv", headers=_as_file(race, "csv"))
 
 
+class _RaceStream(EventSourceResponse):
+    """Ends in silence for a reader that stalls, as a computer does that falls asleep: it comes back by itself."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with suppress(SendTimeoutError):
+            await super().__call__(scope, receive, send)
+
+
 def _as_file(race: Race, extension: str) -> dict[str, str]:
     return {"Content-Disposition": f'attachment; filename="race-{race.id}.{extension}"'}
 
@@ -129,7 +141,7 @@ def _read(race: Race, races: Races) -> RaceState:
         parameters=race.order.recipe.model.parameter_count(),
         followers=race.followers,
         last_event_id=len(race.log.events),
-        error=None if race.failure is None else race.failure.message,
+        error=None if race.failure is None else ErrorDetail.model_validate(race.failure.body()),
         results=results_of(race.standings),
         evaluations=[Evaluation(**e) for standing in race.standings.values() for e in standing.evaluations],
         **_state(race, races),

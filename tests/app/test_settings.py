@@ -42,6 +42,12 @@ def test_what_is_given_goes_before_the_environment(monkeypatch: pytest.MonkeyPat
         ("body_timeout_seconds", 0.01, 300),
         ("stream_timeout_seconds", 0.01, 3600),
         ("shutdown_timeout_seconds", 1, 300),
+        ("race_slots", 1, 64),
+        ("race_queue_size", 1, 1000),
+        ("race_timeout_seconds", 0.01, 86_400),
+        ("race_grace_seconds", 0.01, 86_400),
+        ("race_max_cost", 0.01, 1e15),
+        ("max_races", 1, 10_000),
     ],
 )
 def test_every_number_is_bounded_on_both_sides(name: str, lowest: float, highest: float) -> None:
