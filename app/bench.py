@@ -12,7 +12,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from statistics import quantiles
+from statistics import median, quantiles
 
 import httpx
 
@@ -20,10 +20,14 @@ from app.catalog import load_catalog
 from app.settings import Settings
 from model.benchmarks import Comparison, compare_decoding, compare_gradients
 from model.gpt import GPT
+from model.masks import MASK_POLICIES
 from model.recipes import DEFAULT_RECIPE, RECIPES, Recipe
+from model.training_benchmarks import GemmShare, Speed, compare_with_plain_loop, compare_with_trl, share_of_gemm
 
 CLIENTS = 32
 REQUESTS_EACH = 40
+RACE_RECIPE, RACE_ROUNDS = "reverse4", 3
+PLAIN_GOAL, TRL_GOAL, RACE_GOAL = 1.3, 4.0, 1.6
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,66 @@ def server() -> Iterator[Load]:
         yield asyncio.run(_load(address, f"POST /api/v1/generate streamed, {CLIENTS} clients", _stream))
 
 
-SECTIONS: dict[str, Callable[[], Iterator[Comparison | Load]]] = {
+@dataclass(frozen=True)
+class RaceTime:
+    """Seconds from the start to the end, process starts and measurements included; medians of alternating rounds."""
+
+    name: str
+    race_seconds: float
+    plain_seconds: float
+    ratio: float
+    goal: float
+
+    def line(self) -> str:
+        verdict = "met" if self.ratio >= self.goal else "MISSED"
+        return (
+            f"{self.name:58} race {self.race_seconds:6.2f} s         both loops {self.plain_seconds:6.2f} s         "
+            f"{self.ratio:5.1f} times (goal {self.goal:g}: {verdict})"
+        )
+
+
+@dataclass(frozen=True)
+class Skipped:
+    name: str
+    reason: str
+
+    def line(self) -> str:
+        return f"{self.name:58} skipped: {self.reason}"
+
+
+def training() -> Iterator[Speed | GemmShare | RaceTime | Skipped]:
+    for slug, goal in ((RACE_RECIPE, PLAIN_GOAL), (DEFAULT_RECIPE, None)):
+        for policy in MASK_POLICIES:
+            yield compare_with_plain_loop(RECIPES[slug], policy, goal)
+        yield share_of_gemm(RECIPES[slug], "prompt-masked")
+    for policy in MASK_POLICIES:
+        against_trl = compare_with_trl(RECIPES[RACE_RECIPE], policy, TRL_GOAL)
+        yield against_trl or Skipped(f"{RACE_RECIPE}, {policy}, against TRL", "pip install 'maskscope[trl]' brings it")
+    yield _race()
+
+
+def _race() -> RaceTime:
+    """A race of both policies on a warm server, against a script that runs both plain loops one after the other."""
+    script = f"from model.training_benchmarks import run_plain_loops; run_plain_loops({RACE_RECIPE!r})"
+    ours, plain = [], []
+    with _served() as address:
+        for _ in range(RACE_ROUNDS):
+            started = time.perf_counter()
+            race = httpx.post(f"{address}/api/v1/races", json={"recipe": RACE_RECIPE}).json()
+            events = httpx.get(f"{address}{race['events']}", timeout=300).text
+            assert "event: finished" in events, events[-500:]
+            ours.append(time.perf_counter() - started)
+            started = time.perf_counter()
+            subprocess.run([sys.executable, "-c", script], check=True)
+            plain.append(time.perf_counter() - started)
+    race_seconds, plain_seconds = median(ours), median(plain)
+    name = f"{RACE_RECIPE}, a race of both policies, from start to end"
+    return RaceTime(name, race_seconds, plain_seconds, plain_seconds / race_seconds, RACE_GOAL)
+
+
+Result = Comparison | Load | Speed | GemmShare | RaceTime | Skipped
+SECTIONS: dict[str, Callable[[], Iterator[Result]]] = {
+    "training": training,
     "gradients": gradients,
     "decoding": decoding,
     "server": server,

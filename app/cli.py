@@ -207,12 +207,14 @@ def export(
 @errors_in_one_line
 def bench(
     only: Annotated[list[str] | None, typer.Option(help=f"Of: {', '.join(benchmarks.SECTIONS)}; default: all.")] = None,
+    training: Annotated[bool, typer.Option("--training", help="The same as --only training.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure per-position gradients, decoding and the server, as ratios taken in one process.
+    """Measure training, per-position gradients, decoding and the server, as ratios taken in one run.
 
-    Decoding is compared with transformers: needs the `bench` extra.
+    Decoding is compared with transformers: needs the `bench` extra. Training is compared with TRL if that is installed.
     """
+    only = ["training"] if training else only
     unknown = set(only or ()) - set(benchmarks.SECTIONS)
     if unknown:
         raise typer.BadParameter(f"no section {', '.join(sorted(unknown))}")
