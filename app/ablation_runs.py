@@ -23,8 +23,11 @@ from app.ablation_worker import JOB, RUN, Job, write_whole
 from app.settings import ROOT
 from model.ablation import MeasuredRun, Plan, Setting, ablation_of, write_ablation
 
-CODE = ":(glob)model/*.py"
-"""What trains and measures."""
+MEASURED_BY = (
+    *("ablation", "batches", "chat", "checkpoints", "decoder", "errors", "evaluation", "generation", "gpt", "learner"),
+    *("masks", "recipes", "tasks", "tokenizer", "training"),
+)
+"""The modules of model/ that train and measure: a change of any other leaves the runs as they are."""
 
 
 def run_ablation(plan: Plan, into: Path, at_once: int, console: Console) -> bool:
@@ -65,10 +68,13 @@ def kept_run(job: Job) -> MeasuredRun | None:
 
 
 def code_commit() -> str:
-    """The last commit that changed the code of model/; `+changes` if it is not as committed, `unknown` without git."""
+    """The last commit that changed MEASURED_BY; `+changes` if it is not as committed, `unknown` without git."""
+    paths = [f"model/{name}.py" for name in MEASURED_BY]
     try:
         commit, changes = (
-            subprocess.run(["git", *arguments, "--", CODE], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+            subprocess.run(
+                ["git", *arguments, "--", *paths], cwd=ROOT, capture_output=True, text=True, check=True
+            ).stdout
             for arguments in (["log", "-1", "--format=%H"], ["status", "--porcelain"])
         )
     except (OSError, subprocess.CalledProcessError):
@@ -77,10 +83,10 @@ def code_commit() -> str:
 
 
 def code_digest() -> str:
-    """Of the code of model/ as it is now, committed or not."""
+    """Of MEASURED_BY as it is now, committed or not."""
     digest = hashlib.sha256()
-    for path in sorted((ROOT / "model").glob("*.py")):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    for name in MEASURED_BY:
+        digest.update(name.encode() + b"\0" + (ROOT / "model" / f"{name}.py").read_bytes())
     return digest.hexdigest()
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,8 +15,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from app.ablation_runs import code_commit, code_digest, jobs_of, kept_run, run_ablation
+from app.ablation_runs import MEASURED_BY, code_commit, code_digest, jobs_of, kept_run, run_ablation
 from app.ablation_worker import RUN, write_whole
+from app.settings import ROOT
 from model.ablation import Ablation, Plan, read_ablation
 from model.ablation_plan import plan_of
 from model.recipes import Variation
@@ -112,6 +114,20 @@ def test_a_run_that_fails_is_named_and_what_was_finished_is_kept(
     assert "nope seed 0: its process has died" in capsys.readouterr().out
     assert len(list(parts.glob("*.json"))) == 1
     assert not (tmp_path / "ablation.json").exists()
+
+
+def test_the_code_that_counts_is_all_that_a_worker_imports_of_the_model() -> None:
+    folder = ROOT / "model"
+    found, waiting = set(), _modules_named_in(ROOT / "app" / "ablation_worker.py")
+    while waiting:
+        name = waiting.pop()
+        found.add(name)
+        waiting |= _modules_named_in(folder / f"{name}.py") - found
+    assert sorted(found) == list(MEASURED_BY)
+
+
+def _modules_named_in(path: Path) -> set[str]:
+    return set(re.findall(r"^from model\.(\w+) import", path.read_text(), re.MULTILINE))
 
 
 def test_the_commit_is_git_s_or_unknown() -> None:
