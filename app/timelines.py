@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from app.charts import RATE, CurveChart, Link, Reference, Series, Unit, draw_curves
+from model.ablation_analysis import Curves
 from model.checkpoints import Run
 from model.evaluation import Metrics
 from model.recipes import Recipe
@@ -36,6 +37,15 @@ QUANTITIES: tuple[Quantity, ...] = (
     Quantity("user", "Loss on the user segment", "nats per letter", NATS, lambda m: m.loss["user"].value),
     Quantity("template", "Loss on the template segment", "nats", NATS, lambda m: m.loss["template"].value),
 )
+
+
+def bands_of(curves: Curves | None) -> dict[tuple[str, str], Band]:
+    """The intervals of the mean over seeds, by policy and quantity."""
+    return {
+        (curve.policy, quantity): tuple(zip(map(float, curve.steps), curve.low, curve.high, strict=True))
+        for quantity, of_policies in (curves or {}).items()
+        for curve in of_policies
+    }
 
 
 def draw_timeline(

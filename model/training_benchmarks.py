@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -26,13 +26,26 @@ from model.evaluation import evaluate
 from model.export import export_run
 from model.gpt import GPT
 from model.learner import Learner
-from model.masks import MASK_POLICIES
+from model.masks import MASK_POLICIES, supervised_tokens
 from model.recipes import RECIPES, Recipe
 from model.training import initial_model, training_batches
 
 ROUNDS, STEPS_PER_ROUND = 7, 60
 TRL_ROUNDS, TRL_STEPS, TRL_WARM_UP = 3, 40, 10
 PLAIN_THREADS = 2
+TRL_CONFIG = {
+    "lr_scheduler_type": "constant",
+    "use_cpu": True,
+    "bf16": False,
+    "gradient_checkpointing": False,
+    "completion_only_loss": True,
+    "max_length": None,
+    "report_to": [],
+    "save_strategy": "no",
+    "logging_strategy": "no",
+    "disable_tqdm": True,
+}
+"""Nothing that only costs time here."""
 GEMM_SIDE = 512
 RACE_WORDS = 200
 
@@ -157,20 +170,9 @@ def run_plain_loops(slug: str) -> None:
 
 def trl_seconds_per_step(recipe: Recipe, policy: str) -> float:
     """SFTTrainer on the same initial weights and words, already tokenized; its median time from step to step."""
-    datasets, transformers, trl = (import_module(name) for name in ("datasets", "transformers", "trl"))
+    transformers, trl = import_module("transformers"), import_module("trl")
     for name in ("transformers", "datasets", "accelerate", "trl"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    datasets.disable_progress_bars()
-    size = recipe.training.batch_size
-    words = islice(recipe.task.words(0, held_out=False), TRL_STEPS * size)
-    conversations = [render(recipe.task.conversation(word), recipe.tokenizer) for word in words]
-    counted = MASK_POLICIES[policy].supervised_segments
-    examples = datasets.Dataset.from_dict(
-        {
-            "input_ids": [list(c.token_ids) for c in conversations],
-            "completion_mask": [[int(kind in counted) for kind in c.segment_kinds()] for c in conversations],
-        }
-    )
     ends: list[float] = []
 
     class Clock(transformers.TrainerCallback):  # type: ignore[misc, name-defined]
@@ -180,32 +182,36 @@ def trl_seconds_per_step(recipe: Recipe, policy: str) -> float:
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         export_run(initial_model(recipe, 0), recipe.tokenizer, Path(folder, "model"))
-        config = trl.SFTConfig(
-            output_dir=folder,
-            max_steps=TRL_STEPS,
-            per_device_train_batch_size=size,
-            learning_rate=recipe.training.learning_rate,
-            lr_scheduler_type="constant",
-            use_cpu=True,
-            bf16=False,
-            gradient_checkpointing=False,
-            completion_only_loss=True,
-            max_length=None,
-            report_to=[],
-            save_strategy="no",
-            logging_strategy="no",
-            disable_tqdm=True,
-        )
         trainer = trl.SFTTrainer(
             model=transformers.AutoModelForCausalLM.from_pretrained(Path(folder, "model")),
-            args=config,
-            train_dataset=examples,
+            args=trl.SFTConfig(
+                output_dir=folder,
+                max_steps=TRL_STEPS,
+                per_device_train_batch_size=recipe.training.batch_size,
+                learning_rate=recipe.training.learning_rate,
+                **TRL_CONFIG,
+            ),
+            train_dataset=_trl_examples(recipe, policy),
             processing_class=transformers.AutoTokenizer.from_pretrained(Path(folder, "model")),
             callbacks=[Clock()],
         )
         trainer.train()
-    gaps = [later - earlier for earlier, later in zip(ends[TRL_WARM_UP:], ends[TRL_WARM_UP + 1 :], strict=False)]
-    return median(gaps)
+    return median(later - earlier for earlier, later in pairwise(ends[TRL_WARM_UP:]))
+
+
+def _trl_examples(recipe: Recipe, policy: str) -> Any:
+    """As TRL reads them: ids, and which of them the loss counts."""
+    datasets = import_module("datasets")
+    datasets.disable_progress_bars()
+    words = islice(recipe.task.words(0, held_out=False), TRL_STEPS * recipe.training.batch_size)
+    conversations = [render(recipe.task.conversation(word), recipe.tokenizer) for word in words]
+    masks = [supervised_tokens(conversation, MASK_POLICIES[policy]) for conversation in conversations]
+    return datasets.Dataset.from_dict(
+        {
+            "input_ids": [list(conversation.token_ids) for conversation in conversations],
+            "completion_mask": [[int(counted) for counted in mask] for mask in masks],
+        }
+    )
 
 
 def share_of_gemm(recipe: Recipe, policy: str) -> GemmShare:

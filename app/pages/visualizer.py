@@ -11,14 +11,15 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
+from app.ablations import ShippedAblation
 from app.catalog import Catalog
 from app.charts import CurveChart, Link
 from app.chips import GRADIENT_CHOICES, ChipGroup, GradientChoice, group_chips, share_of
-from app.deps import CatalogDep, EngineDep
+from app.deps import AblationDep, CatalogDep, EngineDep
 from app.engine import Engine
 from app.generations import Generation, admit
 from app.templating import is_partial, render
-from app.timelines import draw_timeline, letter_floor
+from app.timelines import bands_of, draw_timeline, letter_floor
 from model.analysis import Analysis, analyze
 from model.errors import InvalidText, UnknownName
 from model.evaluation import Metrics
@@ -91,6 +92,18 @@ class Guessing:
 
 
 @dataclass(frozen=True)
+class Timeline:
+    """The training of both models; a place in a chart leads to the kept step nearest to it."""
+
+    charts: tuple[CurveChart, ...]
+    guessing: Guessing
+    seeds: int
+    """Behind the bands; 0 if there are none."""
+    words: int
+    """Held-out words of each of the bands' measurements."""
+
+
+@dataclass(frozen=True)
 class View:
     """What is shown of a word."""
 
@@ -105,14 +118,12 @@ class View:
     analyze_body: str
     analyze_query: str
     """This view's objective and model as JSON and as the query of a link."""
-    timeline: tuple[CurveChart, ...]
-    """The training of both models; a place in it leads to the kept step nearest to it."""
-    guessing: Guessing
 
 
 @dataclass(frozen=True)
 class VisualizerContext:
     choices: Choices
+    timeline: Timeline
     view: View | None
     message: str | None
     """Why there is no view."""
@@ -121,17 +132,20 @@ class VisualizerContext:
 
 
 @router.api_route("/", methods=["GET", "HEAD"])
-async def page(request: Request, state: Annotated[State, Query()], catalog: CatalogDep, engine: EngineDep) -> Response:
+async def page(
+    request: Request, state: Annotated[State, Query()], catalog: CatalogDep, ablation: AblationDep, engine: EngineDep
+) -> Response:
     """The whole page, or to htmx the part of it that the form replaces."""
     choices, streams = _choices(state, catalog), is_partial(request)
+    timeline = _timeline(choices, catalog, ablation)
     if streams:
         view = await _view(choices, state.position, catalog, engine, generates=False)
-        return render(request, "visualizer/_view.html", VisualizerContext(choices, view, None, streams))
+        return render(request, "visualizer/_view.html", VisualizerContext(choices, timeline, view, None, streams))
     try:
         view = await _view(choices, state.position, catalog, engine, generates=state.generate)
-        context, status = VisualizerContext(choices, view, None, streams), 200
+        context, status = VisualizerContext(choices, timeline, view, None, streams), 200
     except InvalidText as error:
-        context, status = VisualizerContext(choices, None, error.message, streams), 422
+        context, status = VisualizerContext(choices, timeline, None, error.message, streams), 422
     return render(request, "visualizer/page.html", context, status)
 
 
@@ -178,8 +192,6 @@ async def _view(choices: Choices, position: int | None, catalog: Catalog, engine
         answer=recipe.task.answer(choices.prompt) + END_OF_TURN,
         analyze_body=json.dumps(body),
         analyze_query=urlencode(body),
-        timeline=_timeline(choices, catalog),
-        guessing=_guessing(recipe, catalog),
     )
 
 
@@ -189,13 +201,19 @@ def _guessing(recipe: Recipe, catalog: Catalog) -> Guessing:
     return Guessing(on, off, runs[0].steps, math.log(len(recipe.task.alphabet)), letter_floor(recipe))
 
 
-def _timeline(choices: Choices, catalog: Catalog) -> tuple[CurveChart, ...]:
-    recipe = choices.recipe
+def _timeline(choices: Choices, catalog: Catalog, ablation: ShippedAblation) -> Timeline:
+    recipe, findings = choices.recipe, ablation.findings
     runs = [(SWITCH[policy.slug], catalog.run(recipe, policy.slug).run) for policy in choices.policies]
     state = {"recipe": recipe.slug, "prompt": choices.prompt, "policy": choices.policy.slug}
     state |= {"gradient": choices.gradient.field} | ({"generate": "1"} if choices.generate else {})
     links = [Link(step, f"step {step:,}", "/?" + urlencode(state | {"step": step})) for step in choices.steps]
-    return draw_timeline(recipe, runs, {}, links=links, step=choices.step)
+    bands = bands_of(findings.curves_of(recipe.slug))
+    return Timeline(
+        charts=draw_timeline(recipe, runs, bands, links=links, step=choices.step),
+        guessing=_guessing(recipe, catalog),
+        seeds=len(findings.ablation.seeds) if bands else 0,
+        words=ablation.comparison(recipe.slug).setting.evaluation_words if bands else 0,
+    )
 
 
 async def _trained_model(
