@@ -293,8 +293,13 @@ BOTH = ("analyze", "generate")
     ("changes", "status", "param", "message"),
     [
         ({"recipe": "nope"}, 404, "recipe", "there is no recipe 'nope'; allowed: reverse, reverse4"),
-        ({"step": 7}, 422, "step", "step 7 was not kept; allowed: 0, 100, 200, 300, 400, 500, 600, 700, 800, "
-            "900, 1000, 1100, 1200, 1300, 1500, 1750, 2000, 2500, 3000"),
+        (
+            {"step": 7},
+            422,
+            "step",
+            "step 7 was not kept; allowed: 0, 100, 200, 300, 400, 500, 600, 700, 800, "
+            "900, 1000, 1100, 1200, 1300, 1500, 1750, 2000, 2500, 3000",
+        ),
         ({"prompt": ""}, 422, "prompt", "the prompt has 0 characters; allowed: 1 to 10"),
         ({"prompt": "abcdefghijk"}, 422, "prompt", "the prompt has 11 characters; allowed: 1 to 10"),
         ({"prompt": "Hello"}, 422, "prompt", "character 1 is 'H' (U+0048); allowed: a-z"),

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from model.analysis import Analysis, analyze, prompt_ids
+from model.analysis import Analysis, analyze, forecast, prompt_ids
 from model.attribution import attribute
 from model.batches import make_batch
 from model.chat import render
@@ -180,3 +180,26 @@ def test_prompt_ids_are_the_prompt_ready_to_be_answered():
     assert REVERSE.tokenizer.decode(prompt_ids(REVERSE, "hello")) == "<hello>"
     with pytest.raises(InvalidText, match="exactly 4"):
         prompt_ids(REVERSE4, "hello")
+
+
+@pytest.mark.parametrize("prompt", ["a", "hello", "abcdefghij"])
+def test_a_forecast_says_of_predictions_what_an_analysis_says(model: GPT, prompt: str) -> None:
+    analysis = of(model, "unmasked", prompt, top_k=3)
+    forecasts = forecast(REVERSE, model, prompt)
+    assert [(f.position, f.input, f.target) for f in forecasts] == [
+        (p.position, p.input, p.target) for p in analysis.positions
+    ]
+    for ahead, position in zip(forecasts, analysis.positions, strict=True):
+        assert ahead.target_probability == pytest.approx(position.target_probability, rel=1e-4)
+        assert [p.token for p in ahead.predictions] == [p.token for p in position.predictions]
+        probabilities = [p.probability for p in position.predictions]
+        assert [p.probability for p in ahead.predictions] == pytest.approx(probabilities, rel=1e-4)
+
+
+def test_a_forecast_leaves_no_gradient_and_refuses_what_the_task_does_not_know(model: GPT) -> None:
+    before = [parameter.grad for parameter in model.parameters()]
+    forecast(REVERSE, model, "hello")
+    assert [parameter.grad for parameter in model.parameters()] == before
+    for prompt in ("", "abcdefghijk", "a<b"):
+        with pytest.raises(InvalidText):
+            forecast(REVERSE, model, prompt)
