@@ -1,0 +1,179 @@
+"""The race's page without JavaScript: the form, the race as it stands, its commands, its files."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+from xml.etree import ElementTree
+
+import anyio
+import httpx
+import pytest
+from fastapi import FastAPI
+
+pytestmark = pytest.mark.anyio
+
+TINY = {"width": "8", "steps": "40", "evaluate_every": "10", "batch_size": "4"}
+BOTH = ["prompt-masked", "unmasked"]
+
+
+@pytest.fixture(scope="module")
+async def app(start_app: Any) -> AsyncIterator[FastAPI]:
+    async with start_app() as app:
+        yield app
+
+
+@pytest.fixture(scope="module")
+async def client(app: FastAPI, connect: Any) -> AsyncIterator[httpx.AsyncClient]:
+    async with connect(app) as client:
+        yield client
+
+
+async def begin(client: httpx.AsyncClient, **form: Any) -> str:
+    response = await client.post("/race", data={"recipe": "reverse4", "policies": BOTH, **TINY, **form})
+    assert response.status_code == 303, response.text
+    return response.headers["location"]
+
+
+async def until(client: httpx.AsyncClient, address: str, *statuses: str) -> str:
+    """The page once the race is in one of these states."""
+    with anyio.fail_after(120):
+        while True:
+            page = (await client.get(address)).text
+            if any(f"<strong>{status}" in page for status in statuses):
+                return page
+            await anyio.sleep(0.1)
+
+
+@pytest.fixture(scope="module")
+async def finished(client: httpx.AsyncClient) -> tuple[str, str]:
+    """The address of a race that has ended, and its page."""
+    address = await begin(client)
+    return address, await until(client, address, "Finished")
+
+
+async def test_the_form_says_every_setting_with_the_recipe_s_own_value(
+    client: httpx.AsyncClient, read_html: Any
+) -> None:
+    page = read_html((await client.get("/race?recipe=reverse")).text)
+    own = {i.attrib["name"]: i.attrib["placeholder"] for i in page.iter("input") if "placeholder" in i.attrib}
+    assert own == {
+        "prompt": "hello",
+        "width": "64",
+        "layers": "2",
+        "learning_rate": "0.001",
+        "batch_size": "64",
+        "steps": "3000",
+        "min_length": "1",
+        "max_length": "10",
+        "evaluate_every": "50",
+    }
+    for number in page.iter("input"):
+        if number.attrib.get("type") == "number":
+            assert float(number.attrib["min"]) < float(number.attrib["max"])
+
+
+async def test_a_finished_race_shows_both_models_and_all_their_measurements(
+    client: httpx.AsyncClient, finished: tuple[str, str], read_html: Any, text_of: Any
+) -> None:
+    address, html = finished
+    page = read_html(html)
+    state = (await client.get(f"/api/v1{address.replace('/race/', '/races/')}")).json()
+    runners = [e for e in page.iter("div") if "runner" in e.attrib.get("class", "").split()]
+    assert [runner.attrib["data-policy"] for runner in runners] == BOTH
+    for runner in runners:
+        assert text_of(next(e for e in runner.iter() if e.attrib.get("data-show") == "step")) == "40"
+    lines = {e.attrib["data-series"]: e.attrib["points"] for e in page.iter("polyline")}
+    assert {policy: len(points.split()) for policy, points in lines.items()} == dict.fromkeys(BOTH, 5)
+    assert len(state["evaluations"]) == 10
+    likeliest = [text_of(e) for e in page.iter("td") if "data-position" in e.attrib]
+    assert len(likeliest) == 2 * 10
+    assert page.find(".//live-race").attrib["data-after"] == str(state["last_event_id"])
+
+
+async def test_the_files_of_a_race_are_what_they_say(client: httpx.AsyncClient, finished: tuple[str, str]) -> None:
+    address, html = finished
+    for chart in ("exact_match", "assistant"):
+        assert f'href="{address}/{chart}.svg"' in html
+        response = await client.get(f"{address}/{chart}.svg")
+        assert response.headers["content-type"] == "image/svg+xml"
+        assert "attachment" in response.headers["content-disposition"]
+        assert ElementTree.fromstring(response.text).tag.endswith("svg")
+    for extension in ("json", "csv"):
+        response = await client.get(f"/api/v1{address.replace('/race/', '/races/')}/result.{extension}")
+        assert response.status_code == 200
+    assert (await client.get(f"{address}/nothing.svg")).status_code == 404
+
+
+async def test_to_htmx_the_race_alone_is_answered(client: httpx.AsyncClient, finished: tuple[str, str]) -> None:
+    fragment = (await client.get(finished[0], headers={"HX-Request-Type": "partial"})).text
+    assert fragment.lstrip().startswith("<live-race")
+    assert "<html" not in fragment
+
+
+async def test_the_list_leads_to_the_races_there_are(client: httpx.AsyncClient, finished: tuple[str, str]) -> None:
+    assert f'href="{finished[0]}"' in (await client.get("/race")).text
+
+
+async def test_pause_step_resume_and_stop_by_plain_forms(client: httpx.AsyncClient) -> None:
+    address = await begin(client, steps="5000", evaluate_every="1000")
+    await until(client, address, "Running")
+    for command, status in (("pause", "Paused"), ("step", "Paused"), ("resume", "Running"), ("stop", "Stopped")):
+        response = await client.post(f"{address}/{command}")
+        assert (response.status_code, response.headers["location"]) == (303, address)
+        page = await until(client, address, status)
+    assert page.count(" disabled") == 4  # nothing can be commanded any more
+    assert (await client.post(f"{address}/pause")).status_code == 409
+    assert (await client.post(f"{address}/stop")).status_code == 303  # a second press changes nothing
+    assert (await client.post(f"{address}/explode")).status_code in (404, 422)
+
+
+@pytest.mark.parametrize(
+    ("form", "message"),
+    [
+        ({"policies": []}, "choose at least one model"),
+        ({"policies": ["nothing"]}, "choose at least one model"),
+        ({"seed": "-1"}, "seed is -1; allowed: 0 to"),
+        ({"seed": "many"}, "seed: a whole number, please"),
+        ({"seed": "9" * 5000}, "seed: a whole number, please"),
+        ({"width": "36"}, "width is 36; allowed: multiples of 8"),
+        ({"width": "1000000000"}, "width is 1e+09; allowed: 8 to 128"),
+        ({"width": "wide"}, "width: "),
+        ({"learning_rate": "nan"}, "learning_rate is nan"),
+        ({"learning_rate": "-inf"}, "learning_rate is -inf"),
+        ({"steps": "10000", "evaluate_every": "1"}, "evaluate_every is 1; allowed with 10000 steps: 20 or more"),
+        (
+            {"width": "128", "layers": "4", "batch_size": "256", "steps": "10000", "evaluate_every": "100"},
+            "the race costs",
+        ),
+        ({"prompt": "<script>alert(1)</script>"}, "the prompt has 25 characters"),
+        ({"prompt": "a\u202eb!"}, "character 2 is"),
+        ({"min_length": "9"}, "min_length is 9; allowed: 1 to 4"),
+    ],
+)
+async def test_what_cannot_be_run_is_said_beside_what_was_given(
+    client: httpx.AsyncClient, read_html: Any, text_of: Any, form: dict[str, Any], message: str
+) -> None:
+    response = await client.post("/race", data={"recipe": "reverse4", "policies": BOTH, **form})
+    assert response.status_code == 422
+    page = read_html(response.text)
+    assert message in text_of(page.find(".//*[@id='notice']"))
+    for name, value in form.items():
+        if name not in ("policies",):
+            assert page.find(f".//input[@name='{name}']").attrib["value"] == value
+    assert not [element for element in page.iter("script") if element.text]
+
+
+@pytest.mark.parametrize("address", ["/race/nothing", "/race/" + "x" * 3000, "/race?recipe=none"])
+async def test_a_race_or_recipe_that_is_not_there_is_a_page_that_says_so(
+    client: httpx.AsyncClient, address: str
+) -> None:
+    response = await client.get(address)
+    assert response.status_code == 404
+    assert "<h1" in response.text
+
+
+async def test_another_site_s_page_cannot_start_or_stop_a_race(
+    client: httpx.AsyncClient, finished: tuple[str, str]
+) -> None:
+    for address in ("/race", f"{finished[0]}/stop"):
+        response = await client.post(address, data=TINY, headers={"Origin": "https://elsewhere.example"})
+        assert response.status_code == 403
