@@ -77,30 +77,85 @@ def test_arrow_keys_choose_a_chip_and_the_detail_follows(open_page: OpenPage) ->
 
 
 def test_back_and_forward_restore_the_whole_state(open_page: OpenPage) -> None:
-    page = open_page("/?prompt=cat")
+    page = open_page("/?prompt=cat&step=1000")
     page.keyboard.press("m")
     expect(page.locator(".change")).to_contain_text("Mask off")
-    page.locator("#step-3000 + span").click()
+    page.locator("label:has(#step-3000)").click()
     expect(page).to_have_url(re.compile("step=3000"))
     page.wait_for_load_state("networkidle")
-    page.go_back()
-    expect(page.locator("#step-1000")).to_be_checked()
-    expect(page.locator(".change")).to_contain_text("Mask off")
-    page.wait_for_load_state("networkidle")
-    page.go_back()
+    page.go_back()  # moving along the steps is no entry of its own
     expect(page.locator(".change")).to_contain_text("Mask on")
+    expect(page.locator("#step-1000")).to_be_checked()
     expect(page.locator("#prompt")).to_have_value("cat")
     page.wait_for_load_state("networkidle")
     page.go_forward()
     expect(page.locator(".change")).to_contain_text("Mask off")
     expect(page.locator("#policy-unmasked")).to_be_checked()
+    expect(page.locator("#step-3000")).to_be_checked()
     page.keyboard.press("m")
     expect(page.locator(".change")).to_contain_text("Mask on")
 
 
+def test_playing_goes_through_all_steps_and_everything_follows(open_page: OpenPage) -> None:
+    page = open_page("/?recipe=reverse4&step=0&generate=1")
+    before = page.evaluate("history.length")
+    page.evaluate(
+        "() => { window.seen = []; document.addEventListener('htmx:after:swap', () => window.seen.push("
+        "[document.querySelector('.now b').textContent, document.querySelector('.conditions').textContent])); }"
+    )
+    page.keyboard.press("p")
+    expect(page.locator(".play")).to_have_text("Pause")
+    expect(page.locator("#step-1000")).to_be_checked(timeout=40_000)
+    expect(page.locator(".play")).to_have_text("Play")
+    steps = [radio.get_attribute("value") for radio in page.locator("[name=step]").all()]
+    assert [step.replace(",", "") for step, _ in page.evaluate("window.seen")] == steps[1:]
+    assert all(f"Measured at step {step} " in told for step, told in page.evaluate("window.seen"))
+    expect(page.locator(".outcome").nth(0)).to_have_text("Stopped at # after 5 tokens: right ✓.")
+    assert page.locator(".tokens").all_inner_texts() == ["dcba#", "dcba#"]
+    assert page.evaluate("history.length") == before
+    assert re.search("step=1000", page.url)
+
+
+def test_the_next_step_is_there_within_100_ms(open_page: OpenPage) -> None:
+    page = open_page("/?step=0")
+    page.evaluate(
+        "() => { window.times = []; let asked;"
+        "document.addEventListener('change', () => asked = performance.now(), true);"
+        "document.addEventListener('htmx:after:swap', () => requestAnimationFrame(() =>"
+        " window.times.push(performance.now() - asked))); }"
+    )
+    page.locator("#step-0").focus()
+    for count in range(1, 13):
+        page.keyboard.press("ArrowRight")
+        page.wait_for_function("count => window.times.length === count", arg=count)
+    times = sorted(page.evaluate("window.times"))
+    assert times[len(times) // 2] < 100, times
+
+
+def test_a_finger_drawn_along_the_steps_ends_where_it_is_lifted(open_page: OpenPage) -> None:
+    page = open_page("/?step=0")
+    first, last = (page.locator(f"label:has(#step-{step})").bounding_box() for step in (0, 1500))
+    page.mouse.move(first["x"] + 5, first["y"] + 15)
+    page.mouse.down()
+    for part in range(1, 41):
+        page.mouse.move(first["x"] + 5 + part / 40 * (last["x"] - first["x"]), first["y"] + 15)
+    page.mouse.up()
+    expect(page.locator(".now b")).to_have_text("1,500")
+    expect(page).to_have_url(re.compile("step=1500"))
+
+
+def test_a_click_on_a_curve_goes_to_the_kept_step_nearest_to_it(open_page: OpenPage) -> None:
+    page = open_page("/?step=0")
+    plot = page.locator("#chart-assistant svg[data-side]")
+    box = plot.bounding_box()
+    plot.click(position={"x": box["width"] * 1480 / 3000, "y": box["height"] / 2})
+    expect(page.locator("#step-1500")).to_be_checked()
+    expect(page.locator("#chart-exact_match .current")).to_have_attribute("x1", "50.0%")
+
+
 def test_the_step_shows_the_gap_closing(open_page: OpenPage) -> None:
     page = open_page("/")
-    page.locator("#step-3000 + span").click()
+    page.locator("label:has(#step-3000)").click()
     expect(page.locator(".conditions")).to_contain_text("Measured at step 3,000")
     on, off = (float(text.split()[0]) for text in page.locator(".numbers b").all_inner_texts()[:2])
     assert min(on, off) >= 99
@@ -213,6 +268,7 @@ def test_the_keyboard_alone_reaches_everything(open_page: OpenPage) -> None:
         "Skip to the page",
         "Maskscope",
         "Loss mask visualizer",
+        "Race",
         "Ablation",
         "prompt",
         "Show",
@@ -221,13 +277,21 @@ def test_the_keyboard_alone_reaches_everything(open_page: OpenPage) -> None:
         "policy-prompt-masked",
         "position-6",
         "gradient-parameter_norm",
-        "step-3000",
+        "the ablation",
         "Generate",
     ]
     page.keyboard.press("Enter")
     expect(page.locator(".outcome").nth(0)).to_contain_text("right")
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.textContent") in ("Stop", "Open the JSON")
+    for _ in range(3):
+        if page.evaluate("document.activeElement.textContent") == "Play":
+            break
+        page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator(".now b")).to_have_text("2,500")
+    expect(page.locator("#step-2500")).to_be_focused()
 
 
 def test_every_recipe_has_its_page(open_page: OpenPage) -> None:

@@ -1,0 +1,142 @@
+"""Races as a class has them: started by keyboard, followed by two, paused, without JavaScript, on every screen."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+OpenPage = Callable[..., Page]
+PATIENCE = 60_000
+"""Milliseconds for two processes to begin and train on a busy machine."""
+
+
+def settings(page: Page, **values: str) -> None:
+    page.locator("summary").click()
+    for name, value in values.items():
+        page.locator(f"[name={name}]").fill(value)
+
+
+def begin(page: Page, **values: str) -> str:
+    settings(page, width="8", **values)
+    page.get_by_role("button", name="Start the race").click()
+    page.wait_for_url(re.compile(r"/race/\S+"))
+    return page.url
+
+
+def stop(page: Page) -> None:
+    page.get_by_role("button", name="Stop").click()
+    expect(page.locator(".status")).to_contain_text("Stopped", timeout=PATIENCE)
+
+
+def points(page: Page) -> dict[str, int]:
+    return page.eval_on_selector_all(
+        "#chart-exact_match polyline",
+        "lines => Object.fromEntries(lines.map(l => [l.dataset.series, l.getAttribute('points').split(' ').length]))",
+    )
+
+
+def test_a_race_from_start_to_end_with_the_keyboard_alone(open_page: OpenPage) -> None:
+    page = open_page("/race")
+    for _ in range(20):
+        page.keyboard.press("Tab")
+        focused = page.evaluate("document.activeElement.name || document.activeElement.textContent.trim()")
+        if focused == "prompt":
+            page.keyboard.type("word")
+        if focused.startswith("More settings"):
+            page.keyboard.press("Enter")
+        if focused == "width":
+            page.keyboard.type("32")
+        if focused == "steps":
+            page.keyboard.type("400")
+        if focused == "Start the race":
+            break
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile(r"/race/\S+"))
+    expect(page.locator(".status")).to_contain_text("Running", timeout=PATIENCE)
+    expect(page.locator(".status")).to_contain_text("Finished", timeout=PATIENCE)
+    assert page.locator("[data-show=step]").all_inner_texts() == ["400", "400"]
+    assert points(page) == {"prompt-masked": 17, "unmasked": 17}
+    assert page.locator(".runner.prompt-masked [data-show=completion]").inner_text() == "drow#"
+    rows = page.locator(".reached tbody tr").all_inner_texts()
+    assert re.match(r"50 %\s+step 3\d\d · [\d.]+ s\s+step 3\d\d · [\d.]+ s\s+mask on", rows[0]), rows
+    with page.expect_download() as download:
+        page.get_by_role("link", name="CSV").click()
+    assert len(download.value.path().read_text().splitlines()) == 1 + 2 * 17
+
+
+def test_who_comes_later_sees_all_of_it_and_the_end_at_the_same_time(open_page: OpenPage) -> None:
+    first = open_page("/race")
+    address = begin(first, steps="3000", evaluate_every="50")
+    expect(first.locator(".status")).to_contain_text("Running", timeout=PATIENCE)
+    expect(first.locator("[data-show=step]").first).not_to_have_text("0", timeout=PATIENCE)
+    second = open_page(address)
+    first.get_by_role("button", name="Pause").click()
+    expect(second.locator(".status")).to_contain_text("Paused", timeout=PATIENCE)
+    expect(first.locator(".status")).to_contain_text("Paused")
+    first.wait_for_timeout(500)
+    assert points(first) == points(second)
+    before = [int(text.replace(",", "")) for text in second.locator("[data-show=step]").all_inner_texts()]
+    first.get_by_role("button", name="One step").click()
+    for number, step in enumerate(before):
+        # the last event told of every tenth step; a single step is told at once
+        expect(second.locator("[data-show=step]").nth(number)).not_to_have_text(f"{step:,}")
+    first.get_by_role("button", name="Resume").click()
+    expect(second.locator(".status")).to_contain_text("Running")
+    stop(second)
+    expect(first.locator(".status")).to_contain_text("Stopped")
+    first.wait_for_timeout(300)
+    assert points(first) == points(second)
+    first.reload()
+    assert points(first) == points(second)
+
+
+def test_a_race_waits_for_its_place_and_says_which(open_page: OpenPage) -> None:
+    first, second = open_page("/race"), open_page("/race")
+    begin(first, steps="9000", evaluate_every="1000")
+    begin(second, steps="20", evaluate_every="10")
+    expect(second.locator(".status")).to_contain_text("place 1 in the queue")
+    stop(first)
+    expect(second.locator(".status")).to_contain_text("Finished", timeout=PATIENCE)
+
+
+def test_everything_works_without_javascript(open_page: OpenPage) -> None:
+    page = open_page("/race", java_script_enabled=False)
+    begin(page, steps="5000", evaluate_every="1000")
+    for _ in range(200):
+        if "Running" in page.locator(".status").inner_text():
+            break
+        page.wait_for_timeout(300)
+        page.reload()
+    page.get_by_role("button", name="Pause").click()
+    assert "Paused" in page.locator(".status").inner_text()
+    page.get_by_role("button", name="Stop").click()
+    page.wait_for_timeout(500)
+    page.reload()
+    assert "Stopped" in page.locator(".status").inner_text()
+
+
+def test_a_wrong_setting_is_explained_and_everything_given_stays(open_page: OpenPage) -> None:
+    page = open_page("/race", expected_problems=1)
+    settings(page, width="32", prompt="WORD")
+    page.get_by_role("button", name="Start the race").click()
+    expect(page.locator("#notice")).to_contain_text("'W' (U+0057); allowed: a-z")
+    expect(page.locator("[name=width]")).to_have_value("32")
+    expect(page.locator("[name=prompt]")).to_have_value("WORD")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_pictures_fit_their_width_and_axe_finds_nothing(open_page: OpenPage, screenshots: Path, scheme: str) -> None:
+    page = open_page("/race", color_scheme=scheme, reduced_motion="reduce")
+    address = begin(page, steps="300", evaluate_every="10")
+    expect(page.locator(".status")).to_contain_text("Finished", timeout=PATIENCE)
+    for name, path in {"race-start": "/race", "race": address}.items():
+        for width, height in ((390, 844), (1280, 800), (1920, 1080)):
+            viewport = {"width": width, "height": height}
+            page = open_page(path, viewport=viewport, color_scheme=scheme, reduced_motion="reduce")
+            page.screenshot(path=screenshots / f"{name}-{width}-{scheme}.png", full_page=True)
+            assert page.evaluate("document.documentElement.scrollWidth") == width, f"{name} scrolls sideways"
+        results = Axe().run(page)
+        assert results.violations_count == 0, results.generate_report()
