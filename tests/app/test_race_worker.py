@@ -249,17 +249,6 @@ def test_a_process_whose_reader_is_gone_ends_in_silence(start: Any) -> None:
     assert process.stderr.read() == ""
 
 
-def test_a_loss_that_is_no_number_is_told_as_an_error(start: Any) -> None:
-    diverging = "import model.learner as l; l.Learner.step = lambda *_: float('nan')"
-    process = start(command=(sys.executable, "-c", f"{diverging}\nfrom app.race_worker import main; main()"))
-    process.stdin.write("resume\n")
-    lines = [json.loads(line) for line in iter(process.stdout.readline, "")]
-    assert process.wait(timeout=20) == 0
-    assert [line["event"] for line in lines] == ["ready", "evaluated", "error"]
-    assert (lines[-1]["code"], lines[-1]["param"]) == ("diverged", "learning_rate")
-    assert "step 1" in lines[-1]["message"]
-
-
 def test_an_order_that_is_none_ends_it_badly(start: Any) -> None:
     process = subprocess.run(WORKER, input="{}\n", capture_output=True, text=True, timeout=60, check=False)
     assert process.returncode != 0
