@@ -3,6 +3,7 @@
 In: a recipe. Out: Speeds. TRL is an optional extra (`trl`); without it that comparison is left out.
 """
 
+import gc
 import logging
 import tempfile
 import time
@@ -41,6 +42,7 @@ TRL_CONFIG = {
     "completion_only_loss": True,
     "max_length": None,
     "report_to": [],
+    "log_level": "error",
     "save_strategy": "no",
     "logging_strategy": "no",
     "disable_tqdm": True,
@@ -109,6 +111,9 @@ def compare_with_trl(recipe: Recipe, policy: str, goal: float | None) -> Speed |
         torch.set_num_threads(PLAIN_THREADS)
         slow.append(trl_seconds_per_step(recipe, policy))
         torch.set_num_threads(1)
+        gc.collect()
+        gc.freeze()  # TRL's many objects are not our loop's to walk through
+        _seconds_per_step(ours, TRL_WARM_UP)
         fast.append(_seconds_per_step(ours, STEPS_PER_ROUND))
     return Speed(
         f"{recipe.slug}, {policy}, against TRL's SFTTrainer",
