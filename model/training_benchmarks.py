@@ -178,6 +178,7 @@ def trl_seconds_per_step(recipe: Recipe, policy: str) -> float:
     transformers, trl = import_module("transformers"), import_module("trl")
     for name in ("transformers", "datasets", "accelerate", "trl"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    transformers.utils.logging.disable_progress_bar()
     ends: list[float] = []
 
     class Clock(transformers.TrainerCallback):  # type: ignore[misc, name-defined]
@@ -200,6 +201,7 @@ def trl_seconds_per_step(recipe: Recipe, policy: str) -> float:
             processing_class=transformers.AutoTokenizer.from_pretrained(Path(folder, "model")),
             callbacks=[Clock()],
         )
+        trainer.remove_callback(transformers.PrinterCallback)
         trainer.train()
     return median(later - earlier for earlier, later in pairwise(ends[TRL_WARM_UP:]))
 

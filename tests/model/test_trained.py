@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from model.ablation import ABLATION_FILE
 from model.checkpoints import SPLIT, Run, load_model, read_run
 from model.evaluation import Metrics, complete_words, evaluate
 from model.gpt import GPT
@@ -145,7 +146,9 @@ def test_the_folder_holds_only_what_run_json_names():
         for policy in ("prompt-masked", "unmasked")
         for name in ("run.json", *(checkpoint.file for checkpoint in shipped(slug, policy).checkpoints))
     }
-    assert {path.relative_to(TRAINED) for path in TRAINED.rglob("*") if path.is_file()} == expected
+    assert {path.relative_to(TRAINED) for path in TRAINED.rglob("*") if path.is_file()} == expected | {
+        Path(ABLATION_FILE)
+    }
     assert {policy for _, policy, *_ in (path.parts for path in expected)} <= MASK_POLICIES.keys()
 
 
