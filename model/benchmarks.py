@@ -41,7 +41,7 @@ class Comparison:
     def line(self) -> str:
         verdict = "met" if self.ratio >= self.goal else "MISSED"
         return (
-            f"{self.name:58} ours {self.ours_ms:8.2f} ms   reference {self.reference_ms:8.2f} ms   "
+            f"{self.name:62} ours {self.ours_ms:8.2f} ms   reference {self.reference_ms:8.2f} ms   "
             f"{self.ratio:5.1f} times (goal {self.goal:g}: {verdict})"
         )
 

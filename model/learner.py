@@ -14,11 +14,14 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.optim.adamw import adamw
 
 from model.batches import IGNORE_INDEX, Batch
 from model.gpt import GPT, Attention, Block
 
 aten = torch.ops.aten
+ADAM_EPSILON = 1e-8
+"""As in torch.optim.AdamW."""
 
 
 class Learner:
@@ -38,14 +41,31 @@ class Learner:
         self._model = model
         self._norm = _Norm(model.norm, "norm", self.gradients)
         self._blocks = [_Block(b, f"blocks.{i}", self.gradients) for i, b in enumerate(model.all_blocks())]
-        weights_P.grad = self._gradient_P
-        self._optimizer = torch.optim.AdamW([weights_P], betas=betas, weight_decay=weight_decay, fused=True)
+        self._weights_P = weights_P
+        self._mean_P, self._square_P = torch.zeros_like(weights_P), torch.zeros_like(weights_P)
+        self._steps = torch.tensor(0.0)
+        self._betas, self._weight_decay = betas, weight_decay
 
+    @torch.no_grad()
     def step(self, batch: Batch, learning_rate: float) -> float:
         """Take one step; returns the mean loss in nats over the supervised positions before it."""
         loss = self.backward(batch)
-        self._optimizer.param_groups[0]["lr"] = learning_rate
-        self._optimizer.step()
+        adamw(  # the function under torch.optim.AdamW, whose bookkeeping takes longer than the arithmetic here
+            [self._weights_P],
+            [self._gradient_P],
+            [self._mean_P],
+            [self._square_P],
+            [],
+            [self._steps],
+            fused=True,
+            amsgrad=False,
+            beta1=self._betas[0],
+            beta2=self._betas[1],
+            lr=learning_rate,
+            weight_decay=self._weight_decay,
+            eps=ADAM_EPSILON,
+            maximize=False,
+        )
         return loss
 
     @torch.no_grad()
@@ -83,7 +103,7 @@ class _Layout:
     def __init__(self, batch: Batch):
         self.rows, self.columns = batch.inputs_BT.shape
         inputs, targets = batch.inputs_BT.flatten(), batch.targets_BT.flatten()
-        places = torch.arange(self.columns).repeat(self.rows)
+        places = torch.arange(self.columns).expand(self.rows, -1).reshape(-1)
         supervised_M = (targets != IGNORE_INDEX).nonzero()[:, 0]
         self.targets_M1 = targets[supervised_M, None]
         self.cell_N: Tensor | None = None
