@@ -34,7 +34,7 @@ from model.training import initial_model, training_batches
 ROUNDS, STEPS_PER_ROUND = 7, 60
 TRL_ROUNDS, TRL_STEPS, TRL_WARM_UP = 3, 40, 10
 PLAIN_THREADS = 2
-TRL_CONFIG = {
+TRL_CONFIG: dict[str, Any] = {
     "use_cpu": True,
     "completion_only_loss": True,
     "max_length": None,
@@ -44,7 +44,7 @@ TRL_CONFIG = {
     "disable_tqdm": True,
 }
 """SFTTrainer as it comes, told where the labels are."""
-TRL_LEAN = {
+TRL_LEAN: dict[str, Any] = {
     "lr_scheduler_type": "constant",
     "bf16": False,
     "gradient_checkpointing": False,
