@@ -20,7 +20,7 @@ from app.catalog import load_catalog
 from app.settings import Settings
 from model.benchmarks import Comparison, compare_decoding, compare_gradients
 from model.gpt import GPT
-from model.masks import MASK_POLICIES
+from model.masks import COMPARED_POLICIES
 from model.recipes import DEFAULT_RECIPE, RECIPES, Recipe
 from model.training_benchmarks import GemmShare, Speed, compare_with_plain_loop, compare_with_trl, share_of_gemm
 
@@ -92,7 +92,7 @@ class Skipped:
 
 def training() -> Iterator[Speed | GemmShare | RaceTime | Skipped]:
     for slug, goal in ((RACE_RECIPE, PLAIN_GOAL), (DEFAULT_RECIPE, None)):
-        for policy in MASK_POLICIES:
+        for policy in COMPARED_POLICIES:
             yield compare_with_plain_loop(RECIPES[slug], policy, goal)
         yield share_of_gemm(RECIPES[slug], "prompt-masked")
     for lean in (False, True):

@@ -7,7 +7,7 @@ from pathlib import Path
 from model.checkpoints import RUN_FILE, Run, load_model, read_run
 from model.errors import BrokenRun, OutOfRange, UnknownName
 from model.gpt import GPT
-from model.masks import MASK_POLICIES, MaskPolicy
+from model.masks import COMPARED_POLICIES, MASK_POLICIES, MaskPolicy
 from model.recipes import RECIPES, Recipe
 
 GAP_EXACT_MATCH = 0.9
@@ -89,12 +89,12 @@ def load_catalog(folder: Path) -> Catalog:
     """
     runs = {}
     for recipe in RECIPES.values():
-        for policy in MASK_POLICIES:
+        for policy in COMPARED_POLICIES:
             run_folder = folder / recipe.slug / policy
             if not (run_folder / RUN_FILE).exists():
                 raise BrokenRun(f"{run_folder / RUN_FILE}: missing; `make train` makes it")
             runs[recipe.slug, policy] = _load(run_folder, recipe, policy)
-        seeds = {policy: runs[recipe.slug, policy].run.seed for policy in MASK_POLICIES}
+        seeds = {policy: runs[recipe.slug, policy].run.seed for policy in COMPARED_POLICIES}
         if len(set(seeds.values())) > 1:
             raise BrokenRun(
                 f"{folder / recipe.slug}: its runs are of different seeds, {seeds}; they cannot be compared"

@@ -28,7 +28,7 @@ from model.analysis import analyze as analyze_prompt
 from model.errors import MaskscopeError, UnknownName
 from model.export import export_run
 from model.generation import generate as generate_completions
-from model.masks import MASK_POLICIES
+from model.masks import COMPARED_POLICIES, MASK_POLICIES
 from model.recipes import DEFAULT_RECIPE, RECIPES, Recipe
 
 app = typer.Typer(
@@ -103,7 +103,9 @@ def serve(
 @errors_in_one_line
 def train(
     recipes: Annotated[list[str] | None, typer.Argument(help=f"Of: {', '.join(RECIPES)}; default: all.")] = None,
-    policy: Annotated[list[str] | None, typer.Option(help=f"Of: {', '.join(MASK_POLICIES)}; default: all.")] = None,
+    policy: Annotated[
+        list[str] | None, typer.Option(help=f"A loss mask; default: {' and '.join(COMPARED_POLICIES)}.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Draws the first weights and all words.")] = 0,
     jobs: Annotated[int, typer.Option(min=1, max=64, help="Runs at once, each a process with one thread.")] = 2,
     into: Annotated[Path | None, typer.Option(help="With one run: its folder, instead of model/trained/...")] = None,
@@ -117,7 +119,7 @@ def train(
     chosen = [
         Job(_recipe(recipe), mask, seed, into or trained / recipe / mask.slug)
         for recipe in recipes or RECIPES
-        for mask in ([find_policy(slug) for slug in policy] if policy else MASK_POLICIES.values())
+        for mask in map(find_policy, policy or COMPARED_POLICIES)
     ]
     if (into or as_json) and len(chosen) != 1:
         raise typer.BadParameter("--into and --json take exactly one recipe and one policy")

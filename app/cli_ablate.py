@@ -14,7 +14,7 @@ from app.settings import Settings
 from model.ablation import ABLATION_FILE
 from model.ablation_plan import cross, plan_of, shipped_plan
 from model.errors import UnknownName
-from model.masks import MASK_POLICIES
+from model.masks import COMPARED_POLICIES
 from model.recipes import LIMITS, RECIPES
 
 CORES = len(os.sched_getaffinity(0))
@@ -29,7 +29,9 @@ def ablate(
     recipes: Annotated[list[str] | None, typer.Argument(help=f"Of: {', '.join(RECIPES)}.")] = None,
     shipped: Annotated[bool, typer.Option("--shipped", help="Train what the page /ablation shows.")] = False,
     seeds: Annotated[int, typer.Option(min=1, max=1000, help="Runs of each setting and policy: seeds 0, 1, ...")] = 10,
-    policy: Annotated[list[str] | None, typer.Option(help=f"Of: {', '.join(MASK_POLICIES)}; default: all.")] = None,
+    policy: Annotated[
+        list[str] | None, typer.Option(help=f"A loss mask; default: {' and '.join(COMPARED_POLICIES)}.")
+    ] = None,
     width: Annotated[list[int] | None, _each("width", "Width of the model")] = None,
     layers: Annotated[list[int] | None, _each("layers", "Layers of the model")] = None,
     learning_rate: Annotated[list[float] | None, _each("learning_rate", "Learning rate")] = None,
@@ -71,7 +73,7 @@ def ablate(
         plan = shipped_plan()
     else:
         named = [(_known(recipe), variation) for recipe in recipes or () for variation in cross(values)]
-        plan = plan_of(named, [find_policy(slug).slug for slug in policy or MASK_POLICIES], seeds)
+        plan = plan_of(named, [find_policy(slug).slug for slug in policy or COMPARED_POLICIES], seeds)
     if not run_ablation(plan, into or Settings().trained_folder / ABLATION_FILE, jobs, Console()):
         raise typer.Exit(1)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from model.ablation import Plan, setting_of
 from model.errors import OutOfRange
-from model.masks import MASK_POLICIES
+from model.masks import COMPARED_POLICIES
 from model.recipes import Variation
 
 
@@ -76,4 +76,4 @@ def shipped_plan() -> Plan:
     ]
     varied = [("reverse4", variation) for variation in (*grid, *sweep)]
     varied += [("reverse", Variation(learning_rate=rate, evaluation_words=SHIPPED_WORDS)) for rate in (1e-3, 5e-4)]
-    return plan_of(varied, tuple(MASK_POLICIES), SHIPPED_SEEDS)
+    return plan_of(varied, COMPARED_POLICIES, SHIPPED_SEEDS)

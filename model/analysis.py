@@ -82,7 +82,7 @@ def analyze(
         raise OutOfRange(f"top_k is {top_k}; allowed: 1 to {recipe.tokenizer.vocab_size}", param="top_k")
     rendered = render(recipe.task.conversation(prompt, response), recipe.tokenizer)
     _check_fits(recipe, rendered)
-    batch = make_batch([rendered], policy, recipe.tokenizer.pad_id)
+    batch = make_batch([rendered], policy, recipe.tokenizer)
     attribution = attribute(model, batch)
     positions = _positions(recipe, rendered, batch, attribution, top_k)
     losses = [position.loss for position in positions if position.supervised]

@@ -1,7 +1,7 @@
-"""Pad -> mask -> shift -> Batch. The only file that shifts. In: rendered conversations. Out: inputs and targets.
+"""Pack -> pad -> mask -> shift -> Batch. The only file that shifts. In: rendered conversations. Out: inputs, targets.
 
-Rows are padded on the right, where causal attention hides the pads from every real token. The padding mask and the
-loss mask compose by AND: a pad is never a target, whatever the policy.
+Rows are padded on the right, where causal attention hides the pads from every real token, unless the policy says
+otherwise. The padding mask and the loss mask compose by AND: a pad is never a target unless the policy is that bug.
 """
 
 from collections.abc import Sequence
@@ -11,8 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from model.chat import Rendered
+from model.chat import Rendered, Segment
 from model.masks import MaskPolicy, supervised_tokens
+from model.tokenizer import Tokenizer
 
 IGNORE_INDEX = -100
 """The target of an ignored position; also the default `ignore_index` of torch's cross_entropy."""
@@ -20,30 +21,127 @@ IGNORE_INDEX = -100
 
 @dataclass(frozen=True)
 class Batch:
-    """What a training step reads. T here counts positions: one less than the longest sequence has tokens."""
+    """What a training step reads. T here counts positions: one less than the longest row has tokens."""
 
     inputs_BT: Tensor
-    """int64 token ids; pads on the right."""
+    """int64 token ids; pads on one side."""
     targets_BT: Tensor
-    """int64: `targets[b, t]` is the token after `inputs[b, t]`, or IGNORE_INDEX."""
+    """int64: the token that position t is scored on (`s[t+1]`), or IGNORE_INDEX."""
     real_BT: Tensor
-    """bool: whether the token after `inputs[b, t]` is a real one, no pad."""
+    """bool: False where neither the position has a loss nor any position with one sees it."""
+    positions_BT: Tensor | None = None
+    """int64: the place each input is told it has; None: 0, 1, ... in every row."""
+    documents_BT: Tensor | None = None
+    """int64: a position sees those before it with the same number; 0 for pads. None: all before it."""
 
     @property
     def supervised_BT(self) -> Tensor:
         return self.targets_BT != IGNORE_INDEX
 
+    def visible_BTS(self) -> Tensor | None:
+        """bool: which positions s each position t sees; None if all up to t."""
+        if self.documents_BT is None:
+            return None
+        return (self.documents_BT[:, :, None] == self.documents_BT[:, None, :]).tril()
 
-def make_batch(conversations: Sequence[Rendered], policy: MaskPolicy, pad_id: int | None) -> Batch:
-    """The batch of B conversations under a policy, right-padded to the longest. `pad_id` may be None if none pads."""
-    lengths = [len(c.token_ids) for c in conversations]
+
+def make_batch(
+    conversations: Sequence[Rendered], policy: MaskPolicy, tokenizer: Tokenizer, *, row_tokens: int | None = None
+) -> Batch:
+    """The batch of B rows under a policy, padded to the longest; a row is one conversation unless the policy packs.
+
+    A packed row has at most `row_tokens` tokens. The tokenizer may be one without a pad token if nothing pads.
+    """
+    if policy.max_tokens is not None:
+        conversations = [truncate(c, policy.max_tokens) for c in conversations]
+    rows = [[c] for c in conversations]
+    if policy.packing != "none":
+        assert row_tokens is not None, "a policy that packs needs row_tokens"
+        rows = pack(conversations, row_tokens)
+        conversations = [c for row in rows for c in row]
+    lengths = [sum(len(c.token_ids) for c in row) for row in rows]
     T = max(lengths)
+    pad_id = tokenizer.end_of_turn_id if policy.pad_is_end_of_turn else tokenizer.pad_id
     assert pad_id is not None or min(lengths) == T, f"lengths are {min(lengths)} to {T} but there is no pad id"
-    real_BT = torch.arange(T) < torch.tensor(lengths)[:, None]
+    real_BT = _real(lengths, T, policy)
     tokens_BT = _fill(real_BT, pad_id or 0, [token for c in conversations for token in c.token_ids])
     supervised = [counted for c in conversations for counted in supervised_tokens(c, policy)]
-    targets_BT = tokens_BT.where(_fill(real_BT, False, supervised), IGNORE_INDEX)
-    return Batch(tokens_BT[:, :-1].contiguous(), targets_BT[:, 1:].contiguous(), real_BT[:, 1:].contiguous())
+    counted_BT = _fill(real_BT, policy.supervises_pads, supervised)
+    if policy.pad_is_end_of_turn:
+        counted_BT &= tokens_BT != pad_id
+    if policy.padding != "right" or policy.packing != "none":
+        counted_BT &= ~_first_tokens(rows, real_BT)
+    labels_BT = tokens_BT.where(counted_BT, IGNORE_INDEX)
+    positions_BT, documents_BT = _places(rows, real_BT, policy)
+    return Batch(
+        tokens_BT[:, :-1].contiguous(),
+        _shift(labels_BT, policy.shift),
+        _needed(real_BT, policy),
+        None if positions_BT is None else positions_BT[:, :-1].contiguous(),
+        None if documents_BT is None else documents_BT[:, :-1].contiguous(),
+    )
+
+
+def pack(conversations: Sequence[Rendered], row_tokens: int) -> list[list[Rendered]]:
+    """Rows of at most `row_tokens` tokens, each conversation in the first that has room."""
+    rows: list[list[Rendered]] = []
+    room: list[int] = []
+    for conversation in conversations:
+        length = len(conversation.token_ids)
+        assert length <= row_tokens, (length, row_tokens)
+        place = next((i for i, left in enumerate(room) if left >= length), None)
+        if place is None:
+            rows.append([])
+            room.append(row_tokens)
+            place = len(rows) - 1
+        rows[place].append(conversation)
+        room[place] -= length
+    return rows
+
+
+def truncate(rendered: Rendered, max_tokens: int) -> Rendered:
+    """The first `max_tokens` tokens of a conversation and the segments they lie in."""
+    kept = [Segment(s.kind, s.start, min(s.stop, max_tokens)) for s in rendered.segments if s.start < max_tokens]
+    return Rendered(rendered.token_ids[:max_tokens], tuple(kept))
+
+
+def _first_tokens(rows: Sequence[Sequence[Rendered]], real_BT: Tensor) -> Tensor:
+    """Nothing predicts a conversation's first token: what stands before it is a pad or another conversation."""
+    return _fill(real_BT, False, [place == 0 for row in rows for c in row for place in range(len(c.token_ids))])
+
+
+def _real(lengths: Sequence[int], T: int, policy: MaskPolicy) -> Tensor:
+    lengths_B1 = torch.tensor(lengths)[:, None]
+    return torch.arange(T) < lengths_B1 if policy.padding == "right" else torch.arange(T) >= T - lengths_B1
+
+
+def _needed(real_BT: Tensor, policy: MaskPolicy) -> Tensor:
+    """Of the positions. The last real token of a row is no input that anything follows."""
+    if policy.supervises_pads or policy.padding == "left-bare" or policy.shift == 0:
+        return torch.ones_like(real_BT[:, :-1])
+    return (real_BT[:, :-1] & real_BT[:, 1:]).contiguous()
+
+
+def _shift(labels_BT: Tensor, by: int) -> Tensor:
+    """(B, T) labels -> (B, T-1) targets: what position t is scored on is token t + by."""
+    T = labels_BT.shape[1]
+    targets = torch.full((len(labels_BT), T - 1), IGNORE_INDEX)
+    kept = labels_BT[:, by : by + T - 1]
+    targets[:, : kept.shape[1]] = kept
+    return targets
+
+
+def _places(
+    rows: Sequence[Sequence[Rendered]], real_BT: Tensor, policy: MaskPolicy
+) -> tuple[Tensor | None, Tensor | None]:
+    """The positions and documents of the (B, T) tokens, where they are not what a model takes them for by itself."""
+    if policy.packing != "separated" and policy.padding not in ("left", "left-without-positions"):
+        return None, None
+    documents = [number for row in rows for number, c in enumerate(row, 1) for _ in c.token_ids]
+    documents_BT = _fill(real_BT, 0, documents)
+    if policy.padding == "left-without-positions":
+        return None, documents_BT
+    return _fill(real_BT, 0, [place for row in rows for c in row for place in range(len(c.token_ids))]), documents_BT
 
 
 def _fill(real_BT: Tensor, pad: int, values: Sequence[int]) -> Tensor:

@@ -55,6 +55,10 @@ class Rendered:
         """P: the number of tokens before the first assistant token."""
         return next((s.start for s in self.segments if s.kind == "assistant"), len(self.token_ids))
 
+    def answers(self) -> tuple[Segment, ...]:
+        """The assistant's segments, in order."""
+        return tuple(s for s in self.segments if s.kind == "assistant")
+
     def segment_kinds(self) -> tuple[SegmentKind, ...]:
         """The kind of segment each of the T tokens lies in."""
         return tuple(s.kind for s in self.segments for _ in range(s.start, s.stop))

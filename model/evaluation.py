@@ -111,7 +111,7 @@ class _Marks:
 @torch.inference_mode()
 def _mark(model: GPT, task: Task, tokenizer: Tokenizer, words: Sequence[str]) -> _Marks:
     conversations = [render(task.conversation(word), tokenizer) for word in words]
-    batch = make_batch(conversations, MASK_POLICIES["unmasked"], tokenizer.pad_id)
+    batch = make_batch(conversations, MASK_POLICIES["unmasked"], tokenizer)
     logits_BTV = model(batch.inputs_BT)
     losses_BT = F.cross_entropy(logits_BTV.mT, batch.targets_BT, ignore_index=IGNORE_INDEX, reduction="none")
     kinds = get_args(SegmentKind)

@@ -103,9 +103,14 @@ class _Layout:
     def __init__(self, batch: Batch):
         self.rows, self.columns = batch.inputs_BT.shape
         inputs, targets = batch.inputs_BT.flatten(), batch.targets_BT.flatten()
-        places = torch.arange(self.columns).expand(self.rows, -1).reshape(-1)
+        rows_BT = torch.arange(self.columns).expand(self.rows, -1) if batch.positions_BT is None else batch.positions_BT
+        places = rows_BT.reshape(-1)
         supervised_M = (targets != IGNORE_INDEX).nonzero()[:, 0]
         self.targets_M1 = targets[supervised_M, None]
+        visible_BTS = batch.visible_BTS()
+        future_ST = torch.full((self.columns, self.columns), -torch.inf).tril(-1)
+        self.hidden_BST = future_ST if visible_BTS is None else torch.zeros(()).where(visible_BTS.mT, -torch.inf)
+        """-inf where position t must not look at position s, 0 elsewhere; one (S, T) for all rows if they are alike."""
         self.cell_N: Tensor | None = None
         """The cell of the (B, T) grid each real position lies in; None if all are real."""
         self.cell_M = supervised_M
@@ -200,8 +205,10 @@ class _Attention:
         grid_3BHTK = qkv.view(B, T, 3, self._heads, -1).permute(2, 0, 3, 1, 4).contiguous()
         self._q_GTK, self._k_GTK, self._v_GTK = grid_3BHTK.view(3, B * self._heads, T, -1)
         self._scale = self._k_GTK.shape[2] ** -0.5
-        future_ST = torch.full((T, T), -torch.inf, dtype=x_ND.dtype).tril(-1)
-        scores_GST = torch.baddbmm(future_ST, self._k_GTK, self._q_GTK.mT, alpha=self._scale)
+        hidden_GST = layout.hidden_BST.to(x_ND.dtype)
+        if hidden_GST.ndim == 3:
+            hidden_GST = hidden_GST.repeat_interleave(self._heads, 0)
+        scores_GST = torch.baddbmm(hidden_GST, self._k_GTK, self._q_GTK.mT, alpha=self._scale)
         self._weights_SGT = scores_GST.transpose(0, 1).contiguous().softmax(0)
         mixed_GTK = torch.bmm(self._weights_SGT.permute(1, 2, 0), self._v_GTK)
         mixed = mixed_GTK.view(B, self._heads, T, -1).transpose(1, 2).reshape(B * T, D)

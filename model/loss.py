@@ -3,7 +3,8 @@
 from torch import Tensor
 from torch.nn import functional as F
 
-from model.batches import IGNORE_INDEX
+from model.batches import IGNORE_INDEX, Batch
+from model.gpt import GPT
 
 
 def summed_cross_entropy(logits_BTV: Tensor, targets_BT: Tensor) -> tuple[Tensor, Tensor]:
@@ -13,3 +14,14 @@ def summed_cross_entropy(logits_BTV: Tensor, targets_BT: Tensor) -> tuple[Tensor
     """
     total = F.cross_entropy(logits_BTV.flatten(0, 1), targets_BT.flatten(), ignore_index=IGNORE_INDEX, reduction="sum")
     return total, (targets_BT != IGNORE_INDEX).sum()
+
+
+def batch_logits(model: GPT, batch: Batch) -> Tensor:
+    """Logits (B, T, V), each position told its place and seeing what the batch says."""
+    visible_BTS = batch.visible_BTS()
+    logits_BTV: Tensor = model(
+        batch.inputs_BT,
+        positions_BT=batch.positions_BT,
+        visible_B1TS=None if visible_BTS is None else visible_BTS[:, None],
+    )
+    return logits_BTV

@@ -121,4 +121,4 @@ def training_batches(recipe: Recipe, policy: MaskPolicy, seed: int) -> Iterator[
     while True:
         chunk = islice(words, recipe.training.batch_size)
         conversations = [render(recipe.task.conversation(word), recipe.tokenizer) for word in chunk]
-        yield make_batch(conversations, policy, recipe.tokenizer.pad_id)
+        yield make_batch(conversations, policy, recipe.tokenizer, row_tokens=recipe.model.context_length + 1)

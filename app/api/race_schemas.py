@@ -6,7 +6,7 @@ from pydantic import ConfigDict, Field, field_validator
 
 from app.api.schemas import Answer, ErrorDetail, MeanLoss, Rate, Request, Slug, Text
 from model.chat import SegmentKind
-from model.masks import MASK_POLICIES
+from model.masks import COMPARED_POLICIES
 from model.recipes import LIMITS, RECIPES, Variation
 
 
@@ -38,8 +38,8 @@ class RaceRequest(Request):
     @field_validator("policies")
     @classmethod
     def _are_different_policies(cls, policies: tuple[str, ...]) -> tuple[str, ...]:
-        if len(set(policies)) < len(policies) or not set(policies) <= MASK_POLICIES.keys():
-            raise ValueError(f"allowed: one or more of {', '.join(MASK_POLICIES)}, each once")
+        if len(set(policies)) < len(policies) or not set(policies) <= set(COMPARED_POLICIES):
+            raise ValueError(f"allowed: one or more of {', '.join(COMPARED_POLICIES)}, each once")
         return policies
 
     def variation(self) -> Variation:

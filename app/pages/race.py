@@ -17,7 +17,7 @@ from app.sessions import Race, Races
 from app.standings import THRESHOLDS, Standing, results_of
 from app.templating import is_partial, render
 from model.errors import InvalidText, OutOfRange, UnknownName
-from model.masks import MASK_POLICIES
+from model.masks import COMPARED_POLICIES
 from model.recipes import LIMITS, RECIPES, WIDTH_STEP, Recipe, Variation
 from model.tokenizer import END_OF_TURN
 
@@ -108,7 +108,7 @@ class RaceContext:
 @router.api_route("/race", methods=["GET", "HEAD"])
 async def page(request: Request, races: RacesDep, recipe: Annotated[str, Query()] = RACE_RECIPE) -> Response:
     """The form to start a race, and the races there are."""
-    return render(request, "race/page.html", RaceContext(start=_start({"recipe": recipe}, tuple(MASK_POLICIES), races)))
+    return render(request, "race/page.html", RaceContext(start=_start({"recipe": recipe}, COMPARED_POLICIES, races)))
 
 
 @router.post("/race")
@@ -155,7 +155,7 @@ async def chart_file(id: str, chart: str, races: RacesDep) -> Response:
 
 def _order(form: dict[str, str], policies: tuple[str, ...], max_cost: float) -> RaceOrder:
     """Raises OutOfRange or InvalidText for what the form's own bounds should have kept out."""
-    if not policies or not set(policies) <= MASK_POLICIES.keys():
+    if not policies or not set(policies) <= set(COMPARED_POLICIES):
         raise OutOfRange("choose at least one model", param="policies")
     numbers = {name: form[name] for name in NUMBERS if form.get(name)}
     try:
@@ -167,7 +167,7 @@ def _order(form: dict[str, str], policies: tuple[str, ...], max_cost: float) -> 
         raise OutOfRange("seed: a whole number, please", param="seed") from error
     if not 0 <= seed <= SEED_HIGH:
         raise OutOfRange(f"seed is {seed}; allowed: 0 to {SEED_HIGH}", param="seed")
-    chosen = tuple(slug for slug in MASK_POLICIES if slug in policies)
+    chosen = tuple(slug for slug in COMPARED_POLICIES if slug in policies)
     return order_race(form.get("recipe", RACE_RECIPE), chosen, seed, form.get("prompt") or None, variation, max_cost)
 
 

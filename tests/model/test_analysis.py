@@ -11,11 +11,11 @@ from model.batches import make_batch
 from model.chat import render
 from model.errors import InvalidText, OutOfRange
 from model.gpt import GPT
-from model.masks import MASK_POLICIES
+from model.masks import COMPARED_POLICIES, MASK_POLICIES
 from model.recipes import RECIPES
 
 REVERSE, REVERSE4 = RECIPES["reverse"], RECIPES["reverse4"]
-policies = pytest.mark.parametrize("slug", MASK_POLICIES)
+policies = pytest.mark.parametrize("slug", COMPARED_POLICIES)
 
 
 @pytest.fixture
@@ -81,7 +81,9 @@ def test_a_position_knows_the_segments_of_its_input_and_of_its_target(model: GPT
 @policies
 @pytest.mark.parametrize("word", ["hello", "a", "abcdefghij"])
 def test_the_loss_is_torchs_mean_over_the_batch(model: GPT, slug: str, word: str):
-    batch = make_batch([render(REVERSE.task.conversation(word), REVERSE.tokenizer)], MASK_POLICIES[slug], None)
+    batch = make_batch(
+        [render(REVERSE.task.conversation(word), REVERSE.tokenizer)], MASK_POLICIES[slug], REVERSE.tokenizer
+    )
     logits_TV = model(batch.inputs_BT)[0]
     analysis = of(model, slug, word)
     assert analysis.loss == pytest.approx(F.cross_entropy(logits_TV, batch.targets_BT[0]).item(), rel=1e-4, abs=1e-6)
@@ -110,7 +112,9 @@ def test_predictions_are_the_most_likely_tokens_most_likely_first(model: GPT, to
 
 @policies
 def test_gradients_and_similarity_are_those_of_attribution(model: GPT, slug: str):
-    batch = make_batch([render(REVERSE.task.conversation("hello"), REVERSE.tokenizer)], MASK_POLICIES[slug], None)
+    batch = make_batch(
+        [render(REVERSE.task.conversation("hello"), REVERSE.tokenizer)], MASK_POLICIES[slug], REVERSE.tokenizer
+    )
     analysis, attribution = of(model, slug), attribute(model, batch)
     for t, p in enumerate(analysis.positions):
         assert p.gradient.logit_norm == attribution.logit_norm_T[t].item()

@@ -13,13 +13,13 @@ from model.attribution import Attribution, attribute
 from model.batches import Batch, make_batch
 from model.chat import render
 from model.gpt import GPT, GPTConfig
-from model.masks import MASK_POLICIES
+from model.masks import COMPARED_POLICIES, MASK_POLICIES
 from model.recipes import RECIPES
 
 REVERSE = RECIPES["reverse"]
 SHIPPED_STEPS = (0, 200, 1000, 3000)
 
-policies = pytest.mark.parametrize("slug", MASK_POLICIES)
+policies = pytest.mark.parametrize("slug", COMPARED_POLICIES)
 words = pytest.mark.parametrize("word", ["hello", "a", "zzzz", "abcdefghij"])
 
 
@@ -33,7 +33,9 @@ def model(request: pytest.FixtureRequest, random_model: Callable[..., GPT], trai
 
 
 def batch_of(word: str, slug: str) -> Batch:
-    return make_batch([render(REVERSE.task.conversation(word), REVERSE.tokenizer)], MASK_POLICIES[slug], None)
+    return make_batch(
+        [render(REVERSE.task.conversation(word), REVERSE.tokenizer)], MASK_POLICIES[slug], REVERSE.tokenizer
+    )
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,13 @@ from model.batches import Batch, make_batch
 from model.chat import Message, render
 from model.gpt import GPT, GPTConfig
 from model.loss import summed_cross_entropy
-from model.masks import MASK_POLICIES
+from model.masks import COMPARED_POLICIES, MASK_POLICIES
 from model.recipes import RECIPES
 
 REVERSE = RECIPES["reverse"]
 EXACT = {"rtol": 1e-9, "atol": 1e-11}
 
-policies = pytest.mark.parametrize("slug", MASK_POLICIES)
+policies = pytest.mark.parametrize("slug", COMPARED_POLICIES)
 words = pytest.mark.parametrize("word", ["hello", "a", "zzzz", "abcdefghij"])
 
 
@@ -39,7 +39,9 @@ def model(request: pytest.FixtureRequest, random_model: Callable[..., GPT], trai
 
 
 def batch_of(word: str, slug: str) -> Batch:
-    return make_batch([render(REVERSE.task.conversation(word), REVERSE.tokenizer)], MASK_POLICIES[slug], None)
+    return make_batch(
+        [render(REVERSE.task.conversation(word), REVERSE.tokenizer)], MASK_POLICIES[slug], REVERSE.tokenizer
+    )
 
 
 def loss_at_each_position(model: GPT, batch: Batch) -> list[Tensor]:
@@ -95,7 +97,7 @@ def test_logits_and_supervised_positions_are_the_models_and_the_batchs(model: GP
 
 def supervised_on_two_turns() -> Batch:
     turns = (Message("user", "ab"), Message("assistant", "ba"), Message("user", "xyz"), Message("assistant", "zyx"))
-    return make_batch([render(turns, REVERSE.tokenizer)], MASK_POLICIES["prompt-masked"], None)
+    return make_batch([render(turns, REVERSE.tokenizer)], MASK_POLICIES["prompt-masked"], REVERSE.tokenizer)
 
 
 def test_supervised_positions_need_not_be_one_run(model: GPT):

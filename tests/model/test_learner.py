@@ -10,7 +10,7 @@ from model.batches import IGNORE_INDEX, Batch, make_batch
 from model.chat import Message, render
 from model.gpt import GPT, GPTConfig
 from model.learner import Learner
-from model.loss import summed_cross_entropy
+from model.loss import batch_logits, summed_cross_entropy
 from model.masks import MASK_POLICIES
 from model.recipes import RECIPES
 from model.training import training_batches
@@ -40,8 +40,8 @@ def learner(model: GPT) -> Learner:
 
 
 def mean_loss(model: GPT, batch: Batch) -> torch.Tensor:
-    total, count = summed_cross_entropy(model(batch.inputs_BT), batch.targets_BT)
-    return total / count
+    total, count = summed_cross_entropy(batch_logits(model, batch), batch.targets_BT)
+    return total / count.clamp(min=1)
 
 
 @policies
@@ -49,7 +49,7 @@ def mean_loss(model: GPT, batch: Batch) -> torch.Tensor:
 @pytest.mark.parametrize("layers", [1, 2, 3])
 def test_loss_and_gradients_are_those_of_autograd(policy, words: list[str], layers: int):
     conversations = [render(REVERSE.task.conversation(word), REVERSE.tokenizer) for word in words]
-    batch = make_batch(conversations, policy, REVERSE.tokenizer.pad_id)
+    batch = make_batch(conversations, policy, REVERSE.tokenizer, row_tokens=30)
     model = gpt(layers)
     expected = mean_loss(model, batch)
     by_autograd = dict(
@@ -65,7 +65,9 @@ def test_loss_and_gradients_are_those_of_autograd(policy, words: list[str], laye
 def test_a_second_batch_leaves_nothing_of_the_first():
     model = gpt(2)
     first, second = (
-        make_batch([render(REVERSE.task.conversation(w), REVERSE.tokenizer)], MASK_POLICIES["unmasked"], None)
+        make_batch(
+            [render(REVERSE.task.conversation(w), REVERSE.tokenizer)], MASK_POLICIES["unmasked"], REVERSE.tokenizer
+        )
         for w in ("abcdefgh", "zy")
     )
     ours, fresh = learner(model), learner(deepcopy(model))
@@ -78,7 +80,7 @@ def test_a_second_batch_leaves_nothing_of_the_first():
 
 def test_conversations_of_several_turns_have_their_losses_wherever_they_are():
     messages = [Message("user", "ab"), Message("assistant", "ba"), Message("user", "c"), Message("assistant", "c")]
-    batch = make_batch([render(messages, REVERSE.tokenizer)], MASK_POLICIES["prompt-masked"], None)
+    batch = make_batch([render(messages, REVERSE.tokenizer)], MASK_POLICIES["prompt-masked"], REVERSE.tokenizer)
     model = gpt(2)
     expected = torch.autograd.grad(mean_loss(model, batch), model.token_embedding.weight)[0]
     ours = learner(model)
@@ -87,7 +89,9 @@ def test_conversations_of_several_turns_have_their_losses_wherever_they_are():
 
 
 def test_a_batch_without_a_loss_has_loss_0_and_no_gradient():
-    batch = make_batch([render(REVERSE.task.conversation("abc"), REVERSE.tokenizer)], MASK_POLICIES["unmasked"], None)
+    batch = make_batch(
+        [render(REVERSE.task.conversation("abc"), REVERSE.tokenizer)], MASK_POLICIES["unmasked"], REVERSE.tokenizer
+    )
     model = gpt(1)
     ours = learner(model)
     ours.backward(batch)

@@ -4,11 +4,11 @@ from itertools import islice
 
 import pytest
 
-from model.masks import MASK_POLICIES
+from model.masks import COMPARED_POLICIES
 from model.recipes import RECIPES, Variation, vary
 from model.training_benchmarks import Speed, our_loop, plain_loop, share_of_gemm
 
-policies = pytest.mark.parametrize("policy", MASK_POLICIES)
+policies = pytest.mark.parametrize("policy", COMPARED_POLICIES)
 
 
 @policies
