@@ -36,8 +36,8 @@ format: .venv/test ## Bring the code into its format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-train: .venv/run ## Train both policies of both recipes into model/trained/
-	$(BIN)/maskscope train
+train: .venv/run ## Train all shipped models anew into model/trained/, and measure them
+	$(BIN)/maskscope gallery --train
 
 bench: .venv/test ## The benchmarks of the README
 	$(BIN)/maskscope bench

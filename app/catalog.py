@@ -6,9 +6,10 @@ from pathlib import Path
 
 from model.checkpoints import RUN_FILE, Run, load_model, read_run
 from model.errors import BrokenRun, OutOfRange, UnknownName
+from model.gallery import SHIPPED_RUNS, Measured, read_gallery, trained_as
 from model.gpt import GPT
 from model.masks import COMPARED_POLICIES, MASK_POLICIES, MaskPolicy
-from model.recipes import RECIPES, Recipe
+from model.recipes import ALL_RECIPES, RECIPES, Recipe
 
 GAP_EXACT_MATCH = 0.9
 """The gap is shown where the prompt-masked model first reaches this."""
@@ -34,14 +35,22 @@ class Catalog:
 
     runs: Mapping[tuple[str, str], LoadedRun]
 
-    def recipes(self) -> tuple[Recipe, ...]:
-        return tuple(recipe for slug, recipe in RECIPES.items() if any(key[0] == slug for key in self.runs))
+    measured: Mapping[tuple[str, str], Measured]
+    """The symptoms of each run's last checkpoint, as shipped."""
 
-    def recipe(self, slug: str) -> Recipe:
-        slugs = [recipe.slug for recipe in self.recipes()]
-        if slug not in slugs:
-            raise UnknownName(f"there is no recipe {slug[:64]!a}; allowed: {_join(slugs)}", param="recipe")
-        return RECIPES[slug]
+    def recipes(self) -> tuple[Recipe, ...]:
+        return tuple(recipe for slug, recipe in ALL_RECIPES.items() if any(key[0] == slug for key in self.runs))
+
+    def recipe(self, slug: str, among: Iterable[Recipe] | None = None) -> Recipe:
+        """Raises UnknownName for one that is not there, or not among those given."""
+        found = {recipe.slug: recipe for recipe in (self.recipes() if among is None else among)}
+        if slug not in found:
+            raise UnknownName(f"there is no recipe {slug[:64]!a}; allowed: {_join(found)}", param="recipe")
+        return found[slug]
+
+    def single_turn_recipes(self) -> tuple[Recipe, ...]:
+        """Those of one question and one answer, trained under both of the compared policies."""
+        return tuple(recipe for recipe in self.recipes() if recipe.slug in RECIPES)
 
     def policies(self, recipe: Recipe) -> tuple[MaskPolicy, ...]:
         """The policies this recipe was trained under, in the table's order."""
@@ -60,8 +69,8 @@ class Catalog:
         return loaded.model(step), step
 
     def steps(self, recipe: Recipe) -> tuple[int, ...]:
-        """The steps at which every run of the recipe has a checkpoint."""
-        loaded = [run for (slug, _), run in self.runs.items() if slug == recipe.slug]
+        """The steps at which both of the compared runs of the recipe have a checkpoint."""
+        loaded = [self.runs[recipe.slug, policy] for policy in COMPARED_POLICIES]
         return tuple(sorted(set.intersection(*(set(run.models) for run in loaded))))
 
     def gap_step(self, recipe: Recipe) -> int:
@@ -88,18 +97,16 @@ def load_catalog(folder: Path) -> Catalog:
         BrokenRun: a run or a file of it is missing, truncated or altered; names the file.
     """
     runs = {}
-    for recipe in RECIPES.values():
-        for policy in COMPARED_POLICIES:
-            run_folder = folder / recipe.slug / policy
-            if not (run_folder / RUN_FILE).exists():
-                raise BrokenRun(f"{run_folder / RUN_FILE}: missing; `make train` makes it")
-            runs[recipe.slug, policy] = _load(run_folder, recipe, policy)
-        seeds = {policy: runs[recipe.slug, policy].run.seed for policy in COMPARED_POLICIES}
+    for slug, policy in SHIPPED_RUNS:
+        run_folder = folder / slug / policy
+        if not (run_folder / RUN_FILE).exists():
+            raise BrokenRun(f"{run_folder / RUN_FILE}: missing; `make train` makes it")
+        runs[slug, policy] = _load(run_folder, trained_as(ALL_RECIPES[slug], policy), policy)
+    for slug in ALL_RECIPES:
+        seeds = {policy: run.run.seed for (recipe, policy), run in runs.items() if recipe == slug}
         if len(set(seeds.values())) > 1:
-            raise BrokenRun(
-                f"{folder / recipe.slug}: its runs are of different seeds, {seeds}; they cannot be compared"
-            )
-    return Catalog(runs)
+            raise BrokenRun(f"{folder / slug}: its runs are of different seeds, {seeds}; they cannot be compared")
+    return Catalog(runs, read_gallery(folder))
 
 
 def _load(folder: Path, recipe: Recipe, policy: str) -> LoadedRun:

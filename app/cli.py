@@ -20,6 +20,7 @@ from app import bench as benchmarks
 from app.ablations import load_ablation
 from app.catalog import find_policy, load_catalog
 from app.cli_ablate import ablate
+from app.cli_gallery import gallery
 from app.main import create_app
 from app.settings import Settings
 from app.training_runs import Job, event_lines, train_all
@@ -27,9 +28,10 @@ from model.analysis import Analysis, prompt_ids
 from model.analysis import analyze as analyze_prompt
 from model.errors import MaskscopeError, UnknownName
 from model.export import export_run
+from model.gallery import trained_as
 from model.generation import generate as generate_completions
 from model.masks import COMPARED_POLICIES, MASK_POLICIES
-from model.recipes import DEFAULT_RECIPE, RECIPES, Recipe
+from model.recipes import ALL_RECIPES, DEFAULT_RECIPE, Recipe
 
 app = typer.Typer(
     name="maskscope",
@@ -39,7 +41,7 @@ app = typer.Typer(
     help="See which tokens a model is trained on, what each does to the gradient, and what becomes of the model.",
 )
 
-RecipeOption = Annotated[str, typer.Option("--recipe", help=f"One of: {', '.join(RECIPES)}.")]
+RecipeOption = Annotated[str, typer.Option("--recipe", help=f"One of: {', '.join(ALL_RECIPES)}.")]
 PolicyOption = Annotated[str, typer.Option("--policy", help=f"The loss mask, one of: {', '.join(MASK_POLICIES)}.")]
 StepOption = Annotated[int | None, typer.Option("--step", min=0, help="A kept step; default: the last.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
@@ -102,7 +104,7 @@ def serve(
 @app.command()
 @errors_in_one_line
 def train(
-    recipes: Annotated[list[str] | None, typer.Argument(help=f"Of: {', '.join(RECIPES)}; default: all.")] = None,
+    recipes: Annotated[list[str] | None, typer.Argument(help=f"Of: {', '.join(ALL_RECIPES)}; default: all.")] = None,
     policy: Annotated[
         list[str] | None, typer.Option(help=f"A loss mask; default: {' and '.join(COMPARED_POLICIES)}.")
     ] = None,
@@ -117,8 +119,8 @@ def train(
     """
     trained = Settings().trained_folder
     chosen = [
-        Job(_recipe(recipe), mask, seed, into or trained / recipe / mask.slug)
-        for recipe in recipes or RECIPES
+        Job(trained_as(_recipe(recipe), mask.slug), mask, seed, into or trained / recipe / mask.slug)
+        for recipe in recipes or ALL_RECIPES
         for mask in map(find_policy, policy or COMPARED_POLICIES)
     ]
     if (into or as_json) and len(chosen) != 1:
@@ -190,7 +192,7 @@ def analyze(
 @app.command()
 @errors_in_one_line
 def export(
-    recipe: Annotated[str, typer.Argument(help=f"One of: {', '.join(RECIPES)}.")],
+    recipe: Annotated[str, typer.Argument(help=f"One of: {', '.join(ALL_RECIPES)}.")],
     policy: Annotated[str, typer.Argument(help=f"One of: {', '.join(MASK_POLICIES)}.")],
     folder: Annotated[Path, typer.Argument(help="Made if missing; its files of the same names are replaced.")],
     step: StepOption = None,
@@ -231,12 +233,13 @@ def bench(
 
 
 app.command()(errors_in_one_line(ablate))
+app.command()(errors_in_one_line(gallery))
 
 
 def _recipe(slug: str) -> Recipe:
-    if slug not in RECIPES:
-        raise UnknownName(f"there is no recipe {slug[:64]!a}; allowed: {', '.join(RECIPES)}", param="recipe")
-    return RECIPES[slug]
+    if slug not in ALL_RECIPES:
+        raise UnknownName(f"there is no recipe {slug[:64]!a}; allowed: {', '.join(ALL_RECIPES)}", param="recipe")
+    return ALL_RECIPES[slug]
 
 
 def _table(analysis: Analysis, step: int) -> Table:

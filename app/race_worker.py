@@ -162,7 +162,7 @@ class Runner:
             step=event.step,
             seconds=seconds,
             **asdict(event.metrics),
-            completion=complete_words(model, recipe.tokenizer, [prompt])[0],
+            completion=complete_words(model, recipe.task, recipe.tokenizer, [prompt])[0],
             predictions=[asdict(position) for position in forecast(recipe, model, prompt)],
         )
 

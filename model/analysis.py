@@ -10,7 +10,7 @@ import torch
 
 from model.attribution import Attribution, attribute
 from model.batches import Batch, make_batch
-from model.chat import Message, Rendered, SegmentKind, render
+from model.chat import Rendered, SegmentKind, render
 from model.errors import OutOfRange
 from model.gpt import GPT
 from model.masks import MaskPolicy
@@ -134,7 +134,7 @@ def forecast(recipe: Recipe, model: GPT, prompt: str, *, top_k: int = 3) -> tupl
 def prompt_ids(recipe: Recipe, prompt: str) -> tuple[int, ...]:
     """The ids of `<prompt>`, ready for the model to answer. Raises InvalidText as `analyze` does."""
     recipe.task.check_prompt(prompt)
-    return render([Message("user", prompt)], recipe.tokenizer, generation_prompt=True).token_ids
+    return render(recipe.task.question(prompt), recipe.tokenizer, generation_prompt=True).token_ids
 
 
 def _check_fits(recipe: Recipe, rendered: Rendered) -> None:

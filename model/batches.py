@@ -4,7 +4,7 @@ Rows are padded on the right, where causal attention hides the pads from every r
 otherwise. The padding mask and the loss mask compose by AND: a pad is never a target unless the policy is that bug.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,6 +45,23 @@ class Batch:
         return (self.documents_BT[:, :, None] == self.documents_BT[:, None, :]).tril()
 
 
+@dataclass(frozen=True)
+class Layout:
+    """Which conversations stand in which row, and where the (B, T) cells of their tokens are."""
+
+    rows: tuple[tuple[Rendered, ...], ...]
+    real_BT: Tensor
+    """bool: False at pads."""
+
+    def conversations(self) -> Iterator[Rendered]:
+        return (conversation for row in self.rows for conversation in row)
+
+    def fill(self, pad: int, values: Sequence[int]) -> Tensor:
+        """(B, T): one value for each token, conversation after conversation, and `pad` at the pads."""
+        values_N = torch.from_numpy(np.array(values))  # from a list, torch takes six times as long
+        return torch.full(self.real_BT.shape, pad, dtype=values_N.dtype).masked_scatter_(self.real_BT, values_N)
+
+
 def make_batch(
     conversations: Sequence[Rendered], policy: MaskPolicy, tokenizer: Tokenizer, *, row_tokens: int | None = None
 ) -> Batch:
@@ -52,37 +69,43 @@ def make_batch(
 
     A packed row has at most `row_tokens` tokens. The tokenizer may be one without a pad token if nothing pads.
     """
-    if policy.max_tokens is not None:
-        conversations = [truncate(c, policy.max_tokens) for c in conversations]
-    rows = [[c] for c in conversations]
-    if policy.packing != "none":
-        assert row_tokens is not None, "a policy that packs needs row_tokens"
-        rows = pack(conversations, row_tokens)
-        conversations = [c for row in rows for c in row]
-    lengths = [sum(len(c.token_ids) for c in row) for row in rows]
-    T = max(lengths)
+    layout = lay_out(conversations, policy, row_tokens)
     pad_id = tokenizer.end_of_turn_id if policy.pad_is_end_of_turn else tokenizer.pad_id
-    assert pad_id is not None or min(lengths) == T, f"lengths are {min(lengths)} to {T} but there is no pad id"
-    real_BT = _real(lengths, T, policy)
-    tokens_BT = _fill(real_BT, pad_id or 0, [token for c in conversations for token in c.token_ids])
-    supervised = [counted for c in conversations for counted in supervised_tokens(c, policy)]
-    counted_BT = _fill(real_BT, policy.supervises_pads, supervised)
+    assert pad_id is not None or layout.real_BT.all(), "rows differ in length but there is no pad id"
+    tokens_BT = layout.fill(pad_id or 0, [token for c in layout.conversations() for token in c.token_ids])
+    supervised = [counted for c in layout.conversations() for counted in supervised_tokens(c, policy)]
+    counted_BT = layout.fill(policy.supervises_pads, supervised)
     if policy.pad_is_end_of_turn:
         counted_BT &= tokens_BT != pad_id
     if policy.padding != "right" or policy.packing != "none":
-        counted_BT &= ~_first_tokens(rows, real_BT)
+        # Nothing predicts a conversation's first token: what stands before it is a pad or another conversation.
+        counted_BT &= ~layout.fill(False, [i == 0 for c in layout.conversations() for i in range(len(c.token_ids))])
     labels_BT = tokens_BT.where(counted_BT, IGNORE_INDEX)
-    positions_BT, documents_BT = _places(rows, real_BT, policy)
+    positions_BT, documents_BT = _places(layout, policy)
     return Batch(
         tokens_BT[:, :-1].contiguous(),
         _shift(labels_BT, policy.shift),
-        _needed(real_BT, policy),
+        _needed(layout.real_BT, policy),
         None if positions_BT is None else positions_BT[:, :-1].contiguous(),
         None if documents_BT is None else documents_BT[:, :-1].contiguous(),
     )
 
 
-def pack(conversations: Sequence[Rendered], row_tokens: int) -> list[list[Rendered]]:
+def lay_out(conversations: Sequence[Rendered], policy: MaskPolicy, row_tokens: int | None = None) -> Layout:
+    """Cut, pack and pad, as `make_batch` does."""
+    if policy.max_tokens is not None:
+        conversations = [truncate(c, policy.max_tokens) for c in conversations]
+    rows: tuple[tuple[Rendered, ...], ...] = tuple((c,) for c in conversations)
+    if policy.packing != "none":
+        assert row_tokens is not None, "a policy that packs needs row_tokens"
+        rows = pack(conversations, row_tokens)
+    lengths_B1 = torch.tensor([[sum(len(c.token_ids) for c in row)] for row in rows])
+    T = int(lengths_B1.max())
+    places_T = torch.arange(T)
+    return Layout(rows, places_T < lengths_B1 if policy.padding == "right" else places_T >= T - lengths_B1)
+
+
+def pack(conversations: Sequence[Rendered], row_tokens: int) -> tuple[tuple[Rendered, ...], ...]:
     """Rows of at most `row_tokens` tokens, each conversation in the first that has room."""
     rows: list[list[Rendered]] = []
     room: list[int] = []
@@ -96,23 +119,13 @@ def pack(conversations: Sequence[Rendered], row_tokens: int) -> list[list[Render
             place = len(rows) - 1
         rows[place].append(conversation)
         room[place] -= length
-    return rows
+    return tuple(map(tuple, rows))
 
 
 def truncate(rendered: Rendered, max_tokens: int) -> Rendered:
     """The first `max_tokens` tokens of a conversation and the segments they lie in."""
     kept = [Segment(s.kind, s.start, min(s.stop, max_tokens)) for s in rendered.segments if s.start < max_tokens]
     return Rendered(rendered.token_ids[:max_tokens], tuple(kept))
-
-
-def _first_tokens(rows: Sequence[Sequence[Rendered]], real_BT: Tensor) -> Tensor:
-    """Nothing predicts a conversation's first token: what stands before it is a pad or another conversation."""
-    return _fill(real_BT, False, [place == 0 for row in rows for c in row for place in range(len(c.token_ids))])
-
-
-def _real(lengths: Sequence[int], T: int, policy: MaskPolicy) -> Tensor:
-    lengths_B1 = torch.tensor(lengths)[:, None]
-    return torch.arange(T) < lengths_B1 if policy.padding == "right" else torch.arange(T) >= T - lengths_B1
 
 
 def _needed(real_BT: Tensor, policy: MaskPolicy) -> Tensor:
@@ -131,20 +144,13 @@ def _shift(labels_BT: Tensor, by: int) -> Tensor:
     return targets
 
 
-def _places(
-    rows: Sequence[Sequence[Rendered]], real_BT: Tensor, policy: MaskPolicy
-) -> tuple[Tensor | None, Tensor | None]:
+def _places(layout: Layout, policy: MaskPolicy) -> tuple[Tensor | None, Tensor | None]:
     """The positions and documents of the (B, T) tokens, where they are not what a model takes them for by itself."""
     if policy.packing != "separated" and policy.padding not in ("left", "left-without-positions"):
         return None, None
-    documents = [number for row in rows for number, c in enumerate(row, 1) for _ in c.token_ids]
-    documents_BT = _fill(real_BT, 0, documents)
+    documents_BT = layout.fill(
+        0, [number for row in layout.rows for number, c in enumerate(row, 1) for _ in c.token_ids]
+    )
     if policy.padding == "left-without-positions":
         return None, documents_BT
-    return _fill(real_BT, 0, [place for row in rows for c in row for place in range(len(c.token_ids))]), documents_BT
-
-
-def _fill(real_BT: Tensor, pad: int, values: Sequence[int]) -> Tensor:
-    """Values row after row at the real places, `pad` at the others."""
-    values_N = torch.from_numpy(np.array(values))  # from a list, torch takes six times as long
-    return torch.full(real_BT.shape, pad, dtype=values_N.dtype).masked_scatter_(real_BT, values_N)
+    return layout.fill(0, [i for c in layout.conversations() for i in range(len(c.token_ids))]), documents_BT

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from model.batches import IGNORE_INDEX, make_batch
-from model.chat import Message, SegmentKind, render
+from model.chat import SegmentKind, render
 from model.generation import generate
 from model.gpt import GPT
 from model.masks import MASK_POLICIES
@@ -72,7 +72,7 @@ def evaluate(model: GPT, task: Task, tokenizer: Tokenizer, words: Sequence[str])
     stop = tokenizer.decode([tokenizer.end_of_turn_id])
     for start in range(0, len(words), ROWS_AT_ONCE):
         chunk = words[start : start + ROWS_AT_ONCE]
-        for word, text in zip(chunk, complete_words(model, tokenizer, chunk), strict=True):
+        for word, text in zip(chunk, complete_words(model, task, tokenizer, chunk), strict=True):
             exact += text == task.answer(word) + stop
             stopped += text.endswith(stop)
         marks.append(_mark(model, task, tokenizer, chunk))
@@ -87,9 +87,9 @@ def evaluate(model: GPT, task: Task, tokenizer: Tokenizer, words: Sequence[str])
     )
 
 
-def complete_words(model: GPT, tokenizer: Tokenizer, words: Sequence[str]) -> list[str]:
+def complete_words(model: GPT, task: Task, tokenizer: Tokenizer, words: Sequence[str]) -> list[str]:
     """The greedy completion of each word's prompt, END_OF_TURN included where it was produced."""
-    prompts = [render([Message("user", word)], tokenizer, generation_prompt=True).token_ids for word in words]
+    prompts = [render(task.question(word), tokenizer, generation_prompt=True).token_ids for word in words]
     completions = generate(model, prompts, stop_id=tokenizer.end_of_turn_id)
     return [tokenizer.decode(completion.token_ids) for completion in completions]
 

@@ -51,7 +51,11 @@ class Recipe:
 
     def longest_sequence(self) -> int:
         """T, the most tokens a conversation of the task has."""
-        return self.task.max_length + self.task.longest_answer() + 3
+        return self.task.most_turns * (self.task.max_length + self.task.longest_answer() + 3)
+
+    def keeping_the_last_checkpoint(self) -> "Recipe":
+        """The same training, of which only the last weights are kept."""
+        return replace(self, training=replace(self.training, checkpoint_steps=(self.training.steps,)))
 
     def cost(self) -> int:
         """Parameters x tokens of a batch x steps: what training takes, up to a factor of about six operations."""
@@ -97,7 +101,7 @@ def _char_recipe(
     task: Task, *, context_length: int, layers: int, heads: int, width: int, training: TrainingConfig
 ) -> Recipe:
     """A recipe whose tokenizer pads only if the task's words differ in length."""
-    tokenizer = Tokenizer(task.alphabet, pads=task.min_length != task.max_length)
+    tokenizer = Tokenizer(task.characters(), pads=task.min_length != task.max_length)
     return Recipe(
         task.slug,
         task.title,
@@ -140,7 +144,25 @@ RECIPES: dict[str, Recipe] = {
         ),
     )
 }
-"""The first is the page's default."""
+"""One question, one answer. The first is the page's default."""
+
+DIALOGUE = _char_recipe(
+    TASKS["dialogue"],
+    context_length=48,
+    layers=2,
+    heads=4,
+    width=64,
+    training=TrainingConfig(
+        batch_size=64,
+        learning_rate=1e-3,
+        checkpoint_steps=(0, 500, 1000, 2000, 3000, 4000),
+        decay_steps=1000,
+        evaluate_every=100,
+    ),
+)
+
+ALL_RECIPES: dict[str, Recipe] = RECIPES | {DIALOGUE.slug: DIALOGUE}
+"""All that can be trained."""
 
 DEFAULT_RECIPE = next(iter(RECIPES))
 
@@ -175,7 +197,7 @@ def vary(recipe: Recipe, variation: Variation) -> Recipe:
     words, most = training.evaluation_words, task.held_out_words_at_most()
     if words > most:
         raise OutOfRange(f"evaluation_words is {words}; allowed with words so short: 1 to {most}", param="max_length")
-    tokenizer = Tokenizer(task.alphabet, pads=task.min_length != task.max_length)
+    tokenizer = Tokenizer(task.characters(), pads=task.min_length != task.max_length)
     varied = replace(recipe, task=task, tokenizer=tokenizer, training=training)
     model = replace(
         recipe.model,

@@ -150,7 +150,7 @@ async def page(
 
 
 def _choices(state: State, catalog: Catalog) -> Choices:
-    recipe = catalog.recipe(state.recipe)
+    recipe = catalog.recipe(state.recipe, catalog.single_turn_recipes())
     for slug, allowed, param in (
         (state.policy, SWITCH, "policy"),
         (state.gradient, GRADIENT_CHOICES, "gradient"),
@@ -161,7 +161,7 @@ def _choices(state: State, catalog: Catalog) -> Choices:
     wanted = gap_step if state.step is None else state.step
     step = min(steps, key=lambda kept: abs(kept - wanted))
     return Choices(
-        recipes=catalog.recipes(),
+        recipes=catalog.single_turn_recipes(),
         recipe=recipe,
         prompt=recipe.task.example if state.prompt is None else state.prompt,
         policies=tuple(MASK_POLICIES[slug] for slug in SWITCH),

@@ -101,7 +101,7 @@ def test_a_right_answer_that_does_not_stop_is_no_exact_match(trained_model: Call
     mute = deepcopy(trained_model("reverse", "prompt-masked", 3000))
     mute.token_embedding.weight[TOKENIZER.end_of_turn_id] = 0  # the tied head: `#` is never the most likely
     words = TASK.held_out_words(50)
-    completions = complete_words(mute, TOKENIZER, words)
+    completions = complete_words(mute, TASK, TOKENIZER, words)
     assert all(text.startswith(word[::-1]) for word, text in zip(words, completions, strict=True))
     metrics = evaluate(mute, TASK, TOKENIZER, words)
     assert metrics.exact_match == metrics.stop_rate == wilson(0.0, 50)
@@ -137,9 +137,9 @@ def test_how_many_words_are_measured_at_once_does_not_matter(trained_model: Call
 
 
 def test_completions_hold_the_end_of_turn_where_it_was_produced(trained_model: Callable[..., GPT]):
-    learned = complete_words(trained_model("reverse", "prompt-masked", 3000), TOKENIZER, ["hello", "a"])
+    learned = complete_words(trained_model("reverse", "prompt-masked", 3000), TASK, TOKENIZER, ["hello", "a"])
     assert learned == ["olleh#", "a#"]
-    (rambling,) = complete_words(trained_model("reverse", "prompt-masked", 0), TOKENIZER, ["hello"])
+    (rambling,) = complete_words(trained_model("reverse", "prompt-masked", 0), TASK, TOKENIZER, ["hello"])
     assert "#" not in rambling
 
 

@@ -87,7 +87,7 @@ def test_the_tokenizer_refuses_a_character_it_does_not_know(exported: Exported, 
 
 def prompts_of(exported: Exported) -> tuple[tuple[str, ...], list[str]]:
     words = exported.recipe.task.held_out_words(20)
-    return words, complete_words(exported.model, exported.recipe.tokenizer, words)
+    return words, complete_words(exported.model, exported.recipe.task, exported.recipe.tokenizer, words)
 
 
 def ask(exported: Exported, word: str) -> Any:
@@ -125,7 +125,7 @@ def test_a_half_trained_model_makes_the_same_mistakes(trained_model: Callable[..
     export_run(model, recipe.tokenizer, tmp_path)
     gpt2, tokenizer = AutoModelForCausalLM.from_pretrained(tmp_path), AutoTokenizer.from_pretrained(tmp_path)
     words = recipe.task.held_out_words(20)
-    ours = complete_words(model, recipe.tokenizer, words)
+    ours = complete_words(model, recipe.task, recipe.tokenizer, words)
     theirs = []
     for word in words:
         input_ids = tokenizer(f"<{word}>", return_tensors="pt")["input_ids"]
@@ -146,7 +146,7 @@ def test_a_batch_padded_on_the_left_by_the_exported_tokenizer_gives_our_text(tra
     batch = tokenizer([f"<{word}>" for word in words], padding=True, return_tensors="pt")
     output = gpt2.generate(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], max_new_tokens=12)
     texts = tokenizer.batch_decode(output[:, batch["input_ids"].shape[1] :])
-    assert [text.replace("[pad]", "") for text in texts] == complete_words(model, recipe.tokenizer, words)
+    assert [text.replace("[pad]", "") for text in texts] == complete_words(model, recipe.task, recipe.tokenizer, words)
 
 
 def test_exporting_leaves_the_model_alone_and_twice_gives_the_same_bytes(exported: Exported, tmp_path: Path):

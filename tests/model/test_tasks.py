@@ -11,6 +11,8 @@ from model.errors import InvalidText
 from model.tasks import TASKS, Task, is_held_out
 
 tasks = pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
+single_turn = pytest.mark.parametrize("task", [TASKS["reverse4"], TASKS["reverse"]], ids=["reverse4", "reverse"])
+DIALOGUE = TASKS["dialogue"]
 
 
 @tasks
@@ -48,14 +50,14 @@ def test_the_same_seed_gives_the_same_words_and_another_seed_others(task: Task, 
     assert first(3) != first(4)
 
 
-@tasks
+@single_turn
 def test_words_have_the_tasks_letters_and_all_of_its_lengths(task: Task):
     words = list(islice(task.words(0, held_out=False), 3000))
     assert all(set(word) <= set(task.alphabet) for word in words)
     assert {len(word) for word in words} == set(range(task.min_length, task.max_length + 1))
 
 
-@tasks
+@single_turn
 @given(word=st.text(ascii_lowercase, max_size=12))
 def test_the_right_answer_is_the_word_backwards(task: Task, word: str):
     assert task.answer(word) == "".join(reversed(word))
@@ -109,7 +111,50 @@ def test_the_words_of_the_shortest_and_longest_length_are_accepted(task: Task):
 @tasks
 def test_the_example_is_a_word_of_the_task(task: Task):
     task.check_prompt(task.example)
-    assert set(task.example) <= set(task.alphabet)
+    assert set(task.example) <= {*task.characters(), " "}
+
+
+def test_a_dialogue_begins_with_a_word_and_goes_on_with_words_and_requests():
+    prompts = [prompt.split(" ") for prompt in islice(DIALOGUE.words(0, held_out=False), 2000)]
+    assert {len(turns) for turns in prompts} == {2, 3, 4}
+    assert all(turns[0].isalpha() for turns in prompts)
+    later = [turn for turns in prompts for turn in turns[1:]]
+    assert {len(turn) for turn in later if turn.isalpha()} == {2, 3, 4}
+    assert {turn for turn in later if not turn.isalpha()} == {"1"}
+    assert sum(turn == "1" for turn in later) / len(later) == pytest.approx(0.5, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "said"),
+    [
+        ("abc", ["abc", "cba"]),
+        ("abc de", ["abc", "cba", "de", "ed"]),
+        ("abc de 1", ["abc", "cba", "de", "ed", "1", "cba"]),
+        ("abc 1 de 1", ["abc", "cba", "1", "cba", "de", "ed", "1", "cba"]),
+    ],
+)
+def test_a_dialogues_later_answer_may_need_its_first_turn(prompt: str, said: list[str]):
+    conversation = DIALOGUE.conversation(prompt)
+    assert [message.content for message in conversation] == said
+    assert [message.role for message in conversation] == ["user", "assistant"] * (len(said) // 2)
+    assert DIALOGUE.question(prompt) == conversation[:-1]
+    assert DIALOGUE.answer(prompt) == said[-1]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "complaint"),
+    [
+        ("1 ab", "turn 1 has 1 characters; allowed: 2 to 4 letters"),
+        ("ab c", "turn 2 has 1 characters; allowed: 2 to 4 letters, or 1 for the first word"),
+        ("ab  cd", "turn 2 has 0 characters; allowed: 2 to 4 letters, or 1 for the first word"),
+        ("ab cd ef gh ij", "there are 5 turns; allowed: 1 to 4"),
+        ("", "turn 1 has 0 characters; allowed: 2 to 4 letters"),
+    ],
+)
+def test_turns_that_a_dialogue_does_not_have_are_refused(prompt: str, complaint: str):
+    with pytest.raises(InvalidText, match=f"^{re.escape(complaint)}$") as caught:
+        DIALOGUE.check_prompt(prompt)
+    assert caught.value.param == "prompt"
 
 
 def test_lengths_are_described_in_words():
