@@ -8,7 +8,7 @@ from app.charts import NATS, RATE, CurveChart, Reference, Series, Unit, draw_cur
 from app.comparison_charts import Pair, PairChart, Ratio, RatioChart, draw_pairs, draw_ratios
 from model.ablation import Setting
 from model.ablation_analysis import COMPARED_AT, MASKED, UNMASKED, Comparison, Quantity
-from model.ablation_words import write_rate, write_ratio
+from model.ablation_words import ratio_of, write_rate, write_ratio
 from model.recipes import RECIPES
 
 POLICY_NAMES = {MASKED: "mask on", UNMASKED: "mask off"}
@@ -84,7 +84,7 @@ def name_of(setting: Setting) -> str:
 
 def _ratio(comparison: Comparison, name: str, selected: Comparison | None) -> Ratio:
     ratio, drawn = comparison.ratio, comparison.verdict != "not learned"
-    interval = f"{write_ratio(ratio.value)} ({write_ratio(ratio.low)} to {write_ratio(ratio.high)})"
+    interval = f"{ratio_of(comparison, '≥', '≤')} ({write_ratio(ratio.low)} to {write_ratio(ratio.high)})"
     return Ratio(
         name=name,
         value=ratio.value,

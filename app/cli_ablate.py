@@ -18,6 +18,7 @@ from model.masks import COMPARED_POLICIES
 from model.recipes import LIMITS, RECIPES
 
 CORES = len(os.sched_getaffinity(0))
+SEEDS, EVALUATION_WORDS = 10, 250
 
 
 def _each(name: str, words: str) -> Any:
@@ -28,7 +29,9 @@ def _each(name: str, words: str) -> Any:
 def ablate(
     recipes: Annotated[list[str] | None, typer.Argument(help=f"Of: {', '.join(RECIPES)}.")] = None,
     shipped: Annotated[bool, typer.Option("--shipped", help="Train what the page /ablation shows.")] = False,
-    seeds: Annotated[int, typer.Option(min=1, max=1000, help="Runs of each setting and policy: seeds 0, 1, ...")] = 10,
+    seeds: Annotated[
+        int | None, typer.Option(min=1, max=1000, help=f"Runs of each setting and policy; default: {SEEDS}.")
+    ] = None,
     policy: Annotated[
         list[str] | None, typer.Option(help=f"A loss mask; default: {' and '.join(COMPARED_POLICIES)}.")
     ] = None,
@@ -37,11 +40,14 @@ def ablate(
     learning_rate: Annotated[list[float] | None, _each("learning_rate", "Learning rate")] = None,
     batch_size: Annotated[list[int] | None, _each("batch_size", "Words in a batch")] = None,
     steps: Annotated[list[int] | None, _each("steps", "Training steps, the budget")] = None,
+    length: Annotated[list[int] | None, _each("min_length", "Letters of every word")] = None,
     min_length: Annotated[list[int] | None, _each("min_length", "Letters of the shortest word")] = None,
     max_length: Annotated[list[int] | None, _each("max_length", "Letters of the longest word")] = None,
     answer_length: Annotated[list[int] | None, _each("answer_length", "Letters of the answer that are asked")] = None,
     evaluate_every: Annotated[int | None, typer.Option(min=1, help="Steps between two measurements.")] = None,
-    evaluation_words: Annotated[int, typer.Option(min=1, help="Held-out words of a measurement.")] = 250,
+    evaluation_words: Annotated[
+        int | None, typer.Option(min=1, help=f"Held-out words of a measurement; default: {EVALUATION_WORDS}.")
+    ] = None,
     jobs: Annotated[int, typer.Option(min=1, max=64, help="Processes, each with one thread; default: cores.")] = CORES,
     into: Annotated[Path | None, typer.Option(help=f"The file; with --shipped by default {ABLATION_FILE}.")] = None,
 ) -> None:
@@ -55,6 +61,8 @@ def ablate(
         raise typer.BadParameter("name recipes, or --shipped")
     if not shipped and into is None:
         raise typer.BadParameter("--into is missing")
+    if length and (min_length or max_length):
+        raise typer.BadParameter("--length stands for --min-length and --max-length")
     values: dict[str, Sequence[float] | None] = {
         "width": width,
         "layers": layers,
@@ -65,15 +73,21 @@ def ablate(
         "max_length": max_length,
         "answer_length": answer_length,
         "evaluate_every": [evaluate_every] if evaluate_every else None,
-        "evaluation_words": [evaluation_words],
+        "evaluation_words": [evaluation_words] if evaluation_words else None,
     }
     if shipped:
-        if policy or any(values[name] for name in values if name != "evaluation_words"):
+        if policy or seeds or length or any(values.values()):
             raise typer.BadParameter("--shipped takes --jobs and --into only")
         plan = shipped_plan()
     else:
-        named = [(_known(recipe), variation) for recipe in recipes or () for variation in cross(values)]
-        plan = plan_of(named, [find_policy(slug).slug for slug in policy or COMPARED_POLICIES], seeds)
+        values["evaluation_words"] = values["evaluation_words"] or [EVALUATION_WORDS]
+        of_each_length = [values | {"min_length": [n], "max_length": [n]} for n in length or ()] or [values]
+        variations = [variation for crossed in of_each_length for variation in cross(crossed)]
+        named = [(_known(recipe), variation) for recipe in recipes or () for variation in variations]
+        policies = [find_policy(slug).slug for slug in policy or COMPARED_POLICIES]
+        if len(set(policies)) < len(policies):
+            raise typer.BadParameter("each --policy may be given once")
+        plan = plan_of(named, policies, seeds or SEEDS)
     if not run_ablation(plan, into or Settings().trained_folder / ABLATION_FILE, jobs, Console()):
         raise typer.Exit(1)
 

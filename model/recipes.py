@@ -187,6 +187,9 @@ def vary(recipe: Recipe, variation: Variation) -> Recipe:
     task = replace(recipe.task, **chosen("min_length", "max_length", "answer_length"))
     if task.min_length > task.max_length:
         raise OutOfRange(f"min_length is {task.min_length}; allowed: 1 to {task.max_length}", param="min_length")
+    if given.get("answer_length", 1) > task.max_length:
+        asked = given["answer_length"]
+        raise OutOfRange(f"answer_length is {asked}; allowed: 1 to {task.max_length}", param="answer_length")
     kept, steps = recipe.training.checkpoint_steps, given.get("steps", recipe.training.steps)
     training = replace(
         recipe.training,

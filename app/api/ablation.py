@@ -80,6 +80,8 @@ def _finding(comparison: Comparison) -> SettingFinding:
         masked_steps=comparison.masked_steps,
         unmasked_steps=comparison.unmasked_steps,
         ratio=Interval.model_validate(comparison.ratio),
+        bound=comparison.bound(),
+        end=Interval.model_validate(comparison.end),
         verdict=comparison.verdict,
         sentences=[sentence for sentence in said if sentence],
         arrivals={

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from model.ablation_analysis import Verdict
+from model.ablation_analysis import Bound, Verdict
 from model.chat import SegmentKind
 from model.generation import FinishReason
 
@@ -192,6 +192,8 @@ class SettingFinding(Answer):
     masked_steps: float = Field(description="Mean steps to 90 %; a run that never got there counts as the budget.")
     unmasked_steps: float
     ratio: Interval = Field(description="unmasked_steps / masked_steps.")
+    bound: Bound = Field(description="What the ratio is of the true one, where runs of one side alone never arrived.")
+    end: Interval = Field(description="Exact match at the end of the budget, masked less unmasked, mean over seeds.")
     verdict: Verdict
     sentences: list[str]
     arrivals: dict[str, list[Arrival]] = Field(description="By exact match: 0.5, 0.9, 0.99.")

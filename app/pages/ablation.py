@@ -43,6 +43,10 @@ class SettingMap:
 
     rates: tuple[str, ...]
     rows: tuple[tuple[int, tuple[Cell | None, ...]], ...]
+    shared: str
+    """The conditions that are the same all over the map."""
+    elsewhere: str
+    """What the settings that are not on the map show."""
 
 
 @dataclass(frozen=True)
@@ -122,13 +126,15 @@ def _context(shipped: ShippedAblation, chosen: Comparison) -> AblationContext:
 def _map(shipped: ShippedAblation) -> SettingMap:
     grid = shipped.grid()
     cells = {
-        (c.setting.width, c.setting.learning_rate): Cell(c.setting.slug, words.write_ratio(c.ratio.value), c.verdict)
+        (c.setting.width, c.setting.learning_rate): Cell(c.setting.slug, words.ratio_of(c, "≥", "≤"), c.verdict)
         for c in grid
     }
     widths, rates = (sorted(set(values)) for values in zip(*cells, strict=True))
     return SettingMap(
         tuple(words.write_rate(rate) for rate in rates),
         tuple((int(width), tuple(cells.get((width, rate)) for rate in rates)) for width in widths),
+        words.shared_conditions([c.setting for c in grid]),
+        words.counted([c for c in shipped.findings.comparisons if c not in grid]),
     )
 
 

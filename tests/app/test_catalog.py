@@ -12,22 +12,25 @@ import pytest
 
 from app.catalog import Catalog, find_policy, load_catalog
 from model.errors import BrokenRun, OutOfRange, UnknownName
-from model.masks import MASK_POLICIES
-from model.recipes import RECIPES
+from model.gallery import SHIPPED_RUNS
+from model.masks import COMPARED_POLICIES, MASK_POLICIES
+from model.recipes import ALL_RECIPES, RECIPES
 
 RUN = Path("reverse4/prompt-masked")
 WEIGHTS = RUN / "step_000400.safetensors"
 
 
 def test_every_recipe_is_there_with_both_policies_and_all_checkpoints(catalog: Catalog) -> None:
-    assert set(catalog.runs) == {(recipe, policy) for recipe in RECIPES for policy in ("prompt-masked", "unmasked")}
-    assert catalog.recipes() == tuple(RECIPES.values())
-    for recipe in RECIPES.values():
-        assert [policy.slug for policy in catalog.policies(recipe)] == ["prompt-masked", "unmasked"]
+    assert set(catalog.runs) == set(catalog.measured) == set(SHIPPED_RUNS)
+    assert catalog.recipes() == tuple(ALL_RECIPES.values())
+    assert catalog.single_turn_recipes() == tuple(RECIPES.values())
+    for recipe in ALL_RECIPES.values():
+        assert [policy.slug for policy in catalog.policies(recipe)][:2] == ["prompt-masked", "unmasked"]
         assert catalog.steps(recipe) == recipe.training.checkpoint_steps
-        for (slug, _), loaded in catalog.runs.items():
+        for (slug, policy), loaded in catalog.runs.items():
             if slug == recipe.slug:
-                assert set(loaded.models) == set(recipe.training.checkpoint_steps)
+                kept = recipe.training.checkpoint_steps if policy in COMPARED_POLICIES else (recipe.training.steps,)
+                assert set(loaded.models) == set(kept)
 
 
 def test_the_page_starts_where_the_masked_model_first_has_learned_the_task(catalog: Catalog) -> None:

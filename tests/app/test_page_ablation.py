@@ -14,7 +14,7 @@ import pytest
 from app.ablations import ShippedAblation, load_ablation
 from app.settings import Settings
 from model.ablation import ABLATION_FILE, Ablation, write_ablation
-from model.ablation_words import headline, verdict_sentence, write_ratio
+from model.ablation_words import headline, ratio_of, verdict_sentence
 from model.recipes import Variation
 
 pytestmark = pytest.mark.anyio
@@ -119,7 +119,7 @@ async def test_the_map_shows_each_setting_s_ratio_and_verdict(
     assert set(cells) == {c.setting.slug for c in shipped.grid()}
     for comparison in shipped.grid():
         cell = cells[comparison.setting.slug]
-        ratio = "\N{EN DASH}" if comparison.verdict == "not learned" else write_ratio(comparison.ratio.value)
+        ratio = "\N{EN DASH}" if comparison.verdict == "not learned" else ratio_of(comparison, "≥", "≤")
         assert text_of(cell) == f"{ratio} {comparison.verdict}"
         assert cell.get("class") == comparison.verdict.replace(" ", "-")
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import product
+from statistics import NormalDist
 
 import numpy as np
 import pytest
@@ -30,6 +31,7 @@ Steps = Sequence[int | None]
 EARLY: Steps = [100, 120, 140, 100, 120, 140]
 LATE: Steps = [200, 220, 260, 240, 200, 300]
 NEVER: Steps = [None] * 6
+SPLIT: Steps = [300, 320, 340, None, None, None]
 
 
 @pytest.fixture
@@ -76,7 +78,8 @@ def test_a_run_that_never_arrives_counts_as_the_budget_and_is_counted(comparison
         (NEVER, EARLY, "hurt"),
         (NEVER, NEVER, "not learned"),
         ([100, 100, *NEVER[2:]], NEVER, "not learned"),
-        ([100, 100, 100, *NEVER[3:]], NEVER, "helped"),
+        ([100, 100, 100, *NEVER[3:]], NEVER, "no clear difference"),
+        ([100, 100, 100, 100, 100, None], NEVER, "helped"),
         (EARLY[:4], LATE[:4], "too few seeds"),
         (NEVER[:1], NEVER[:1], "too few seeds"),
     ],
@@ -93,14 +96,55 @@ def test_no_verdict_goes_further_than_the_interval(a: float, b: float, c: float,
     arrivals = tuple(
         Arrival(seed, 100 if seed < masked else None, 100 if seed < unmasked else None) for seed in range(9)
     )
-    verdict = judge(Interval(value, low, high), arrivals)
+    same = Interval(0, 0, 0)
+    verdict = judge(Interval(value, low, high), same, arrivals)
     assert (verdict == "helped") <= (low > 1)
     assert (verdict == "hurt") <= (high < 1)
     assert (verdict == "not learned") == (max(masked, unmasked) < 4.5)
-    assert judge(Interval(value, low, high), arrivals[: FEWEST_SEEDS - 1]) == "too few seeds"
+    assert judge(Interval(value, low, high), same, arrivals[: FEWEST_SEEDS - 1]) == "too few seeds"
+
+
+def test_finishing_half_as_often_is_no_small_matter_even_if_the_steps_do_not_show_it(
+    comparison_of: Callable[..., Comparison],
+) -> None:
+    comparison = comparison_of([40, 60, 60, 40, 60, *NEVER[:5]], [200, 220, 260, 240, 200, 240, 200, 220, 260, 240])
+    assert comparison.ratio.low < 1 < comparison.ratio.high
+    assert comparison.arrived() == (5, 10)
+    assert comparison.end.value == pytest.approx(-0.5)
+    assert comparison.verdict == "hurt"
+
+
+def test_faster_but_behind_at_the_end_is_mixed() -> None:
+    arrivals = tuple(Arrival(seed, 100, 100) for seed in range(9))
+    faster, slower, same = Interval(2, 1.5, 3), Interval(0.5, 0.3, 0.8), Interval(1, 0.8, 1.2)
+    ahead, behind, equal = Interval(0.2, 0.1, 0.3), Interval(-0.2, -0.3, -0.1), Interval(0.005, -0.005, 0.02)
+    assert judge(faster, behind, arrivals) == judge(slower, ahead, arrivals) == "mixed"
+    assert judge(faster, ahead, arrivals) == judge(faster, equal, arrivals) == judge(same, ahead, arrivals) == "helped"
+    assert judge(slower, behind, arrivals) == judge(slower, equal, arrivals) == judge(same, behind, arrivals) == "hurt"
+    assert judge(same, equal, arrivals) == "no clear difference"
+
+
+@pytest.mark.parametrize(
+    ("masked", "unmasked", "bound"),
+    [(EARLY, LATE, None), (EARLY, SPLIT, "at least"), (SPLIT, EARLY, "at most"), (SPLIT, SPLIT, None)],
+)
+def test_a_ratio_is_a_bound_where_runs_of_one_side_never_arrived(
+    comparison_of: Callable[..., Comparison], masked: Steps, unmasked: Steps, bound: str | None
+) -> None:
+    assert comparison_of(masked, unmasked).bound() == bound
 
 
 # Intervals
+
+
+@pytest.mark.parametrize("spread", [0.15, 0.5])
+def test_intervals_over_ten_seeds_miss_about_as_rarely_as_they_should(spread: float) -> None:
+    draw, missed, rounds = np.random.default_rng(1), 0, 400
+    for _ in range(rounds):
+        above, below = 2 * draw.lognormal(0, spread, 10), draw.lognormal(0, spread, 10)
+        ratio = ratio_of_means(above, below)
+        missed += not ratio.low < 2 < ratio.high
+    assert 0.02 < missed / rounds < 0.09
 
 
 def test_the_ratio_s_interval_is_that_of_all_resamples() -> None:
@@ -108,8 +152,10 @@ def test_the_ratio_s_interval_is_that_of_all_resamples() -> None:
     every = [above[list(draw)].mean() / below[list(draw)].mean() for draw in product(range(4), repeat=4)]
     ratio = ratio_of_means(above, below)
     assert ratio.value == 14 / 6
-    assert ratio.low == pytest.approx(np.percentile(every, 2.5), abs=0.05)
-    assert ratio.high == pytest.approx(np.percentile(every, 97.5), abs=0.05)
+    # Student's t with 3 degrees of freedom, 3.182, times sqrt(4/3): further out than the normal one's 1.960.
+    below_all = 100 * NormalDist().cdf(-3.182 * (4 / 3) ** 0.5)
+    assert ratio.low == pytest.approx(np.percentile(every, below_all), abs=0.05)
+    assert ratio.high == pytest.approx(np.percentile(every, 100 - below_all), abs=0.05)
 
 
 def test_seeds_are_drawn_in_pairs() -> None:

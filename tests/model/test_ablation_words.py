@@ -29,6 +29,7 @@ Steps = Sequence[int | None]
 EARLY: Steps = [100, 120, 140, 100, 120, 140]
 LATE: Steps = [200, 220, 260, 240, 200, 300]
 NEVER: Steps = [None] * 6
+SPLIT: Steps = [100, 120, 140, 100, None, None]
 
 
 @pytest.fixture(scope="session")
@@ -81,7 +82,7 @@ def test_where_masking_hurt_it_says_so_and_never_that_it_helped(compared: Compar
     )
     assert headline(comparisons) == (
         "Of 2 settings, masking the prompt hurt in 2. "
-        "Where it hurt, training without the mask took 0.30 to 0.51 times as many steps to 90 %."
+        "Where it hurt, training without the mask took at most 0.30 to 0.51 times as many steps to 90 %."
     )
     assert "helped" not in all_sentences(comparisons)
 
@@ -127,8 +128,9 @@ def test_no_sentence_says_helped_or_hurt_unless_the_interval_does(compared: Comp
     pairs = data.draw(st.lists(st.tuples(steps, steps), min_size=1, max_size=3))
     comparisons = compared(*pairs)
     said = all_sentences(comparisons)
-    assert ("helped" in said) == any(c.ratio.low > 1 and c.verdict != "not learned" for c in comparisons)
-    assert ("hurt" in said) == any(c.ratio.high < 1 and c.verdict != "not learned" for c in comparisons)
+    learned = [c for c in comparisons if c.verdict != "not learned"]
+    assert ("helped" in said) == any(c.ratio.low > 1 or c.end.low > 0.01 for c in learned)
+    assert ("hurt" in said) == any(c.ratio.high < 1 or c.end.high < -0.01 for c in learned)
     for comparison in comparisons:
         sentence = verdict_sentence(comparison)
         assert sentence.startswith("Masking helped") == (comparison.verdict == "helped")
@@ -146,10 +148,38 @@ def test_the_gap_is_told_with_its_step_and_its_end(compared: Compared) -> None:
 
 
 def test_catching_up_is_counted(compared: Compared) -> None:
-    said = catching_up(compared((EARLY, LATE), (EARLY, NEVER), (NEVER, NEVER)))
+    said = catching_up(compared((EARLY, LATE), (EARLY, NEVER), (NEVER, NEVER), (NEVER, LATE), (EARLY, SPLIT)))
     assert said == (
-        "At the end of training, masked and unmasked models were within 1 percentage point of each other in 2 of 3."
+        "At the end of training, masked and unmasked models were on average within 1 percentage point of each other "
+        "in 1 of 4; in 2 the unmasked models were behind; in 1 the masked models were behind."
     )
+    assert catching_up(compared((NEVER, NEVER))) == ""
+
+
+def test_half_the_runs_missing_is_told_in_points_not_hidden_behind_steps(compared: Compared) -> None:
+    half: Steps = [40, 60, 60, 40, 60, *[None] * 5]
+    (comparison,) = compared((half, [200, 220, 260, 240, 200, 240, 200, 220, 260, 240]))
+    said = verdict_sentence(comparison)
+    assert said.startswith("Masking hurt: after 400 steps the masked models were 50.0 percentage points behind")
+    assert "The steps alone do not show it: training without the mask took at most " in said
+    assert headline([comparison]) == "Of 1 setting, masking the prompt hurt in 1."
+    assert "No clear difference" not in all_sentences([comparison])
+
+
+def test_a_bound_is_called_one_wherever_the_ratio_is_given(compared: Compared) -> None:
+    comparisons = compared((EARLY, [360, 380, 400, 380, 400, None]), (EARLY, LATE))
+    value = f"{comparisons[0].ratio.value:.2f}"
+    for sentence in (verdict_sentence(comparisons[0]), headline(comparisons), sweep_sentence(comparisons)):
+        assert f"at least {value}" in sentence
+
+
+def test_faster_but_behind_is_said_as_both(compared: Compared) -> None:
+    (comparison,) = compared((EARLY, LATE))
+    behind = replace(comparison, verdict="mixed", end=Interval(-0.2, -0.3, -0.1))
+    said = verdict_sentence(behind)
+    assert said.startswith("Masking helped and hurt: training without the mask took 1.97 times as many steps")
+    assert said.endswith("the masked models were 20.0 percentage points behind (95 % interval 10.0 to 30.0, 6 seeds).")
+    assert headline([behind]) == "Of 1 setting, masking the prompt helped in one way and hurt in another in 1."
 
 
 # Conditions and numbers

@@ -10,12 +10,13 @@ import torch
 from model.ablation import ABLATION_FILE
 from model.checkpoints import SPLIT, Run, load_model, read_run
 from model.evaluation import Metrics, complete_words, evaluate
+from model.gallery import GALLERY_FILE, SHIPPED_RUNS
 from model.gpt import GPT
-from model.masks import MASK_POLICIES
 from model.recipes import RECIPES
 
 TRAINED = Path(__file__).resolve().parents[2] / "model" / "trained"
 BYTES_ALLOWED = 20_000_000
+MEASUREMENTS = (ABLATION_FILE, GALLERY_FILE)
 
 recipes = pytest.mark.parametrize("slug", RECIPES)
 runs = pytest.mark.parametrize(
@@ -31,7 +32,7 @@ def test_a_thousand_held_out_words_are_reversed_at_least_99_percent_exactly(trai
     recipe = RECIPES["reverse"]
     words = recipe.task.held_out_words(1000)
     model = trained_model("reverse", "prompt-masked", recipe.training.steps)
-    completions = complete_words(model, recipe.tokenizer, words)
+    completions = complete_words(model, recipe.task, recipe.tokenizer, words)
     exact = sum(text == word[::-1] + "#" for word, text in zip(words, completions, strict=True))
     assert exact >= 990
 
@@ -42,7 +43,7 @@ def test_other_held_out_words_than_those_of_run_json_are_reversed_as_well(traine
     words = [word for word in recipe.task.held_out_words(1000, seed=1) if word not in measured]
     assert len(words) > 800
     model = trained_model("reverse", "prompt-masked", recipe.training.steps)
-    completions = complete_words(model, recipe.tokenizer, words)
+    completions = complete_words(model, recipe.task, recipe.tokenizer, words)
     exact = sum(text == word[::-1] + "#" for word, text in zip(words, completions, strict=True))
     assert exact / len(words) >= 0.99
 
@@ -142,14 +143,12 @@ def test_the_initial_weights_are_what_the_seed_gives(trained_model: Callable[...
 def test_the_folder_holds_only_what_run_json_names():
     expected = {
         Path(slug, policy, name)
-        for slug in RECIPES
-        for policy in ("prompt-masked", "unmasked")
+        for slug, policy in SHIPPED_RUNS
         for name in ("run.json", *(checkpoint.file for checkpoint in shipped(slug, policy).checkpoints))
     }
     assert {path.relative_to(TRAINED) for path in TRAINED.rglob("*") if path.is_file()} == expected | {
-        Path(ABLATION_FILE)
+        Path(name) for name in MEASUREMENTS
     }
-    assert {policy for _, policy, *_ in (path.parts for path in expected)} <= MASK_POLICIES.keys()
 
 
 def test_the_shipped_weights_together_stay_below_20_megabytes():
