@@ -1,10 +1,9 @@
 """The charts of an ablation, by name: what its page draws and the API gives as files. In: findings. Out: charts."""
 
-import math
 from collections.abc import Sequence
 from urllib.parse import urlencode
 
-from app.charts import NATS, RATE, CurveChart, Reference, Series, Unit, draw_curves
+from app.charts import GUESSING, NATS, RATE, CurveChart, Series, Unit, beyond, draw_curves, leaving, random_letter
 from app.comparison_charts import Pair, PairChart, Ratio, RatioChart, draw_pairs, draw_ratios
 from model.ablation import Setting
 from model.ablation_analysis import COMPARED_AT, MASKED, UNMASKED, Comparison, Quantity
@@ -16,7 +15,7 @@ POLICY_NAMES = {MASKED: "mask on", UNMASKED: "mask off"}
 CURVES: dict[Quantity, tuple[str, str, Unit]] = {
     "exact_match": ("Answers right", "of held-out words, mean over seeds", RATE),
     "assistant": ("Loss on the answer", "nats per token, mean over seeds", NATS),
-    "user": ("Loss on the user's letters", "nats per letter, mean over seeds", NATS),
+    "user": ("Loss on the user's letters", "nats per letter, mean over seeds", GUESSING),
 }
 
 
@@ -27,8 +26,7 @@ def curve_charts(comparison: Comparison) -> tuple[CurveChart, ...]:
 
 def curve_chart(comparison: Comparison, quantity: Quantity) -> CurveChart:
     title, y_title, unit = CURVES[quantity]
-    letters = len(RECIPES[comparison.setting.recipe].task.alphabet)
-    entropy = Reference(math.log(letters), f"ln {letters} = {math.log(letters):.3f}: a random letter")
+    guesses = quantity == "user"
     series = [
         Series(
             curve.policy,
@@ -41,10 +39,10 @@ def curve_chart(comparison: Comparison, quantity: Quantity) -> CurveChart:
     return draw_curves(
         quantity.replace("_", "-"),
         title,
-        series,
-        y_title=y_title,
+        [leaving(s, GUESSING.high) for s in series] if guesses else series,
+        y_title=y_title + (beyond(series, GUESSING) if guesses else ""),
         y_unit=unit,
-        references=(entropy,) if quantity == "user" else (),
+        references=(random_letter(len(RECIPES[comparison.setting.recipe].task.alphabet)),) if guesses else (),
     )
 
 

@@ -56,6 +56,8 @@ class Unit:
 STEPS = Unit(lambda value: f"{value:,.0f}")
 RATE = Unit(lambda value: f"{100 * value:.4g} %", high=1.0)
 NATS = Unit(lambda value: f"{value:.3g}")
+GUESSING = Unit(lambda value: f"{value:.3g}", low=3.0, high=4.0)
+"""Nats per random letter. Around the entropy of one, so that it can be seen how a model comes down to it."""
 
 
 @dataclass(frozen=True)
@@ -151,6 +153,28 @@ def draw_curves(
         strips=_strips(links, x),
         current=None if current_x is None else place_on(x, current_x),
     )
+
+
+def random_letter(letters: int) -> Reference:
+    """The entropy of one of so many letters, all as likely: nobody guesses better."""
+    return Reference(math.log(letters), f"ln {letters} = {math.log(letters):.3f}: a random letter")
+
+
+def leaving(series: Series, top: float) -> Series:
+    """A series up to where it first goes above `top`, and that place by interpolation; all of it if it never does."""
+    above = next((i for i, (_, y) in enumerate(series.points) if y > top), None)
+    if not above:
+        return series
+    (x0, y0), (x1, y1) = series.points[above - 1 : above + 1]
+    end = x0 + (x1 - x0) * (top - y0) / (y1 - y0)
+    band = tuple((x, min(low, top), min(high, top)) for x, low, high in series.band if x <= end)
+    return replace(series, points=(*series.points[:above], (end, top)), band=band)
+
+
+def beyond(series: Sequence[Series], unit: Unit) -> str:
+    """`; the mask-on model's goes on to 10.5`, of those that leave; empty if none does."""
+    gone = [f"; the {s.name}'s goes on to {unit.write(s.points[-1][1])}" for s in series if s.points[-1][1] > unit.high]
+    return "".join(gone)
 
 
 def draw_axis(

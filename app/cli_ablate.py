@@ -11,7 +11,7 @@ from rich.console import Console
 from app.ablation_runs import run_ablation
 from app.catalog import find_policy
 from app.settings import Settings
-from model.ablation import ABLATION_FILE
+from model.ablation import ABLATION_FILE, Plan
 from model.ablation_plan import cross, plan_of, shipped_plan
 from model.errors import UnknownName
 from model.masks import COMPARED_POLICIES
@@ -26,15 +26,15 @@ def _each(name: str, words: str) -> Any:
     return typer.Option(help=f"{words}; {lowest:g} to {highest:g}. May be given several times.")
 
 
+def _one(words: str, most: int | None = None) -> Any:
+    return typer.Option(min=1, max=most, help=words)
+
+
 def ablate(
     recipes: Annotated[list[str] | None, typer.Argument(help=f"Of: {', '.join(RECIPES)}.")] = None,
     shipped: Annotated[bool, typer.Option("--shipped", help="Train what the page /ablation shows.")] = False,
-    seeds: Annotated[
-        int | None, typer.Option(min=1, max=1000, help=f"Runs of each setting and policy; default: {SEEDS}.")
-    ] = None,
-    policy: Annotated[
-        list[str] | None, typer.Option(help=f"A loss mask; default: {' and '.join(COMPARED_POLICIES)}.")
-    ] = None,
+    seeds: Annotated[int | None, _one(f"Runs of each setting and policy; default: {SEEDS}.", 1000)] = None,
+    policy: Annotated[list[str] | None, typer.Option(help=f"Default: {' and '.join(COMPARED_POLICIES)}.")] = None,
     width: Annotated[list[int] | None, _each("width", "Width of the model")] = None,
     layers: Annotated[list[int] | None, _each("layers", "Layers of the model")] = None,
     learning_rate: Annotated[list[float] | None, _each("learning_rate", "Learning rate")] = None,
@@ -45,9 +45,7 @@ def ablate(
     max_length: Annotated[list[int] | None, _each("max_length", "Letters of the longest word")] = None,
     answer_length: Annotated[list[int] | None, _each("answer_length", "Letters of the answer that are asked")] = None,
     evaluate_every: Annotated[int | None, typer.Option(min=1, help="Steps between two measurements.")] = None,
-    evaluation_words: Annotated[
-        int | None, typer.Option(min=1, help=f"Held-out words of a measurement; default: {EVALUATION_WORDS}.")
-    ] = None,
+    evaluation_words: Annotated[int | None, _one(f"Held-out words measured; default: {EVALUATION_WORDS}.")] = None,
     jobs: Annotated[int, typer.Option(min=1, max=64, help="Processes, each with one thread; default: cores.")] = CORES,
     into: Annotated[Path | None, typer.Option(help=f"The file; with --shipped by default {ABLATION_FILE}.")] = None,
 ) -> None:
@@ -57,12 +55,6 @@ def ablate(
 
     Example: maskscope ablate reverse4 --seeds 3 --width 16 --width 32 --into widths.json
     """
-    if shipped == bool(recipes):
-        raise typer.BadParameter("name recipes, or --shipped")
-    if not shipped and into is None:
-        raise typer.BadParameter("--into is missing")
-    if length and (min_length or max_length):
-        raise typer.BadParameter("--length stands for --min-length and --max-length")
     values: dict[str, Sequence[float] | None] = {
         "width": width,
         "layers": layers,
@@ -76,20 +68,35 @@ def ablate(
         "evaluation_words": [evaluation_words] if evaluation_words else None,
     }
     if shipped:
-        if policy or seeds or length or any(values.values()):
+        if recipes or policy or seeds or length or any(values.values()):
             raise typer.BadParameter("--shipped takes --jobs and --into only")
         plan = shipped_plan()
     else:
-        values["evaluation_words"] = values["evaluation_words"] or [EVALUATION_WORDS]
-        of_each_length = [values | {"min_length": [n], "max_length": [n]} for n in length or ()] or [values]
-        variations = [variation for crossed in of_each_length for variation in cross(crossed)]
-        named = [(_known(recipe), variation) for recipe in recipes or () for variation in variations]
-        policies = [find_policy(slug).slug for slug in policy or COMPARED_POLICIES]
-        if len(set(policies)) < len(policies):
-            raise typer.BadParameter("each --policy may be given once")
-        plan = plan_of(named, policies, seeds or SEEDS)
+        plan = _plan(recipes or (), policy or COMPARED_POLICIES, seeds or SEEDS, length or (), values)
+        if into is None:
+            raise typer.BadParameter("--into is missing")
     if not run_ablation(plan, into or Settings().trained_folder / ABLATION_FILE, jobs, Console()):
         raise typer.Exit(1)
+
+
+def _plan(
+    recipes: Sequence[str],
+    policies: Sequence[str],
+    seeds: int,
+    lengths: Sequence[int],
+    values: dict[str, Sequence[float] | None],
+) -> Plan:
+    if not recipes:
+        raise typer.BadParameter("name recipes, or --shipped")
+    if lengths and (values["min_length"] or values["max_length"]):
+        raise typer.BadParameter("--length stands for --min-length and --max-length")
+    if len(set(policies)) < len(policies):
+        raise typer.BadParameter("each --policy may be given once")
+    values["evaluation_words"] = values["evaluation_words"] or [EVALUATION_WORDS]
+    of_each_length = [values | {"min_length": [n], "max_length": [n]} for n in lengths] or [values]
+    variations = [variation for crossed in of_each_length for variation in cross(crossed)]
+    named = [(_known(recipe), variation) for recipe in recipes for variation in variations]
+    return plan_of(named, [find_policy(slug).slug for slug in policies], seeds)
 
 
 def _known(slug: str) -> str:

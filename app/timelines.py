@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from app.charts import RATE, CurveChart, Link, Reference, Series, Unit, draw_curves
+from app.charts import GUESSING, NATS, RATE, CurveChart, Link, Series, Unit, beyond, draw_curves, leaving, random_letter
 from model.ablation_analysis import Curves
 from model.checkpoints import Run
 from model.evaluation import Metrics
@@ -29,12 +29,10 @@ class Quantity:
     read: Callable[[Metrics], float]
 
 
-NATS = Unit(lambda value: f"{value:.3g}")
-
 QUANTITIES: tuple[Quantity, ...] = (
     Quantity("exact_match", "Answers right", "of held-out words", RATE, lambda m: m.exact_match.value),
     Quantity("assistant", "Loss on the answer", "nats per token", NATS, lambda m: m.loss["assistant"].value),
-    Quantity("user", "Loss on the user segment", "nats per letter", NATS, lambda m: m.loss["user"].value),
+    Quantity("user", "Loss on the user segment", "nats per letter", GUESSING, lambda m: m.loss["user"].value),
     Quantity("template", "Loss on the template segment", "nats", NATS, lambda m: m.loss["template"].value),
 )
 
@@ -57,32 +55,37 @@ def draw_timeline(
     step: int,
 ) -> tuple[CurveChart, ...]:
     """A chart of each quantity for (name, run) of each policy; `bands` by policy and quantity."""
-    return tuple(
-        draw_curves(
-            quantity.field,
-            quantity.title,
-            [
-                Series(
-                    run.policy,
-                    name,
-                    tuple((float(m.step), quantity.read(m.metrics)) for m in run.measurements),
-                    bands.get((run.policy, quantity.field), ()),
-                )
-                for name, run in runs
-            ],
-            y_title=quantity.y_title,
-            y_unit=quantity.unit,
-            references=(_random_letter(recipe),) if quantity.field == "user" else (),
-            links=links,
-            current_x=float(step),
+    return tuple(_draw(quantity, recipe, runs, bands, links, step) for quantity in QUANTITIES)
+
+
+def _draw(
+    quantity: Quantity,
+    recipe: Recipe,
+    runs: Sequence[tuple[str, Run]],
+    bands: Mapping[tuple[str, str], Band],
+    links: Sequence[Link],
+    step: int,
+) -> CurveChart:
+    guesses = quantity.field == "user"
+    series = [
+        Series(
+            run.policy,
+            name,
+            tuple((float(m.step), quantity.read(m.metrics)) for m in run.measurements),
+            bands.get((run.policy, quantity.field), ()),
         )
-        for quantity in QUANTITIES
+        for name, run in runs
+    ]
+    return draw_curves(
+        quantity.field,
+        quantity.title,
+        [leaving(s, GUESSING.high) for s in series] if guesses else series,
+        y_title=quantity.y_title + (beyond(series, GUESSING) if guesses else ""),
+        y_unit=quantity.unit,
+        references=(random_letter(len(recipe.task.alphabet)),) if guesses else (),
+        links=links,
+        current_x=float(step),
     )
-
-
-def _random_letter(recipe: Recipe) -> Reference:
-    letters = len(recipe.task.alphabet)
-    return Reference(math.log(letters), f"ln {letters} = {math.log(letters):.3f}: a random letter")
 
 
 @cache
