@@ -10,6 +10,9 @@ import pytest
 from typer.testing import CliRunner
 
 from app.cli import app
+from model.ablation import ABLATION_FILE, read_ablation
+from model.ablation_analysis import find
+from model.ablation_words import catching_up, headline, verdict_sentence
 from model.checkpoints import read_run
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -46,6 +49,14 @@ def test_every_command_works_as_it_stands(command: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("target", re.findall(r"`(?:[A-Z]+=\S+ )*make (\w+)`", README))
 def test_every_target_exists(target: str) -> None:
     assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
+
+
+def test_what_it_says_of_the_ablation_is_what_the_ablation_shows() -> None:
+    comparisons = find(read_ablation(ROOT / "model" / "trained" / ABLATION_FILE)).comparisons
+    said = {c.setting.slug: verdict_sentence(c) for c in comparisons}
+    for sentence in (headline(comparisons), catching_up(comparisons), said["reverse4"], said["reverse"]):
+        assert f" {sentence}\n" in README
+    assert said["reverse-lr0.0005"].split(" The steps")[0] in README
 
 
 def test_the_table_of_exact_match_is_what_the_runs_say() -> None:
