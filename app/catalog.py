@@ -83,10 +83,10 @@ class Catalog:
         return metrics.exact_match.value >= GAP_EXACT_MATCH
 
 
-def find_policy(slug: str) -> MaskPolicy:
+def find_policy(slug: str, param: str = "policy") -> MaskPolicy:
     """The loss mask of that name, trained with or not. Raises UnknownName."""
     if slug not in MASK_POLICIES:
-        raise UnknownName(f"there is no policy {slug[:64]!a}; allowed: {_join(MASK_POLICIES)}", param="policy")
+        raise UnknownName(f"there is no policy {slug[:64]!a}; allowed: {_join(MASK_POLICIES)}", param=param)
     return MASK_POLICIES[slug]
 
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from app.ablations import ShippedAblation
-from app.catalog import Catalog
+from app.catalog import Catalog, find_policy
 from app.charts import CurveChart, Link
 from app.chips import GRADIENT_CHOICES, ChipGroup, GradientChoice, group_chips, share_of
 from app.deps import AblationDep, CatalogDep, EngineDep
@@ -21,8 +21,10 @@ from app.generations import Generation, admit
 from app.templating import is_partial, render
 from app.timelines import bands_of, draw_timeline, letter_floor
 from model.analysis import Analysis, analyze
+from model.chat import render as to_tokens
 from model.errors import InvalidText, UnknownName
 from model.evaluation import Metrics
+from model.inspection import Inspection, inspect_mask
 from model.masks import MASK_POLICIES, MaskPolicy
 from model.recipes import DEFAULT_RECIPE, Recipe
 from model.tokenizer import END_OF_TURN
@@ -39,6 +41,7 @@ class State(BaseModel):
     recipe: str = DEFAULT_RECIPE
     prompt: str | None = None
     policy: str = "prompt-masked"
+    mask: str = "mask-late"
     step: int | None = None
     gradient: str = "parameter_norm"
     position: int | None = None
@@ -54,6 +57,9 @@ class Choices:
     prompt: str
     policies: tuple[MaskPolicy, ...]
     policy: MaskPolicy
+    masks: tuple[MaskPolicy, ...]
+    mask: MaskPolicy
+    """Any mask at all, to be seen on the word beside the two that models were trained with."""
     steps: tuple[int, ...]
     step: int
     gap_step: int
@@ -115,6 +121,8 @@ class View:
     """The sum of the shares of the positions before the answer, in the mask-off model."""
     answer: str
     """What a right model generates, END_OF_TURN included."""
+    other: Inspection
+    """The word under `Choices.mask`."""
     analyze_body: str
     analyze_query: str
     """This view's objective and model as JSON and as the query of a link."""
@@ -166,6 +174,8 @@ def _choices(state: State, catalog: Catalog) -> Choices:
         prompt=recipe.task.example if state.prompt is None else state.prompt,
         policies=tuple(MASK_POLICIES[slug] for slug in SWITCH),
         policy=MASK_POLICIES[state.policy],
+        masks=tuple(MASK_POLICIES.values()),
+        mask=find_policy(state.mask, param="mask"),
         steps=steps,
         step=step,
         gap_step=gap_step,
@@ -190,6 +200,12 @@ async def _view(choices: Choices, position: int | None, catalog: Catalog, engine
         selected=min(max(wanted, 0), len(shown.analysis.positions) - 1),
         prompt_share=share_of(every.positions[: every.prompt_length - 1]),
         answer=recipe.task.answer(choices.prompt) + END_OF_TURN,
+        other=inspect_mask(
+            [to_tokens(recipe.task.conversation(choices.prompt), recipe.tokenizer)],
+            choices.mask,
+            recipe.tokenizer,
+            row_tokens=recipe.model.context_length + 1,
+        ),
         analyze_body=json.dumps(body),
         analyze_query=urlencode(body),
     )
@@ -204,7 +220,7 @@ def _guessing(recipe: Recipe, catalog: Catalog) -> Guessing:
 def _timeline(choices: Choices, catalog: Catalog, ablation: ShippedAblation) -> Timeline:
     recipe, findings = choices.recipe, ablation.findings
     runs = [(SWITCH[policy.slug], catalog.run(recipe, policy.slug).run) for policy in choices.policies]
-    state = {"recipe": recipe.slug, "prompt": choices.prompt, "policy": choices.policy.slug}
+    state = {"recipe": recipe.slug, "prompt": choices.prompt, "policy": choices.policy.slug, "mask": choices.mask.slug}
     state |= {"gradient": choices.gradient.field} | ({"generate": "1"} if choices.generate else {})
     links = [Link(step, f"step {step:,}", "/?" + urlencode(state | {"step": step})) for step in choices.steps]
     bands = bands_of(findings.curves_of(recipe.slug))

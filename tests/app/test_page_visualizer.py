@@ -14,6 +14,7 @@ from app.chips import GRADIENT_CHOICES
 from app.settings import Settings
 from app.templating import compact, percent
 from model.checkpoints import read_run
+from model.masks import MASK_POLICIES
 
 pytestmark = pytest.mark.anyio
 
@@ -104,9 +105,9 @@ async def test_chips_show_what_the_api_says(
 
 
 async def test_targets_are_the_inputs_moved_by_one(open_page: OpenPage, text_of: TextOf) -> None:
-    page = await open_page()
-    inputs = [text_of(e) for e in find_all(page, "span", class_="input")]
-    targets = [text_of(e) for e in find_all(page, "span", class_="target")]
+    chips = find(await open_page(), "section", class_="mask")
+    inputs = [text_of(e) for e in find_all(chips, "span", class_="input")]
+    targets = [text_of(e) for e in find_all(chips, "span", class_="target")]
     assert inputs[1:] == targets[:-1]
     assert "".join([*inputs, targets[-1]]) == "<hello>olleh#"
 
@@ -588,3 +589,29 @@ async def test_words_of_every_length_are_shown(open_page: OpenPage, text_of: Tex
     assert f"A right answer is {word[::-1]}#." in text_of(page)
     assert json.loads(shlex.split(text_of(find_all(page, "pre")[-1]))[-1])["prompt"] == word
     assert f"prompt={quote(word)}" in find(find(page, "section", class_="code"), "a").attrib["href"]
+
+
+@pytest.mark.parametrize(
+    ("mask", "words", "said"),
+    [
+        ("mask-late", ["ignored"] * 6 + ["lost"] + ["trained"] * 5, "1 of 12 positions are not"),
+        ("mask-early", ["ignored"] * 5 + ["leaked"] + ["trained"] * 6, "1 of 12 positions are not"),
+        ("eos-masked", ["ignored"] * 6 + ["trained"] * 5 + ["lost"], "5 are trained."),
+        ("left-pad", ["ignored"] * 6 + ["trained"] * 6, "On one word by itself this changes no label."),
+    ],
+)
+async def test_any_mask_can_be_laid_over_the_word_and_its_mistakes_are_named(
+    open_page: OpenPage, text_of: TextOf, mask: str, words: list[str], said: str
+) -> None:
+    section = find(await open_page(mask=mask), "section", class_="other-mask")
+    assert [text_of(e) for e in find_all(section, "span", class_="word")] == words
+    assert said in text_of(section)
+    assert [e.attrib["value"] for e in find_all(section, "option")] == list(MASK_POLICIES)
+    (chosen,) = (e.attrib["value"] for e in find_all(section, "option") if "selected" in e.attrib)
+    assert chosen == mask
+
+
+async def test_a_mask_that_does_not_exist_is_named(client: httpx.AsyncClient) -> None:
+    response = await client.get("/", params={"mask": "nope"})
+    assert response.status_code == 404
+    assert "there is no policy &#39;nope&#39;" in response.text
