@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from app.catalog import Catalog
 from model.analysis import analyze, prompt_ids
+from model.gallery import SHIPPED_RUNS
 from model.generation import generate
 from model.masks import MASK_POLICIES
-from model.recipes import RECIPES
+from model.recipes import ALL_RECIPES, RECIPES
 
 pytestmark = pytest.mark.anyio
 
@@ -42,17 +43,20 @@ def error_of(response: httpx.Response) -> dict[str, Any]:
 
 async def test_recipes_name_their_vocabulary_and_limits(client: httpx.AsyncClient) -> None:
     recipes = (await client.get("/api/v1/recipes")).json()["recipes"]
-    assert [recipe["slug"] for recipe in recipes] == ["reverse", "reverse4"]
-    reverse, reverse4 = recipes
+    assert [recipe["slug"] for recipe in recipes] == ["reverse", "reverse4", "dialogue"]
+    reverse, reverse4, dialogue = recipes
     assert "".join(reverse4["vocabulary"]) == "abcdefghijklmnopqrstuvwxyz<>#"
     assert reverse["vocabulary"] == [*reverse4["vocabulary"], "[pad]"]
     assert reverse["limits"] == {"prompt_min_length": 1, "prompt_max_length": 10, "context_length": 32}
     assert reverse4["limits"] == {"prompt_min_length": 4, "prompt_max_length": 4, "context_length": 16}
+    assert "".join(dialogue["vocabulary"][:30]) == "abcdefghijklmnopqrstuvwxyz1<>#"
 
 
 async def test_recipes_measure_each_run_step_by_step_with_intervals(client: httpx.AsyncClient) -> None:
     for recipe in (await client.get("/api/v1/recipes")).json()["recipes"]:
-        assert [run["policy"] for run in recipe["runs"]] == ["prompt-masked", "unmasked"]
+        shipped = {policy for slug, policy in SHIPPED_RUNS if slug == recipe["slug"]}
+        policies = [run["policy"] for run in recipe["runs"]]
+        assert policies == [policy for policy in MASK_POLICIES if policy in shipped]
         for run in recipe["runs"]:
             steps = [measured["step"] for measured in run["metrics"]]
             assert steps == sorted(set(steps))
@@ -67,7 +71,7 @@ async def test_recipes_measure_each_run_step_by_step_with_intervals(client: http
 
 async def test_every_step_said_to_be_kept_can_be_asked_for_and_no_other(client: httpx.AsyncClient) -> None:
     for recipe in (await client.get("/api/v1/recipes")).json()["recipes"]:
-        word = RECIPES[recipe["slug"]].task.example
+        word = ALL_RECIPES[recipe["slug"]].task.example
         for run in recipe["runs"]:
             for measured in run["metrics"]:
                 body = {"recipe": recipe["slug"], "policy": run["policy"], "prompt": word, "step": measured["step"]}
@@ -292,7 +296,7 @@ BOTH = ("analyze", "generate")
 @pytest.mark.parametrize(
     ("changes", "status", "param", "message"),
     [
-        ({"recipe": "nope"}, 404, "recipe", "there is no recipe 'nope'; allowed: reverse, reverse4"),
+        ({"recipe": "nope"}, 404, "recipe", "there is no recipe 'nope'; allowed: reverse, reverse4, dialogue"),
         (
             {"step": 7},
             422,

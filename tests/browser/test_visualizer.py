@@ -8,7 +8,12 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
+from app.pages import PAGES
+
 OpenPage = Callable[..., Page]
+
+
+MENU = [page.title for page in PAGES]
 
 
 def heights_of_bars(page: Page) -> list[float]:
@@ -27,11 +32,11 @@ def generate(page: Page) -> None:
 
 def test_first_view_shows_the_gap_and_the_shift_by_one(open_page: OpenPage) -> None:
     page = open_page("/")
-    inputs = page.locator(".chip .input").all_inner_texts()
-    targets = page.locator(".chip .target").all_inner_texts()
+    inputs = page.locator(".chips .input").all_inner_texts()
+    targets = page.locator(".chips .target").all_inner_texts()
     assert "".join(inputs) == "<hello>olleh"
     assert "".join(targets) == "hello>olleh#"
-    assert page.locator(".chip .word").all_inner_texts() == ["ignored"] * 6 + ["trained"] * 6
+    assert page.locator(".chips .word").all_inner_texts() == ["ignored"] * 6 + ["trained"] * 6
     on, off = (float(text.split()[0]) for text in page.locator(".numbers b").all_inner_texts()[:2])
     assert on >= 90
     assert on - off > 10
@@ -44,7 +49,7 @@ def test_the_key_m_switches_mask_and_model_together(open_page: OpenPage) -> None
     page.keyboard.press("m")
     expect(page.locator(".change")).to_contain_text("Mask off")
     expect(page).to_have_url(re.compile("policy=unmasked"))
-    assert page.locator(".chip .word").all_inner_texts() == ["trained"] * 12
+    assert page.locator(".chips .word").all_inner_texts() == ["trained"] * 12
     after = heights_of_bars(page)
     assert min(after[:6]) > 0
     page.keyboard.press("m")
@@ -58,7 +63,7 @@ def test_m_typed_into_the_word_is_a_letter(open_page: OpenPage) -> None:
     page.keyboard.type("mom")
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile("prompt=mom"))
-    expect(page.locator(".chip")).to_have_count(8)
+    expect(page.locator(".chips .chip")).to_have_count(8)
     expect(page.locator(".change")).to_contain_text("Mask on")
 
 
@@ -164,7 +169,7 @@ def test_the_step_shows_the_gap_closing(open_page: OpenPage) -> None:
 def test_the_gradient_choice_changes_bars_and_explains_itself(open_page: OpenPage) -> None:
     page = open_page("/")
     page.locator("#gradient-input_norm + span").click()
-    expect(page.locator(".sentence")).to_contain_text("flows back through attention")
+    expect(page.locator(".sentence").first).to_contain_text("flows back through attention")
     assert min(heights_of_bars(page)) > 0, "the answer's loss reaches the embeddings of the prompt"
 
 
@@ -228,11 +233,11 @@ def test_a_word_that_cannot_be_read_is_explained_and_the_view_stays(open_page: O
     page.get_by_label("Type a word").fill("Caf<i>")
     page.keyboard.press("Enter")
     expect(page.locator("#notice")).to_contain_text("'C' (U+0043); allowed: a-z")
-    expect(page.locator(".chip")).to_have_count(12)
+    expect(page.locator(".chips .chip")).to_have_count(12)
     assert "Caf" not in page.url
     page.get_by_label("Type a word").fill("cat")
     page.keyboard.press("Enter")
-    expect(page.locator(".chip")).to_have_count(8)
+    expect(page.locator(".chips .chip")).to_have_count(8)
     expect(page.locator("#notice")).to_have_text("")
 
 
@@ -240,12 +245,12 @@ def test_everything_works_without_javascript(open_page: OpenPage) -> None:
     page = open_page("/", java_script_enabled=False, expected_problems=1)  # a JSON document names no icon of its own
     page.get_by_label("Type a word").fill("cat")
     page.locator("#policy-unmasked").check(force=True)
-    page.get_by_role("button", name="Show").click()
-    assert page.locator(".chip .word").all_inner_texts() == ["trained"] * 8
+    page.get_by_role("button", name="Show", exact=True).click()
+    assert page.locator(".chips .word").all_inner_texts() == ["trained"] * 8
     page.get_by_role("button", name="Generate").click()
     assert all("Stopped at # after" in text for text in outcomes(page))
     page.locator("#position-3").check(force=True)
-    page.get_by_role("button", name="Show").click()
+    page.get_by_role("button", name="Show", exact=True).click()
     assert page.locator("#detail-heading").inner_text().startswith("Position 3")
     page.get_by_role("link", name="Open the JSON").click()
     assert '"policy":"unmasked"' in page.content()
@@ -254,7 +259,7 @@ def test_everything_works_without_javascript(open_page: OpenPage) -> None:
 def test_the_keyboard_alone_reaches_everything(open_page: OpenPage) -> None:
     page = open_page("/?step=3000")
     reached = []
-    for _ in range(20):
+    for _ in range(30):
         page.keyboard.press("Tab")
         reached.append(page.evaluate("document.activeElement.id || document.activeElement.textContent.trim()"))
         outline = page.evaluate(
@@ -267,9 +272,7 @@ def test_the_keyboard_alone_reaches_everything(open_page: OpenPage) -> None:
     assert reached == [
         "Skip to the page",
         "Maskscope",
-        "Loss mask visualizer",
-        "Race",
-        "Ablation",
+        *MENU,
         "prompt",
         "Show",
         "1 to 10 letters",
@@ -282,23 +285,34 @@ def test_the_keyboard_alone_reaches_everything(open_page: OpenPage) -> None:
     ]
     page.keyboard.press("Enter")
     expect(page.locator(".outcome").nth(0)).to_contain_text("right")
-    page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.textContent") in ("Stop", "Open the JSON")
-    for _ in range(3):
+    for _ in range(6):
         if page.evaluate("document.activeElement.textContent") == "Play":
             break
         page.keyboard.press("Tab")
+        reached.append(page.evaluate("document.activeElement.id || document.activeElement.textContent.trim()"))
+    assert [name for name in reached[-5:] if name != "Stop"][-4:] == ["mask", "Show it", "Open the JSON", "Play"]
     page.keyboard.press("Tab")
     page.keyboard.press("ArrowLeft")
     expect(page.locator(".now b")).to_have_text("2,500")
     expect(page.locator("#step-2500")).to_be_focused()
 
 
+def test_another_mask_is_laid_over_the_word_by_keyboard(open_page: OpenPage) -> None:
+    page = open_page("/?prompt=cat")
+    page.locator("#mask").focus()
+    page.locator("#mask").select_option("mask-late")
+    expect(page.locator(".mask-row .mistake")).to_have_count(1)
+    expect(page.locator(".mask-row .mistake")).to_contain_text("lost")
+    expect(page.locator(".mask-row .chip").nth(4)).to_have_class(re.compile("mistake"))
+    expect(page).to_have_url(re.compile("mask=mask-late"))
+    assert page.locator(".chips .word").all_inner_texts() == ["ignored"] * 4 + ["trained"] * 4
+
+
 def test_every_recipe_has_its_page(open_page: OpenPage) -> None:
     page = open_page("/")
     page.get_by_role("link", name="exactly 4 letters").click()
     expect(page.locator("#prompt")).to_have_value("abcd")
-    assert "".join(page.locator(".chip .target").all_inner_texts()) == "abcd>dcba#"
+    assert "".join(page.locator(".chips .target").all_inner_texts()) == "abcd>dcba#"
     assert page.locator(".numbers b").all_inner_texts()[2:] == ["5", "5", "50 %"]
 
 
