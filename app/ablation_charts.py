@@ -6,11 +6,10 @@ from urllib.parse import urlencode
 from app.charts import GUESSING, NATS, RATE, CurveChart, Series, Unit, beyond, draw_curves, leaving, random_letter
 from app.comparison_charts import Pair, PairChart, Ratio, RatioChart, draw_pairs, draw_ratios
 from model.ablation import Setting
-from model.ablation_analysis import COMPARED_AT, MASKED, UNMASKED, Comparison, Quantity
+from model.ablation_analysis import COMPARED_AT, Comparison, Quantity
 from model.ablation_words import ratio_of, write_rate, write_ratio
+from model.masks import POLICY_NAMES
 from model.recipes import RECIPES
-
-POLICY_NAMES = {MASKED: "mask on", UNMASKED: "mask off"}
 
 CURVES: dict[Quantity, tuple[str, str, Unit]] = {
     "exact_match": ("Answers right", "of held-out words, mean over seeds", RATE),

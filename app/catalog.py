@@ -9,7 +9,7 @@ from model.errors import BrokenRun, OutOfRange, UnknownName
 from model.gallery import SHIPPED_RUNS, Measured, read_gallery, trained_as
 from model.gpt import GPT
 from model.masks import COMPARED_POLICIES, MASK_POLICIES, MaskPolicy
-from model.recipes import ALL_RECIPES, RECIPES, Recipe
+from model.recipes import ALL_RECIPES, RECIPES, Recipe, find_recipe
 
 GAP_EXACT_MATCH = 0.9
 """The gap is shown where the prompt-masked model first reaches this."""
@@ -43,10 +43,7 @@ class Catalog:
 
     def recipe(self, slug: str, among: Iterable[Recipe] | None = None) -> Recipe:
         """Raises UnknownName for one that is not there, or not among those given."""
-        found = {recipe.slug: recipe for recipe in (self.recipes() if among is None else among)}
-        if slug not in found:
-            raise UnknownName(f"there is no recipe {slug[:64]!a}; allowed: {_join(found)}", param="recipe")
-        return found[slug]
+        return find_recipe(slug, self.recipes() if among is None else among)
 
     def single_turn_recipes(self) -> tuple[Recipe, ...]:
         """Those of one question and one answer, trained under both of the compared policies."""
@@ -81,13 +78,6 @@ class Catalog:
         """Whether the prompt-masked model of a kept step reaches GAP_EXACT_MATCH."""
         metrics = self.run(recipe, "prompt-masked").run.metrics_at(step)
         return metrics.exact_match.value >= GAP_EXACT_MATCH
-
-
-def find_policy(slug: str, param: str = "policy") -> MaskPolicy:
-    """The loss mask of that name, trained with or not. Raises UnknownName."""
-    if slug not in MASK_POLICIES:
-        raise UnknownName(f"there is no policy {slug[:64]!a}; allowed: {_join(MASK_POLICIES)}", param=param)
-    return MASK_POLICIES[slug]
 
 
 def load_catalog(folder: Path) -> Catalog:

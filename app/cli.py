@@ -18,7 +18,7 @@ from rich.table import Table
 
 from app import bench as benchmarks
 from app.ablations import load_ablation
-from app.catalog import find_policy, load_catalog
+from app.catalog import load_catalog
 from app.cli_ablate import ablate
 from app.cli_gallery import gallery
 from app.main import create_app
@@ -26,12 +26,12 @@ from app.settings import Settings
 from app.training_runs import Job, event_lines, train_all
 from model.analysis import Analysis, prompt_ids
 from model.analysis import analyze as analyze_prompt
-from model.errors import MaskscopeError, UnknownName
+from model.errors import MaskscopeError
 from model.export import export_run
 from model.gallery import trained_as
 from model.generation import generate as generate_completions
-from model.masks import COMPARED_POLICIES, MASK_POLICIES
-from model.recipes import ALL_RECIPES, DEFAULT_RECIPE, Recipe
+from model.masks import COMPARED_POLICIES, MASK_POLICIES, find_policy
+from model.recipes import ALL_RECIPES, DEFAULT_RECIPE, Recipe, find_recipe
 
 app = typer.Typer(
     name="maskscope",
@@ -237,9 +237,7 @@ app.command()(errors_in_one_line(gallery))
 
 
 def _recipe(slug: str) -> Recipe:
-    if slug not in ALL_RECIPES:
-        raise UnknownName(f"there is no recipe {slug[:64]!a}; allowed: {', '.join(ALL_RECIPES)}", param="recipe")
-    return ALL_RECIPES[slug]
+    return find_recipe(slug, ALL_RECIPES.values())
 
 
 def _table(analysis: Analysis, step: int) -> Table:

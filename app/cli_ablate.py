@@ -9,13 +9,11 @@ import typer
 from rich.console import Console
 
 from app.ablation_runs import run_ablation
-from app.catalog import find_policy
 from app.settings import Settings
 from model.ablation import ABLATION_FILE, Plan
 from model.ablation_plan import cross, plan_of, shipped_plan
-from model.errors import UnknownName
-from model.masks import COMPARED_POLICIES
-from model.recipes import LIMITS, RECIPES
+from model.masks import COMPARED_POLICIES, find_policy
+from model.recipes import LIMITS, RECIPES, find_recipe
 
 CORES = len(os.sched_getaffinity(0))
 SEEDS, EVALUATION_WORDS = 10, 250
@@ -95,11 +93,5 @@ def _plan(
     values["evaluation_words"] = values["evaluation_words"] or [EVALUATION_WORDS]
     of_each_length = [values | {"min_length": [n], "max_length": [n]} for n in lengths] or [values]
     variations = [variation for crossed in of_each_length for variation in cross(crossed)]
-    named = [(_known(recipe), variation) for recipe in recipes for variation in variations]
+    named = [(find_recipe(recipe, RECIPES.values()).slug, variation) for recipe in recipes for variation in variations]
     return plan_of(named, [find_policy(slug).slug for slug in policies], seeds)
-
-
-def _known(slug: str) -> str:
-    if slug not in RECIPES:
-        raise UnknownName(f"there is no recipe {slug[:64]!a}; allowed: {', '.join(RECIPES)}", param="recipe")
-    return slug

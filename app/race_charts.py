@@ -9,9 +9,12 @@ from collections.abc import Mapping
 from app.charts import RATE, CurveChart, Series, Unit, draw_curves
 from app.race_orders import RaceOrder
 from app.standings import Standing
+from model.masks import POLICY_NAMES
 
-NAMES = {"prompt-masked": "mask on", "unmasked": "mask off"}
-"""What the models of a race are called, by policy."""
+
+def name_of(policy: str) -> str:
+    """What a model of a race is called."""
+    return POLICY_NAMES.get(policy, policy)
 
 
 def draw_race(order: RaceOrder, standings: Mapping[str, Standing]) -> tuple[CurveChart, ...]:
@@ -29,7 +32,7 @@ def draw_race(order: RaceOrder, standings: Mapping[str, Standing]) -> tuple[Curv
 
 def _series(standings: Mapping[str, Standing], *path: str) -> list[Series]:
     return [
-        Series(policy, NAMES[policy], tuple((e["step"], _value(e, path)) for e in standing.evaluations))
+        Series(policy, name_of(policy), tuple((e["step"], _value(e, path)) for e in standing.evaluations))
         for policy, standing in standings.items()
     ]
 

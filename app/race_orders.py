@@ -4,10 +4,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from model.analysis import prompt_ids
-from model.errors import OutOfRange, UnknownName
-from model.recipes import RECIPES, Recipe, Variation, vary
+from model.errors import OutOfRange
+from model.masks import COMPARED_POLICIES, find_policy
+from model.recipes import RECIPES, Recipe, Variation, find_recipe, vary
 from model.tokenizer import ASSISTANT_START, END_OF_TURN, USER_START
 
+SEED_HIGH = 2**31 - 1
+RACE_WORDS = 200
+"""Held-out words of a measurement, so that measuring takes less time than training."""
 MOST_MEASUREMENTS = 500
 """Of one policy: each is kept for followers to come."""
 
@@ -62,9 +66,10 @@ def order_race(
     Raises:
         UnknownName, OutOfRange, InvalidText: names the field at fault; too costly a race is OutOfRange as well.
     """
-    if recipe_slug not in RECIPES:
-        raise UnknownName(f"there is no recipe {recipe_slug[:64]!a}; allowed: {', '.join(RECIPES)}", param="recipe")
-    recipe = vary(RECIPES[recipe_slug], variation)
+    recipe = vary(find_recipe(recipe_slug, RECIPES.values()), variation)
+    _check_policies(policies)
+    if not 0 <= seed <= SEED_HIGH:
+        raise OutOfRange(f"seed is {seed}; allowed: 0 to {SEED_HIGH}", param="seed")
     training = recipe.training
     if training.steps > MOST_MEASUREMENTS * training.evaluate_every:
         least = -(-training.steps // MOST_MEASUREMENTS)
@@ -73,13 +78,20 @@ def order_race(
     cost = recipe.cost() * len(policies)
     if cost > max_cost:
         raise OutOfRange(
-            f"the race costs {cost:.2g} (parameters x tokens x steps); allowed: {max_cost:.2g}; "
-            "fewer steps, a smaller batch or a narrower model cost less",
+            f"the race costs {cost:.2g} (parameters x tokens trained and measured on); allowed: {max_cost:.2g}; "
+            "fewer steps, a smaller batch, a narrower model or fewer measurements cost less",
             param="steps",
         )
     prompt = example_of(recipe) if prompt is None else prompt
     prompt_ids(recipe, prompt)
     return RaceOrder(recipe_slug, recipe, variation, policies, seed, prompt)
+
+
+def _check_policies(policies: tuple[str, ...]) -> None:
+    others = [find_policy(policy, param="policies").slug for policy in policies if policy not in COMPARED_POLICIES]
+    if not policies or len(set(policies)) < len(policies) or len(others) > 1:
+        compared = ", ".join(COMPARED_POLICIES)
+        raise OutOfRange(f"allowed policies: one or more of {compared}, and one other; each once", param="policies")
 
 
 def example_of(recipe: Recipe) -> str:

@@ -17,12 +17,15 @@ from typing import Literal
 from app.event_log import EventLog
 from app.race_orders import RaceOrder
 from app.race_worker import ORDER, RunnerOrder
-from app.settings import Settings
+from app.settings import ROOT, Settings
 from app.standings import Standing, results_of
 from model.errors import MaskscopeError, UnknownName
 
 LINE_BYTES = 1_000_000
 """More than the longest line of a worker."""
+
+MOST_COMMANDS = 1000
+"""Of one race: each is kept for followers to come, and waits to be read by the workers."""
 
 Status = Literal["queued", "running", "paused", "finished", "stopped", "failed"]
 Command = Literal["pause", "resume", "step"]
@@ -63,7 +66,7 @@ class Race:
         self.id, self.order = id, order
         self.log = EventLog()
         self.status: Status = "queued"
-        self.followers = 0
+        self.commands = self.followers = 0
         self.last_seen = clock
         """When it had a follower or a visitor last."""
         self.standings = {policy: Standing() for policy in order.policies}
@@ -83,6 +86,9 @@ class Race:
         needed: Status = "running" if name == "pause" else "paused"
         if self.status != needed:
             raise WrongState(f"the race is {self.status}; {name} needs a {needed} one")
+        if self.commands == MOST_COMMANDS:
+            raise WrongState(f"the race has had {MOST_COMMANDS} commands, the most it takes; it can be stopped")
+        self.commands += 1
         self._send(name)
         if name != "step":
             self.status = "paused" if name == "pause" else "running"
@@ -122,6 +128,7 @@ class Race:
                     *(sys.executable, "-m", "app.race_worker"),
                     stdin=asyncio.subprocess.PIPE,
                     stdout=asyncio.subprocess.PIPE,
+                    cwd=ROOT,
                     start_new_session=True,  # a Ctrl-C in the server's terminal is the server's alone
                     limit=LINE_BYTES,
                 )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from model.chat import Rendered, SegmentKind
+from model.errors import UnknownName
 
 Turns = Literal["all", "last"]
 Padding = Literal["right", "left", "left-without-positions", "left-bare"]
@@ -108,8 +109,18 @@ MASK_POLICIES: dict[str, MaskPolicy] = {
     )
 }
 
-COMPARED_POLICIES = ("prompt-masked", "unmasked")
+POLICY_NAMES = {"prompt-masked": "mask on", "unmasked": "mask off"}
+"""What the two are called where they stand side by side."""
+
+COMPARED_POLICIES = tuple(POLICY_NAMES)
 """Every recipe is trained under both."""
+
+
+def find_policy(slug: str, param: str = "policy") -> MaskPolicy:
+    """The loss mask of that name. Raises UnknownName."""
+    if slug not in MASK_POLICIES:
+        raise UnknownName(f"there is no policy {slug[:64]!a}; allowed: {', '.join(MASK_POLICIES)}", param=param)
+    return MASK_POLICIES[slug]
 
 
 def supervised_tokens(rendered: Rendered, policy: MaskPolicy) -> tuple[bool, ...]:

@@ -3,10 +3,11 @@
 Literal data; knows nothing of running it.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from model.errors import OutOfRange
+from model.errors import OutOfRange, UnknownName
 from model.gpt import GPTConfig
 from model.tasks import TASKS, Task
 from model.tokenizer import Tokenizer
@@ -58,9 +59,15 @@ class Recipe:
         return replace(self, training=replace(self.training, checkpoint_steps=(self.training.steps,)))
 
     def cost(self) -> int:
-        """Parameters x tokens of a batch x steps: what training takes, up to a factor of about six operations."""
-        tokens = self.training.batch_size * (self.longest_sequence() - 1)
-        return self.model.parameter_count() * tokens * self.training.steps
+        """Parameters x tokens: what training and measuring take, up to a factor of about six operations.
+
+        A measurement runs forward over its words' tokens twice, once to be scored and once to be written, at a third
+        of the operations of training on them.
+        """
+        training = self.training
+        measurements = sum(map(training.is_evaluated, range(training.steps + 1)))
+        words = training.batch_size * training.steps + training.evaluation_words * measurements * 2 // 3
+        return self.model.parameter_count() * (self.longest_sequence() - 1) * words
 
 
 @dataclass(frozen=True)
@@ -165,6 +172,14 @@ ALL_RECIPES: dict[str, Recipe] = RECIPES | {DIALOGUE.slug: DIALOGUE}
 """All that can be trained."""
 
 DEFAULT_RECIPE = next(iter(RECIPES))
+
+
+def find_recipe(slug: str, among: Iterable[Recipe]) -> Recipe:
+    """Raises UnknownName for one that is not among those given."""
+    known = {recipe.slug: recipe for recipe in among}
+    if slug not in known:
+        raise UnknownName(f"there is no recipe {slug[:64]!a}; allowed: {', '.join(known)}", param="recipe")
+    return known[slug]
 
 
 def vary(recipe: Recipe, variation: Variation) -> Recipe:

@@ -2,9 +2,10 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, field_validator
+from pydantic import ConfigDict, Field
 
 from app.api.schemas import Answer, ErrorDetail, MeanLoss, Rate, Request, Slug, Text
+from app.race_orders import RACE_WORDS, SEED_HIGH
 from model.chat import SegmentKind
 from model.masks import COMPARED_POLICIES
 from model.recipes import LIMITS, RECIPES, Variation
@@ -21,8 +22,14 @@ class RaceRequest(Request):
     model_config = ConfigDict(json_schema_extra={"examples": [{"recipe": "reverse4", "seed": 0}]})
 
     recipe: Slug = Field("reverse4", description=f"One of: {', '.join(RECIPES)}.")
-    policies: tuple[Slug, ...] = Field(("prompt-masked", "unmasked"), min_length=1, max_length=2, strict=False)
-    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
+    policies: tuple[Slug, ...] = Field(
+        COMPARED_POLICIES,
+        min_length=1,
+        max_length=3,
+        strict=False,
+        description="One or both of the default, and one other of /api/v1/policies.",
+    )
+    seed: Annotated[int, Field(ge=0, le=SEED_HIGH)] = 0
     prompt: Text | None = Field(None, description="The word whose answer is shown; default: the task's example.")
     min_length: int | None = _within("min_length")
     max_length: int | None = _within("max_length")
@@ -33,14 +40,7 @@ class RaceRequest(Request):
     batch_size: int | None = _within("batch_size")
     steps: int | None = _within("steps")
     evaluate_every: int | None = _within("evaluate_every")
-    evaluation_words: Annotated[int, Field(ge=1, le=1000)] = 200
-
-    @field_validator("policies")
-    @classmethod
-    def _are_different_policies(cls, policies: tuple[str, ...]) -> tuple[str, ...]:
-        if len(set(policies)) < len(policies) or not set(policies) <= set(COMPARED_POLICIES):
-            raise ValueError(f"allowed: one or more of {', '.join(COMPARED_POLICIES)}, each once")
-        return policies
+    evaluation_words: Annotated[int, Field(ge=1, le=1000)] = RACE_WORDS
 
     def variation(self) -> Variation:
         return Variation(**{name: getattr(self, name) for name in LIMITS})

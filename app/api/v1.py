@@ -24,13 +24,14 @@ from app.api.schemas import (
     RunSummary,
     StepMetrics,
 )
-from app.catalog import Catalog, find_policy
+from app.catalog import Catalog
 from app.deps import CatalogDep, EngineDep, SettingsDep
 from app.engine import Engine, EngineBusy
 from app.errors import body_of
 from app.generations import Generation, admit
 from model.analysis import analyze
 from model.errors import MaskscopeError
+from model.masks import find_policy
 from model.recipes import Recipe
 
 ERRORS = {status: {"model": ErrorAnswer} for status in (404, 413, 422, 429, 503)}

@@ -11,23 +11,21 @@ from starlette.responses import RedirectResponse, Response
 from app.chart_files import to_standalone_svg
 from app.charts import CurveChart
 from app.deps import RacesDep, SettingsDep
-from app.race_charts import NAMES, draw_race
-from app.race_orders import RaceOrder, order_race
+from app.race_charts import draw_race, name_of
+from app.race_orders import RACE_WORDS, SEED_HIGH, RaceOrder, order_race
 from app.sessions import Race, Races
 from app.standings import THRESHOLDS, Standing, results_of
 from app.templating import is_partial, render
 from model.errors import InvalidText, OutOfRange, UnknownName
-from model.masks import COMPARED_POLICIES
-from model.recipes import LIMITS, RECIPES, WIDTH_STEP, Recipe, Variation
+from model.masks import COMPARED_POLICIES, MASK_POLICIES, POLICY_NAMES, MaskPolicy
+from model.recipes import LIMITS, RECIPES, WIDTH_STEP, Recipe, Variation, find_recipe
 from model.tokenizer import END_OF_TURN
 
 router = APIRouter(include_in_schema=False)
 
 RACE_RECIPE = "reverse4"
 """A race of it takes seconds, not minutes."""
-RACE_WORDS = 200
-"""Held-out words of a measurement, so that measuring takes less time than training."""
-SEED_HIGH = 2**31 - 1
+MOST_FIELDS = 50
 NUMBERS = {
     "width": "Width",
     "layers": "Layers",
@@ -62,7 +60,10 @@ class Start:
     recipes: tuple[Recipe, ...]
     recipe: Recipe
     policies: tuple[tuple[str, str, bool], ...]
-    """Slug, name, and whether it is chosen."""
+    """Slug, name, and whether it is chosen, of the two that are compared everywhere."""
+    others: tuple[MaskPolicy, ...]
+    other: str
+    """A third one's slug, or nothing."""
     seed: str
     seed_high: int
     prompt: str
@@ -88,12 +89,15 @@ class Live:
 
     race: Race
     order: RaceOrder
+    title: str
     place: int | None
     last_event_id: int
     runners: tuple[Runner, ...]
     charts: tuple[CurveChart, ...]
     results: dict[str, Any]
     thresholds: tuple[int, ...]
+    names: dict[str, str]
+    """Of the models, by policy."""
     answer: str
 
 
@@ -101,7 +105,6 @@ class Live:
 class RaceContext:
     start: Start | None = None
     live: Live | None = None
-    names: tuple[tuple[str, str], ...] = tuple(NAMES.items())
     message: str | None = None
 
 
@@ -114,9 +117,9 @@ async def page(request: Request, races: RacesDep, recipe: Annotated[str, Query()
 @router.post("/race")
 async def start(request: Request, races: RacesDep, settings: SettingsDep) -> Response:
     """Start what the form says and go to its address; or say what is wrong with it."""
-    fields = parse_qs((await request.body()).decode(errors="replace"), max_num_fields=50)
-    form, policies = {name: values[-1].strip() for name, values in fields.items()}, tuple(fields.get("policies", ()))
+    form, policies = {"recipe": RACE_RECIPE}, COMPARED_POLICIES
     try:
+        form, policies = _fields(await request.body())
         race = races.start(_order(form, policies, settings.race_max_cost))
     except (InvalidText, OutOfRange) as error:
         context = RaceContext(start=_start(form, policies, races), message=error.message)
@@ -153,9 +156,18 @@ async def chart_file(id: str, chart: str, races: RacesDep) -> Response:
     return Response(to_standalone_svg(charts[chart]), media_type="image/svg+xml", headers=headers)
 
 
+def _fields(body: bytes) -> tuple[dict[str, str], tuple[str, ...]]:
+    """The form's fields, and the policies chosen in it."""
+    try:
+        fields = parse_qs(body.decode(errors="replace"), max_num_fields=MOST_FIELDS)
+    except ValueError as error:
+        raise OutOfRange(f"the form has too many fields; allowed: {MOST_FIELDS}") from error
+    return {name: values[-1].strip() for name, values in fields.items()}, tuple(fields.get("policies", ()))
+
+
 def _order(form: dict[str, str], policies: tuple[str, ...], max_cost: float) -> RaceOrder:
     """Raises OutOfRange or InvalidText for what the form's own bounds should have kept out."""
-    if not policies or not set(policies) <= set(COMPARED_POLICIES):
+    if not policies:
         raise OutOfRange("choose at least one model", param="policies")
     numbers = {name: form[name] for name in NUMBERS if form.get(name)}
     try:
@@ -165,23 +177,19 @@ def _order(form: dict[str, str], policies: tuple[str, ...], max_cost: float) -> 
         raise OutOfRange(f"{error.errors()[0]['loc'][0]}: {error.errors()[0]['msg'].lower()}") from error
     except ValueError as error:
         raise OutOfRange("seed: a whole number, please", param="seed") from error
-    if not 0 <= seed <= SEED_HIGH:
-        raise OutOfRange(f"seed is {seed}; allowed: 0 to {SEED_HIGH}", param="seed")
-    chosen = tuple(slug for slug in COMPARED_POLICIES if slug in policies)
-    return order_race(form.get("recipe", RACE_RECIPE), chosen, seed, form.get("prompt") or None, variation, max_cost)
+    return order_race(form.get("recipe", RACE_RECIPE), policies, seed, form.get("prompt") or None, variation, max_cost)
 
 
 def _start(form: dict[str, str], policies: tuple[str, ...], races: Races) -> Start:
-    slug = form.get("recipe", RACE_RECIPE)
-    if slug not in RECIPES:
-        raise UnknownName(f"there is no recipe {slug[:64]!a}; allowed: {', '.join(RECIPES)}", param="recipe")
-    recipe = RECIPES[slug]
+    recipe = find_recipe(form.get("recipe", RACE_RECIPE), RECIPES.values())
     task, model, training = recipe.task, recipe.model, recipe.training
     defaults = {**vars(task), **vars(model), **vars(training), "steps": training.steps}
     return Start(
         recipes=tuple(RECIPES.values()),
         recipe=recipe,
-        policies=tuple((policy, name, policy in policies) for policy, name in NAMES.items()),
+        policies=tuple((policy, name, policy in policies) for policy, name in POLICY_NAMES.items()),
+        others=tuple(policy for slug, policy in MASK_POLICIES.items() if slug not in COMPARED_POLICIES),
+        other=next((policy for policy in policies if policy not in COMPARED_POLICIES), ""),
         seed=form.get("seed", "0"),
         seed_high=SEED_HIGH,
         prompt=form.get("prompt", ""),
@@ -202,16 +210,27 @@ def _live(race: Race, races: Races) -> Live:
     return Live(
         race=race,
         order=race.order,
+        title=_title(race.order),
         place=races.place_of(race),
         last_event_id=len(race.log.events),
         runners=tuple(_runner(policy, standing) for policy, standing in race.standings.items()),
         charts=draw_race(race.order, race.standings),
         results=results_of(race.standings),
         thresholds=THRESHOLDS,
+        names={policy: name_of(policy) for policy in race.order.policies},
         answer=race.order.recipe.task.answer(race.order.prompt) + END_OF_TURN,
     )
 
 
+def _title(order: RaceOrder) -> str:
+    """The task's, or what was changed of it."""
+    task, own = order.recipe.task, RECIPES[order.recipe_slug].task
+    if task == own:
+        return own.title.lower()
+    asked = f", the first {task.answer_length} of the answer" if task.answer_length else ""
+    return f"{own.slug} with words of {task.describe_lengths()}{asked}"
+
+
 def _runner(policy: str, standing: Standing) -> Runner:
     last: dict[str, Any] = standing.evaluations[-1] if standing.evaluations else {"completion": "", "predictions": ()}
-    return Runner(policy, NAMES[policy], standing, last["completion"], tuple(last["predictions"]))
+    return Runner(policy, name_of(policy), standing, last["completion"], tuple(last["predictions"]))

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from app.ablations import ShippedAblation
-from app.catalog import Catalog, find_policy
+from app.catalog import Catalog
 from app.charts import CurveChart, Link
 from app.chips import GRADIENT_CHOICES, ChipGroup, GradientChoice, group_chips, share_of
 from app.deps import AblationDep, CatalogDep, EngineDep
@@ -25,7 +25,7 @@ from model.chat import render as to_tokens
 from model.errors import InvalidText, UnknownName
 from model.evaluation import Metrics
 from model.inspection import Inspection, inspect_mask
-from model.masks import MASK_POLICIES, MaskPolicy
+from model.masks import MASK_POLICIES, MaskPolicy, find_policy
 from model.recipes import DEFAULT_RECIPE, Recipe
 from model.tokenizer import END_OF_TURN
 

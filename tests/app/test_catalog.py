@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from app.catalog import Catalog, find_policy, load_catalog
+from app.catalog import Catalog, load_catalog
 from model.errors import BrokenRun, OutOfRange, UnknownName
 from model.gallery import SHIPPED_RUNS
-from model.masks import COMPARED_POLICIES, MASK_POLICIES
+from model.masks import COMPARED_POLICIES, MASK_POLICIES, find_policy
 from model.recipes import ALL_RECIPES, RECIPES
 
 RUN = Path("reverse4/prompt-masked")

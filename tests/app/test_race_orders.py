@@ -6,6 +6,7 @@ import pytest
 
 from app.race_orders import MOST_MEASUREMENTS, RaceOrder, order_race
 from model.errors import InvalidText, OutOfRange, UnknownName
+from model.masks import MASK_POLICIES
 from model.recipes import RECIPES, Variation
 
 BOTH = ("prompt-masked", "unmasked")
@@ -65,8 +66,41 @@ def test_what_cannot_be_run_is_refused_and_its_field_named(
 def test_a_race_costs_what_its_models_cost_together() -> None:
     cost = 2 * RECIPES["reverse4"].cost()
     assert order(max_cost=cost).recipe.cost() * 2 == cost
-    with pytest.raises(OutOfRange, match="fewer steps, a smaller batch or a narrower model cost less"):
+    with pytest.raises(OutOfRange, match="a smaller batch, a narrower model or fewer measurements cost less"):
         order(max_cost=cost - 1)
+
+
+def test_measuring_costs_as_training_does() -> None:
+    with pytest.raises(OutOfRange, match="the race costs 1.4e"):
+        order(width=128, layers=4, min_length=12, max_length=12, batch_size=1, steps=500, evaluate_every=1)
+    order(width=128, layers=4, min_length=12, max_length=12, batch_size=1, steps=500, evaluate_every=50)
+
+
+@pytest.mark.parametrize("policy", [slug for slug in MASK_POLICIES if slug not in BOTH])
+def test_any_other_mask_may_run_against_the_two(policy: str) -> None:
+    raced = order_race("reverse4", (*BOTH, policy), 0, None, Variation(), 2e12)
+    assert raced.settings()["policies"] == [*BOTH, policy]
+
+
+@pytest.mark.parametrize(
+    ("policies", "error"),
+    [
+        ((), OutOfRange),
+        (("unmasked", "unmasked"), OutOfRange),
+        (("mask-late", "mask-early"), OutOfRange),
+        (("nope",), UnknownName),
+    ],
+)
+def test_which_masks_cannot_run_together(policies: tuple[str, ...], error: type[OutOfRange]) -> None:
+    with pytest.raises(error) as refused:
+        order_race("reverse4", policies, 0, None, Variation(), 2e12)
+    assert refused.value.param == "policies"
+
+
+@pytest.mark.parametrize("seed", [-1, 2**31])
+def test_a_seed_is_bounded(seed: int) -> None:
+    with pytest.raises(OutOfRange, match="allowed: 0 to 2147483647"):
+        order_race("reverse4", BOTH, seed, None, Variation(), 2e12)
 
 
 def test_as_many_measurements_as_are_kept_are_allowed() -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import anyio
 import pytest
 
+from app import sessions
 from app.race_orders import RaceOrder, order_race
 from app.sessions import Race, Races, RacesBusy, WrongState
 from app.settings import Settings
@@ -210,6 +211,19 @@ async def test_pause_step_resume_stop() -> None:
 
 
 # Places.
+
+
+async def test_a_race_takes_so_many_commands_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessions, "MOST_COMMANDS", 3)
+    async with opened() as races:
+        race = races.start(order("unmasked", steps=5000, evaluate_every=1000))
+        await until(lambda: race.status == "running")
+        for name in ("pause", "step", "resume"):
+            race.command(name)  # type: ignore[arg-type]
+        with pytest.raises(WrongState, match="has had 3 commands"):
+            race.command("pause")
+        races.stop(race)
+        await until(lambda: race.ended)
 
 
 async def test_a_killed_worker_ends_its_race_and_the_next_one_runs() -> None:

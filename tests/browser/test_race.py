@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 OpenPage = Callable[..., Page]
 PATIENCE = 60_000
@@ -91,6 +91,76 @@ def test_who_comes_later_sees_all_of_it_and_the_end_at_the_same_time(open_page: 
     assert points(first) == points(second)
     first.reload()
     assert points(first) == points(second)
+
+
+def test_nothing_told_while_the_page_is_fetched_is_lost(open_page: OpenPage) -> None:
+    page = open_page("/race")
+
+    def slowly(route: Route) -> None:
+        answer = route.fetch()
+        page.wait_for_timeout(400)  # meanwhile events are drawn that this answer does not hold
+        route.fulfill(response=answer)
+
+    begin(page, steps="9000", evaluate_every="25")
+    page.route(re.compile(r"/race/[^/]+$"), lambda r: slowly(r) if "hx-request" in r.request.headers else r.continue_())
+    expect(page.locator(".status")).to_contain_text("Running", timeout=PATIENCE)
+    page.evaluate(
+        "() => { window.counts = []; setInterval(() => window.counts.push("
+        "document.querySelector('#chart-exact_match polyline').getAttribute('points').split(' ').length), 20); }"
+    )
+    for _ in range(6):
+        page.wait_for_timeout(150)
+        page.evaluate("document.querySelector('live-race').dispatchEvent(new CustomEvent('race-changed'))")
+    page.wait_for_timeout(500)
+    counts = page.evaluate("window.counts")
+    assert counts[-1] > counts[0]
+    assert counts == sorted(counts), "what was drawn is still there after the page was fetched"
+    page.unroute_all(behavior="ignoreErrors")
+    stop(page)
+
+
+def test_the_button_that_was_pressed_keeps_the_focus(open_page: OpenPage) -> None:
+    page = open_page("/race")
+    begin(page, steps="9000", evaluate_every="1000")
+    expect(page.locator(".status")).to_contain_text("Running", timeout=PATIENCE)
+    page.get_by_role("button", name="Pause").focus()
+    for status, title in (("Paused", "Resume"), ("Running", "Pause"), ("Paused", "Resume")):
+        page.keyboard.press("Enter")
+        expect(page.locator(".status")).to_contain_text(status)
+        expect(page.get_by_role("button", name=title)).to_be_focused()
+    page.get_by_role("button", name="Stop").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator(".status")).to_contain_text("Stopped")
+    expect(page.locator(".status")).to_be_focused()
+
+
+def test_a_lost_race_and_a_refused_command_are_told(open_page: OpenPage) -> None:
+    page = open_page("/race", expected_problems=3)
+    begin(page, steps="9000", evaluate_every="1000")
+    expect(page.locator(".status")).to_contain_text("Running", timeout=PATIENCE)
+    page.request.post(f"{page.url}/pause")
+    page.route("**/pause", lambda route: route.fulfill(status=409, body="no"))
+    expect(page.locator(".status")).to_contain_text("Paused")
+    page.get_by_role("button", name="Resume").click()
+    expect(page.locator(".status")).to_contain_text("Running")
+    page.get_by_role("button", name="Pause").click()
+    expect(page.locator("[data-show=connection]")).to_contain_text("did not take that command")
+    address = page.url
+    page.unroute_all()
+    page.route("**/events*", lambda route: route.fulfill(status=404, body="{}"))
+    page.goto(address)
+    expect(page.locator("[data-show=connection]")).to_contain_text("no longer knows this race")
+    stop_by_request = page.request.post(f"{address}/stop")
+    assert stop_by_request.ok
+
+
+def test_a_third_mask_runs_against_the_two(open_page: OpenPage) -> None:
+    page = open_page("/race")
+    page.locator("select[name=policies]").select_option("no-shift")
+    begin(page, steps="40", evaluate_every="10")
+    expect(page.locator(".status")).to_contain_text("Finished", timeout=PATIENCE)
+    assert points(page) == {"prompt-masked": 5, "unmasked": 5, "no-shift": 5}
+    assert page.locator(".runner h2").all_inner_texts() == ["mask on", "mask off", "no-shift"]
 
 
 def test_a_race_waits_for_its_place_and_says_which(open_page: OpenPage) -> None:

@@ -122,8 +122,11 @@ def test_what_does_not_go_together_is_refused(variation: Variation, param: str, 
 
 
 @pytest.mark.parametrize("slug", RECIPES)
-def test_cost_is_parameters_times_tokens_times_steps(slug: str):
+def test_cost_is_parameters_times_the_tokens_trained_and_measured_on(slug: str):
     recipe = RECIPES[slug]
     longest = 2 * recipe.task.max_length + 3
     parameters = sum(p.numel() for p in initial_model(recipe, 0).parameters())
-    assert recipe.cost() == parameters * recipe.training.batch_size * (longest - 1) * recipe.training.steps
+    training = recipe.training
+    measured = {*range(0, training.steps + 1, training.evaluate_every), *training.checkpoint_steps}
+    words = training.batch_size * training.steps + training.evaluation_words * len(measured) * 2 // 3
+    assert recipe.cost() == parameters * (longest - 1) * words
