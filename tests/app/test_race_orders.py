@@ -71,7 +71,7 @@ def test_a_race_costs_what_its_models_cost_together() -> None:
 
 
 def test_measuring_costs_as_training_does() -> None:
-    with pytest.raises(OutOfRange, match="the race costs 1.4e"):
+    with pytest.raises(OutOfRange, match=r"the race costs 1\.4e"):
         order(width=128, layers=4, min_length=12, max_length=12, batch_size=1, steps=500, evaluate_every=1)
     order(width=128, layers=4, min_length=12, max_length=12, batch_size=1, steps=500, evaluate_every=50)
 
