@@ -1,0 +1,259 @@
+"""Packing (`/packing`): several conversations in one row, kept apart or not. The whole state is in the address."""
+
+import re
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from app.attention_pictures import AttentionPicture, draw_attention
+from app.catalog import Catalog
+from app.deps import CatalogDep, EngineDep
+from app.engine import Engine
+from app.templating import render
+from model import packing_words as words
+from model.chat import Rendered
+from model.errors import InvalidText, UnknownName
+from model.evaluation import Rate
+from model.inspection import Inspection
+from model.masks import MASK_POLICIES, MaskPolicy
+from model.packing_effects import (
+    MOST_CONVERSATIONS,
+    ROUNDING,
+    DocumentChange,
+    Effects,
+    Filling,
+    inspect_packed,
+    measure_documents,
+    measure_effects,
+    measure_filling,
+    read_conversations,
+    row_tokens_of,
+    trace_sight,
+    training_conversations,
+)
+from model.recipes import Recipe
+
+router = APIRouter(include_in_schema=False)
+
+EXAMPLES = {
+    "reverse": "hello, ab, mask, abcdefg, cat",
+    "dialogue": "abc de 1, fg hi, jkl mn 1, op 1",
+}
+"""By recipe: those whose rows have room for several conversations. Each makes two rows."""
+POLICIES = {"packed": "Separated", "packed-naive": "Naive"}
+TRAINED = {"prompt-masked": "Unpacked", **POLICIES}
+OUTCOME_RECIPE = "reverse"
+"""The recipe whose models were also trained packed."""
+SEED = 0
+
+
+class State(BaseModel):
+    """What the address says. Names must exist; a number is moved to the nearest that does."""
+
+    recipe: str = "reverse"
+    words: str | None = None
+    policy: str = "packed"
+    row: int = 1
+    step: int | None = None
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What the form offers and what is chosen: there even when the words cannot be read."""
+
+    recipes: tuple[Recipe, ...]
+    recipe: Recipe
+    words: str
+    policies: dict[str, str]
+    policy: MaskPolicy
+    row: int
+    steps: tuple[int, ...]
+    step: int
+    most: int
+    row_tokens: int
+
+
+@dataclass(frozen=True)
+class Fill:
+    """The same conversations padded and packed."""
+
+    title: str
+    padded: Filling
+    packed: Filling
+    sentence: str
+
+
+@dataclass(frozen=True)
+class EffectRow:
+    """An effect as the table writes it."""
+
+    slug: str
+    title: str
+    loss: str
+    loss_difference: str
+    gradient_difference: str
+
+
+@dataclass(frozen=True)
+class ModelEffects:
+    step: int
+    sentence: str
+    rows: tuple[EffectRow, ...]
+
+
+@dataclass(frozen=True)
+class DocumentRow:
+    """A conversation as the table writes it."""
+
+    text: str
+    row: int
+    start: int
+    logit_change: str
+    loss_alone: str
+    loss_packed: str
+
+
+@dataclass(frozen=True)
+class View:
+    """What is shown of the conversations."""
+
+    rows: int
+    row: int
+    pictures: tuple[AttentionPicture, ...]
+    inspection: Inspection
+    labels: str
+    fills: tuple[Fill, ...]
+    effects: tuple[ModelEffects, ...]
+    documents: tuple[DocumentRow, ...]
+    documents_said: str
+    rounding: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What models trained in each way answer."""
+
+    sentence: str
+    title: str
+    rates: tuple[tuple[str, Rate, str], ...]
+    """Name, exact match, mean loss on the answers."""
+
+
+@dataclass(frozen=True)
+class PackingContext:
+    choices: Choices
+    view: View | None
+    outcome: Outcome
+    message: str | None
+    """Why there is no view."""
+
+
+@router.api_route("/packing", methods=["GET", "HEAD"])
+async def page(request: Request, state: Annotated[State, Query()], catalog: CatalogDep, engine: EngineDep) -> Response:
+    """The whole page."""
+    choices, outcome = _choices(state, catalog), _outcome(catalog)
+    try:
+        conversations = read_conversations(choices.recipe, _split(choices.recipe, choices.words))
+    except InvalidText as error:
+        return render(request, "packing/page.html", PackingContext(choices, None, outcome, error.message), 422)
+    view = await _view(choices, conversations, catalog, engine)
+    return render(request, "packing/page.html", PackingContext(choices, view, outcome, None))
+
+
+def _choices(state: State, catalog: Catalog) -> Choices:
+    offered = tuple(recipe for recipe in catalog.recipes() if recipe.slug in EXAMPLES)
+    recipe = catalog.recipe(state.recipe, offered)
+    if state.policy not in POLICIES:
+        raise UnknownName(f"policy is {state.policy[:64]!a}; allowed: {', '.join(POLICIES)}", param="policy")
+    steps = catalog.steps(recipe)
+    wanted = catalog.gap_step(recipe) if state.step is None else state.step
+    return Choices(
+        recipes=offered,
+        recipe=recipe,
+        words=EXAMPLES[recipe.slug] if state.words is None else state.words,
+        policies=POLICIES,
+        policy=MASK_POLICIES[state.policy],
+        row=state.row,
+        steps=steps,
+        step=min(steps, key=lambda kept: abs(kept - wanted)),
+        most=MOST_CONVERSATIONS,
+        row_tokens=row_tokens_of(recipe),
+    )
+
+
+def _split(recipe: Recipe, text: str) -> list[str]:
+    """Commas between conversations; where each is one word, spaces do as well."""
+    parts = text.split(",") if recipe.task.most_turns > 1 else re.split(r"[,\s]+", text)
+    return [" ".join(part.split()) for part in parts if part.strip()]
+
+
+async def _view(choices: Choices, conversations: tuple[Rendered, ...], catalog: Catalog, engine: Engine) -> View:
+    recipe, policy = choices.recipe, choices.policy
+    seen = {slug: trace_sight(recipe, conversations, MASK_POLICIES[slug]) for slug in POLICIES}
+    rows = len(seen[policy.slug])
+    row = min(max(choices.row, 1), rows)
+    inspection = inspect_packed(recipe, conversations, policy)
+    models = {step: catalog.model(recipe, "prompt-masked", step)[0] for step in (choices.step, choices.steps[-1])}
+    effects = [
+        (step, await engine.call(partial(measure_effects, model, recipe, conversations)))
+        for step, model in models.items()
+    ]
+    changes = await engine.call(partial(measure_documents, models[choices.step], recipe, conversations, policy))
+    return View(
+        rows=rows,
+        row=row,
+        pictures=tuple(
+            draw_attention(seen[slug][row - 1], slug, title, words.sight_sentence(seen[slug][row - 1]))
+            for slug, title in POLICIES.items()
+        ),
+        inspection=inspection,
+        labels=words.labels_sentence(inspection),
+        fills=(
+            _fill("these conversations", recipe, conversations),
+            _fill("a training batch", recipe, training_conversations(recipe, SEED)),
+        ),
+        effects=tuple(_model_effects(step, measured) for step, measured in effects),
+        documents=tuple(_document_row(change) for change in changes),
+        documents_said=words.documents_sentence(changes),
+        rounding=words.number(ROUNDING),
+    )
+
+
+def _model_effects(step: int, effects: Effects) -> ModelEffects:
+    rows = (
+        EffectRow(
+            effect.separation.slug,
+            effect.separation.title,
+            words.number(effect.loss),
+            words.number(effect.loss_difference),
+            words.number(effect.gradient_difference),
+        )
+        for effect in effects.packed
+    )
+    return ModelEffects(step, words.effects_sentence(step, effects), tuple(rows))
+
+
+def _document_row(change: DocumentChange) -> DocumentRow:
+    numbers = map(words.number, (change.logit_change, change.loss_alone, change.loss_packed))
+    return DocumentRow(change.text, change.row + 1, change.start, *numbers)
+
+
+def _fill(title: str, recipe: Recipe, conversations: tuple[Rendered, ...]) -> Fill:
+    padded, packed = (measure_filling(recipe, conversations, MASK_POLICIES[p]) for p in ("prompt-masked", "packed"))
+    return Fill(title, padded, packed, words.filling_sentence(padded, packed))
+
+
+def _outcome(catalog: Catalog) -> Outcome:
+    measured = {slug: catalog.measured[OUTCOME_RECIPE, slug] for slug in TRAINED}
+    return Outcome(
+        words.outcome_sentence(*measured.values()),
+        catalog.recipe(OUTCOME_RECIPE).task.title,
+        tuple(
+            (TRAINED[slug], m.symptoms.exact_match, words.number(m.symptoms.answer_loss))
+            for slug, m in measured.items()
+        ),
+    )
