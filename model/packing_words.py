@@ -7,8 +7,6 @@ from model.gallery import Measured
 from model.inspection import Inspection
 from model.packing_effects import ROUNDING, DocumentChange, Effects, Filling, SeenRow, boundaries
 
-OWN = "in its own conversation"
-
 
 def sight_sentence(row: SeenRow) -> str:
     """What of a row's looks back goes astray, or would."""
@@ -16,8 +14,8 @@ def sight_sentence(row: SeenRow) -> str:
     if other:
         return f"{other:,} of {own + other:,} looks go into another conversation, {share(other / (own + other))}."
     if hidden:
-        return f"All {own:,} looks stay {OWN}; {hidden:,} into another one are hidden."
-    return f"The row holds one conversation: all {own:,} looks stay {OWN}."
+        return f"All {own:,} looks stay in their own conversation; {hidden:,} into another one are hidden."
+    return f"The row holds one conversation: all {own:,} looks stay in it."
 
 
 def labels_sentence(inspection: Inspection) -> str:
