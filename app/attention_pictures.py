@@ -6,7 +6,7 @@ Lengths are in cells. Neighbouring cells of one kind make one rectangle.
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 
-from model.packing_effects import SeenRow, Sight
+from model.packed_rows import SeenRow, Sight
 
 
 @dataclass(frozen=True)

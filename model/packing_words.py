@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from model.evaluation import Rate
 from model.gallery import Measured
 from model.inspection import Inspection
-from model.packing_effects import ROUNDING, DocumentChange, Effects, Filling, SeenRow, boundaries
+from model.packed_rows import Filling, SeenRow, boundaries
+from model.packing_effects import ROUNDING, DocumentChange, Effects
 
 
 def sight_sentence(row: SeenRow) -> str:

@@ -1,6 +1,5 @@
 """Packing (`/packing`): several conversations in one row, kept apart or not. The whole state is in the address."""
 
-import re
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated
@@ -20,32 +19,25 @@ from model.errors import InvalidText, UnknownName
 from model.evaluation import Rate
 from model.inspection import Inspection
 from model.masks import MASK_POLICIES, MaskPolicy
-from model.packing_effects import (
+from model.packed_rows import (
+    EXAMPLES,
     MOST_CONVERSATIONS,
-    ROUNDING,
-    DocumentChange,
-    Effects,
+    PACKINGS,
     Filling,
     inspect_packed,
-    measure_documents,
-    measure_effects,
     measure_filling,
     read_conversations,
     row_tokens_of,
+    split_conversations,
     trace_sight,
     training_conversations,
 )
+from model.packing_effects import ROUNDING, DocumentChange, Effects, measure_documents, measure_effects
 from model.recipes import Recipe
 
 router = APIRouter(include_in_schema=False)
 
-EXAMPLES = {
-    "reverse": "hello, ab, mask, abcdefg, cat",
-    "dialogue": "abc de 1, fg hi, jkl mn 1, op 1",
-}
-"""By recipe: those whose rows have room for several conversations. Each makes two rows."""
-POLICIES = {"packed": "Separated", "packed-naive": "Naive"}
-TRAINED = {"prompt-masked": "Unpacked", **POLICIES}
+TRAINED = {"prompt-masked": "Unpacked", **PACKINGS}
 OUTCOME_RECIPE = "reverse"
 """The recipe whose models were also trained packed."""
 SEED = 0
@@ -157,7 +149,7 @@ async def page(request: Request, state: Annotated[State, Query()], catalog: Cata
     """The whole page."""
     choices, outcome = _choices(state, catalog), _outcome(catalog)
     try:
-        conversations = read_conversations(choices.recipe, _split(choices.recipe, choices.words))
+        conversations = read_conversations(choices.recipe, split_conversations(choices.recipe, choices.words))
     except InvalidText as error:
         return render(request, "packing/page.html", PackingContext(choices, None, outcome, error.message), 422)
     view = await _view(choices, conversations, catalog, engine)
@@ -167,15 +159,15 @@ async def page(request: Request, state: Annotated[State, Query()], catalog: Cata
 def _choices(state: State, catalog: Catalog) -> Choices:
     offered = tuple(recipe for recipe in catalog.recipes() if recipe.slug in EXAMPLES)
     recipe = catalog.recipe(state.recipe, offered)
-    if state.policy not in POLICIES:
-        raise UnknownName(f"policy is {state.policy[:64]!a}; allowed: {', '.join(POLICIES)}", param="policy")
+    if state.policy not in PACKINGS:
+        raise UnknownName(f"policy is {state.policy[:64]!a}; allowed: {', '.join(PACKINGS)}", param="policy")
     steps = catalog.steps(recipe)
     wanted = catalog.gap_step(recipe) if state.step is None else state.step
     return Choices(
         recipes=offered,
         recipe=recipe,
         words=EXAMPLES[recipe.slug] if state.words is None else state.words,
-        policies=POLICIES,
+        policies=PACKINGS,
         policy=MASK_POLICIES[state.policy],
         row=state.row,
         steps=steps,
@@ -185,15 +177,9 @@ def _choices(state: State, catalog: Catalog) -> Choices:
     )
 
 
-def _split(recipe: Recipe, text: str) -> list[str]:
-    """Commas between conversations; where each is one word, spaces do as well."""
-    parts = text.split(",") if recipe.task.most_turns > 1 else re.split(r"[,\s]+", text)
-    return [" ".join(part.split()) for part in parts if part.strip()]
-
-
 async def _view(choices: Choices, conversations: tuple[Rendered, ...], catalog: Catalog, engine: Engine) -> View:
     recipe, policy = choices.recipe, choices.policy
-    seen = {slug: trace_sight(recipe, conversations, MASK_POLICIES[slug]) for slug in POLICIES}
+    seen = {slug: trace_sight(recipe, conversations, MASK_POLICIES[slug]) for slug in PACKINGS}
     rows = len(seen[policy.slug])
     row = min(max(choices.row, 1), rows)
     inspection = inspect_packed(recipe, conversations, policy)
@@ -208,7 +194,7 @@ async def _view(choices: Choices, conversations: tuple[Rendered, ...], catalog: 
         row=row,
         pictures=tuple(
             draw_attention(seen[slug][row - 1], slug, title, words.sight_sentence(seen[slug][row - 1]))
-            for slug, title in POLICIES.items()
+            for slug, title in PACKINGS.items()
         ),
         inspection=inspection,
         labels=words.labels_sentence(inspection),

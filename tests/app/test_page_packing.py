@@ -8,16 +8,10 @@ import httpx
 import pytest
 
 from app.catalog import Catalog
-from app.pages.packing import EXAMPLES
 from app.templating import percent
 from model.masks import MASK_POLICIES
-from model.packing_effects import (
-    measure_documents,
-    measure_effects,
-    measure_filling,
-    read_conversations,
-    training_conversations,
-)
+from model.packed_rows import EXAMPLES, measure_filling, read_conversations, training_conversations
+from model.packing_effects import measure_documents, measure_effects
 from model.packing_words import number
 from model.recipes import ALL_RECIPES
 

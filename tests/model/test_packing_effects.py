@@ -16,21 +16,17 @@ from model.gpt import GPT, GPTConfig
 from model.learner import Learner
 from model.loss import batch_logits, summed_cross_entropy
 from model.masks import MASK_POLICIES
-from model.packing_effects import (
-    ROUNDING,
-    SEPARATIONS,
+from model.packed_rows import (
     Filling,
     boundaries,
     inspect_packed,
-    measure_documents,
-    measure_effects,
     measure_filling,
     read_conversations,
     row_tokens_of,
-    separated_batch,
     trace_sight,
     training_conversations,
 )
+from model.packing_effects import ROUNDING, SEPARATIONS, measure_documents, measure_effects, separated_batch
 from model.recipes import ALL_RECIPES, Recipe
 from model.training import initial_model, training_batches
 

@@ -7,16 +7,8 @@ import pytest
 from model.evaluation import wilson
 from model.gallery import Measured, read_gallery
 from model.masks import MASK_POLICIES
-from model.packing_effects import (
-    SEPARATIONS,
-    DocumentChange,
-    Effect,
-    Effects,
-    Filling,
-    inspect_packed,
-    read_conversations,
-    trace_sight,
-)
+from model.packed_rows import Filling, inspect_packed, read_conversations, trace_sight
+from model.packing_effects import SEPARATIONS, DocumentChange, Effect, Effects
 from model.packing_words import (
     documents_sentence,
     effects_sentence,
