@@ -10,8 +10,15 @@ import pytest
 from app.catalog import Catalog
 from app.templating import percent
 from model.masks import MASK_POLICIES
-from model.packed_rows import EXAMPLES, measure_filling, read_conversations, training_conversations
-from model.packing_effects import measure_documents, measure_effects
+from model.packed_rows import (
+    EXAMPLES,
+    PACKINGS,
+    measure_filling,
+    read_conversations,
+    trace_sight,
+    training_conversations,
+)
+from model.packing_effects import SEPARATIONS, measure_documents, measure_effects
 from model.packing_words import number
 from model.recipes import ALL_RECIPES
 
@@ -42,6 +49,10 @@ def table(page: Element, heading: str, text_of: TextOf) -> list[list[str]]:
     """The cells of the tables' bodies in the section under a heading."""
     (section,) = (e for e in page.iter("section") if e.get("aria-labelledby") == heading)
     return [[text_of(cell) for cell in row] for body in section.iter("tbody") for row in body]
+
+
+def chosen(page: Element, name: str) -> str:
+    return next(e.attrib["value"] for e in page.iter("input") if e.get("name") == name and "checked" in e.attrib)
 
 
 async def test_the_table_of_effects_holds_what_the_models_in_memory_do(
@@ -100,3 +111,101 @@ async def test_the_bars_are_as_long_as_the_batches_are_large(open_page: Any, rec
         for policy in ("prompt-masked", "packed")
     ]
     assert drawn == [(filling.cells, filling.real) for filling in fillings]
+
+
+# The pictures and the chips
+
+
+@pytest.mark.parametrize("row", [1, 2])
+@pytest.mark.parametrize("recipe", EXAMPLES)
+async def test_the_pictures_fill_the_cells_that_the_batch_lets_be_seen(open_page: Any, recipe: str, row: int) -> None:
+    subject = ALL_RECIPES[recipe]
+    conversations = read_conversations(subject, EXAMPLES[recipe].split(", "))
+    figures = find_all(await open_page(recipe=recipe, row=row), "figure", "attention")
+    for figure, slug in zip(figures, PACKINGS, strict=True):
+        seen = trace_sight(subject, conversations, MASK_POLICIES[slug])[row - 1]
+        drawing = next(figure.iter("svg"))
+        for sight in ("own", "other", "hidden"):
+            filled = {
+                (int(r.attrib["y"]), x)
+                for r in find_all(drawing, "rect", sight)
+                for x in range(int(r.attrib["x"]), int(r.attrib["x"]) + int(r.attrib["width"]))
+            }
+            cells = enumerate(seen.sights)
+            assert filled == {(t, s) for t, line in cells for s, found in enumerate(line) if found == sight}, sight
+        assert [e.text for e in drawing.iter("text")][::2] == list(seen.tokens)
+
+
+@pytest.mark.parametrize("policy", PACKINGS)
+async def test_the_chips_begin_a_conversation_with_an_ignored_seam(
+    open_page: Any, text_of: TextOf, policy: str
+) -> None:
+    page = await open_page(policy=policy)
+    rows = find_all(page, "ol", "mask-row")
+    assert len(rows) == 2
+    for row in rows:
+        chips = [
+            {name: text_of(find_all(chip, "span", name)[0]) for name in ("place", "input", "target", "word")}
+            for chip in row
+        ]
+        seams = [chip for chip in chips if (chip["input"], chip["target"]) == ("#", "<")]
+        assert seams
+        assert {chip["word"] for chip in seams} == {"ignored"}
+        starts = [chip["place"] for chip in chips if chip["input"] == "<"]
+        assert (starts == ["0"] * len(starts)) == (policy == "packed")
+
+
+# What the address may say
+
+
+@pytest.mark.parametrize("words", ["", " , ", "HELLO", "<script>", "a,b,c,d,e,f,g", "abcdefghijk", "x" * 5000])
+async def test_words_that_cannot_be_read_leave_the_form_and_a_notice(
+    open_page: Any, text_of: TextOf, words: str
+) -> None:
+    page = await open_page(words=words, status=422)
+    (field,) = (e for e in page.iter("input") if e.get("name") == "words")
+    assert field.attrib["value"] == words
+    assert field.attrib["aria-describedby"] == "notice"
+    (notice,) = find_all(page, "p", "notice")
+    assert "allowed" in text_of(notice)
+    assert not find_all(page, "figure")
+    assert len(table(page, "outcome-heading", text_of)) == 3
+
+
+@pytest.mark.parametrize("query", [{"recipe": "reverse4"}, {"recipe": "x"}, {"policy": "prompt-masked"}])
+async def test_a_name_that_is_not_there_is_not_found(client: httpx.AsyncClient, query: dict[str, str]) -> None:
+    assert (await client.get("/packing", params=query)).status_code == 404
+
+
+async def test_numbers_move_to_the_nearest_that_there_is(open_page: Any, text_of: TextOf) -> None:
+    page = await open_page(row=99, step=10**9)
+    assert chosen(page, "row") == "2"
+    assert [e.attrib["value"] for e in page.iter("option") if "selected" in e.attrib] == ["3000"]
+    assert len(table(page, "effects-heading", text_of)) == len(SEPARATIONS)  # one model: it is the last already
+    assert chosen(await open_page(row=-5), "row") == "1"
+
+
+async def test_spaces_are_commas_where_a_conversation_is_one_word(open_page: Any, text_of: TextOf) -> None:
+    commas, spaces = [
+        table(await open_page(words=words), "documents-heading", text_of) for words in ("hello, ab", " hello  ab ")
+    ]
+    assert commas == spaces
+    dialogue = table(await open_page(recipe="dialogue", words="abc de 1,fg hi"), "documents-heading", text_of)
+    assert [row[0] for row in dialogue] == ["<abc>cba#<de>ed#<1>cba#", "<fg>gf#<hi>ih#"]
+
+
+async def test_one_conversation_alone_is_the_same_packed_or_not(open_page: Any, text_of: TextOf) -> None:
+    page = await open_page(words="hello", policy="packed-naive")
+    assert not [e for e in page.iter("input") if e.get("name") == "row"]
+    for row in table(page, "effects-heading", text_of):
+        assert row[2:] == ["0", "0"]
+
+
+async def test_the_form_says_what_was_chosen(open_page: Any) -> None:
+    page = await open_page(
+        recipe="dialogue", policy="packed-naive", row=2, step=1000, words="ab cd, ef gh, ij kl, mn op"
+    )
+    values = {e.get("name"): e.get("value") for e in page.iter("input") if e.get("type") != "radio"}
+    assert values == {"recipe": "dialogue", "words": "ab cd, ef gh, ij kl, mn op"}
+    assert (chosen(page, "policy"), chosen(page, "row")) == ("packed-naive", "2")
+    assert [e.attrib["value"] for e in page.iter("option") if "selected" in e.attrib] == ["1000"]
