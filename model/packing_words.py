@@ -38,13 +38,11 @@ def labels_sentence(inspection: Inspection) -> str:
 def filling_sentence(padded: Filling, packed: Filling) -> str:
     """Of the same conversations."""
     saved = 1 - packed.cells / padded.cells
-    begin = (
-        "This 1 conversation holds" if padded.conversations == 1 else f"These {padded.conversations} conversations hold"
-    )
-    end = f"{share(saved)} fewer" if saved > 0 else "no fewer" if saved == 0 else f"{share(-saved)} more"
+    less = f"{share(saved)} fewer" if saved > 0 else "no fewer" if saved == 0 else f"{share(-saved)} more"
+    conversations = "1 conversation" if padded.conversations == 1 else f"{padded.conversations} conversations"
     return (
-        f"{begin} {padded.real:,} tokens. Padded, they take {padded.cells:,} cells ({share(padded.share)} are tokens); "
-        f"packed, {packed.cells:,} ({share(packed.share)}): {end}."
+        f"{conversations} of {padded.real:,} tokens in all. Padded: {padded.cells:,} cells, {share(padded.share)} of "
+        f"them tokens. Packed: {packed.cells:,} cells, {share(packed.share)}: {less}."
     )
 
 
@@ -56,14 +54,13 @@ def effects_sentence(step: int, effects: Effects) -> str:
         kept = f"Packed and separated it is {number(separated.loss)}, which is more than rounding."
     else:
         kept = (
-            "Packed and separated it is the same, and so is every weight's gradient: "
-            f"the largest differences are {number(abs(separated.loss_difference))} "
-            f"and {number(separated.gradient_difference)}, which is rounding."
+            f"Packed and separated it differs by {number(abs(separated.loss_difference))}, and no weight's gradient "
+            f"by more than {number(separated.gradient_difference)}: rounding."
         )
     if naive.leaks:
         lost = (
-            f"Packed naively it is {number(naive.loss)}, and the largest difference in the gradient is "
-            f"{number(naive.gradient_difference)}, where the largest entry was {number(effects.largest_gradient)}."
+            f"Packed naively it is {number(naive.loss)}, and a weight's gradient differs by up to "
+            f"{number(naive.gradient_difference)}, where the largest unpacked is {number(effects.largest_gradient)}."
         )
     else:
         lost = "Packed naively it is the same too."
@@ -99,11 +96,12 @@ def outcome_sentence(right: Measured, separated: Measured, naive: Measured) -> s
 
 def rate(value: Rate) -> str:
     """`90.6 % (95 % interval 87.7 to 92.9 %, n = 500)`"""
-    return f"{share(value.value, 1)} (95 % interval {100 * value.low:.1f} to {share(value.high, 1)}, n = {value.n})"
+    interval = f"{share(0.95)} interval {100 * value.low:.1f} to {share(value.high, 1)}"
+    return f"{share(value.value, 1)} ({interval}, n = {value.n})"
 
 
 def share(value: float, digits: int = 0) -> str:
-    return f"{100 * value:.{digits}f} %"
+    return f"{100 * value:.{digits}f}\N{NO-BREAK SPACE}%"
 
 
 def number(value: float) -> str:
@@ -112,7 +110,7 @@ def number(value: float) -> str:
         return "0"
     digits, _, exponent = f"{value:.0e}".partition("e")
     small = f"{digits}e{int(exponent)}"
-    text = small if abs(value) < 0.001 else f"{value:.2g}" if abs(value) < 10 else f"{value:,.0f}"
+    text = small if abs(value) < 0.001 else f"{value:#.2g}" if abs(value) < 9.95 else f"{value:,.0f}"
     return text.replace("-", "\N{MINUS SIGN}")
 
 
