@@ -8,7 +8,7 @@ from starlette.staticfiles import StaticFiles
 
 from app import errors
 from app.ablations import load_ablation
-from app.api import ablation, health, races, v1
+from app.api import ablation, health, packing, races, v1
 from app.catalog import load_catalog
 from app.engine import Engine
 from app.metrics import Metrics, MetricsMiddleware
@@ -46,7 +46,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.settings, app.state.metrics = settings, metrics
     errors.install(app)
-    for router in (health.router, v1.router, races.router, ablation.router, *(page.router for page in PAGES)):
+    for router in (
+        health.router,
+        v1.router,
+        races.router,
+        ablation.router,
+        packing.router,
+        *(page.router for page in PAGES),
+    ):
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=STATIC_FOLDER), name="static")
     app.add_middleware(Guard, settings=settings)

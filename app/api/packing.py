@@ -1,0 +1,146 @@
+"""/api/v1/packing: conversations packed into rows, and what that changes in a model in memory."""
+
+from functools import partial
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import ConfigDict, Field
+
+from app.api.schemas import Answer, ErrorAnswer, Rate, Request, Slug, Step, Text
+from app.deps import CatalogDep, EngineDep
+from model.errors import UnknownName
+from model.masks import MASK_POLICIES
+from model.packed_rows import (
+    EXAMPLES,
+    PACKINGS,
+    inspect_packed,
+    measure_filling,
+    read_conversations,
+    split_conversations,
+    training_conversations,
+)
+from model.packing_effects import Effects, measure_documents, measure_effects
+
+ERRORS = {status: {"model": ErrorAnswer} for status in (404, 413, 422, 429, 503)}
+
+router = APIRouter(prefix="/api/v1/packing", tags=["packing"], responses=ERRORS)  # type: ignore[arg-type]
+
+
+LAYOUTS = {"padded": "prompt-masked", "packed": "packed"}
+"""The policies whose batches are compared."""
+
+
+class PackingQuery(Request):
+    model_config = ConfigDict(strict=False)
+
+    recipe: Slug = "reverse"
+    words: Text | None = Field(
+        None, description="The users' texts, commas between; in a dialogue a space begins a turn. Default: an example."
+    )
+    policy: Slug = Field("packed", description="`packed` or `packed-naive`.")
+    step: Step | None = Field(None, description="Of the prompt-masked run; default: its last.")
+
+
+class PackedPosition(Answer):
+    position: int
+    place: int = Field(description="The position that the model is told.")
+    document: int = Field(description="Which of the row's conversations, from 1; 0 for a pad.")
+    input: str
+    target: str | None = Field(description="null where ignored.")
+
+
+class Fill(Answer):
+    conversations: int
+    rows: int
+    columns: int
+    real: int = Field(description="Cells that hold a token.")
+    cells: int
+    share: float
+
+
+class Fills(Answer):
+    padded: Fill
+    packed: Fill
+
+
+class PackingEffect(Answer):
+    separation: str = Field(description="What is kept apart: `packed` both attention and positions.")
+    loss: float
+    loss_difference: float
+    gradient_difference: float = Field(description="The largest over all weights.")
+    gradient_change: float = Field(description="The length of the gradients' difference over that of the unpacked one.")
+
+
+class Document(Answer):
+    text: str
+    row: int = Field(description="From 0.")
+    start: int
+    logit_change: float = Field(description="The largest, against the conversation alone.")
+    loss_alone: float
+    loss_packed: float
+
+
+class PackingAnswer(Answer):
+    recipe: str
+    policy: str
+    step: int
+    rows: list[list[PackedPosition]]
+    these: Fills
+    training_batch: Fills
+    loss: float = Field(description="Unpacked, in nats.")
+    largest_gradient: float = Field(description="The largest entry of the unpacked gradient.")
+    effects: list[PackingEffect]
+    documents: list[Document]
+    trained: dict[str, Rate] = Field(description="Exact match of the reverse models trained in each way.")
+
+
+@router.get("")
+async def packing(query: Annotated[PackingQuery, Query()], catalog: CatalogDep, engine: EngineDep) -> PackingAnswer:
+    """Rows, their labels and filling; loss, gradient and logits of a training step, packed against unpacked."""
+    recipe = catalog.recipe(query.recipe, [recipe for recipe in catalog.recipes() if recipe.slug in EXAMPLES])
+    if query.policy not in PACKINGS:
+        raise UnknownName(f"policy is {query.policy!a}; allowed: {', '.join(PACKINGS)}", param="policy")
+    policy = MASK_POLICIES[query.policy]
+    model, step = catalog.model(recipe, "prompt-masked", query.step)
+    words = EXAMPLES[recipe.slug] if query.words is None else query.words
+    conversations = read_conversations(recipe, split_conversations(recipe, words))
+    effects = await engine.call(partial(measure_effects, model, recipe, conversations))
+    changes = await engine.call(partial(measure_documents, model, recipe, conversations, policy))
+    these, batch = (
+        Fills.model_validate(
+            {name: measure_filling(recipe, some, MASK_POLICIES[slug]) for name, slug in LAYOUTS.items()}
+        )
+        for some in (conversations, training_conversations(recipe, 0))
+    )
+    return PackingAnswer(
+        recipe=recipe.slug,
+        policy=policy.slug,
+        step=step,
+        rows=[
+            [PackedPosition.model_validate(cell) for cell in row]
+            for row in inspect_packed(recipe, conversations, policy).rows
+        ],
+        these=these,
+        training_batch=batch,
+        loss=effects.loss,
+        largest_gradient=effects.largest_gradient,
+        effects=_effects(effects),
+        documents=[Document.model_validate(change) for change in changes],
+        trained={
+            slug: Rate.model_validate(catalog.measured["reverse", slug].symptoms.exact_match)
+            for slug in ("prompt-masked", *PACKINGS)
+        },
+    )
+
+
+def _effects(effects: Effects) -> list[PackingEffect]:
+    return [
+        PackingEffect(
+            separation=effect.separation.slug,
+            loss=effect.loss,
+            loss_difference=effect.loss_difference,
+            gradient_difference=effect.gradient_difference,
+            gradient_change=effect.gradient_change,
+        )
+        for effect in effects.packed
+    ]
