@@ -126,13 +126,24 @@ class View:
 
 
 @dataclass(frozen=True)
+class Trained:
+    """One shipped run's last checkpoint, as it was measured."""
+
+    name: str
+    exact_match: Rate
+    own_loss: str
+    """In rows as it was trained on."""
+    answer_loss: str
+    """On conversations alone."""
+
+
+@dataclass(frozen=True)
 class Outcome:
     """What models trained in each way answer."""
 
     sentence: str
     title: str
-    rates: tuple[tuple[str, Rate, str], ...]
-    """Name, exact match, mean loss on the answers."""
+    trained: tuple[Trained, ...]
 
 
 @dataclass(frozen=True)
@@ -235,11 +246,15 @@ def _fill(title: str, recipe: Recipe, conversations: tuple[Rendered, ...]) -> Fi
 
 def _outcome(catalog: Catalog) -> Outcome:
     measured = {slug: catalog.measured[OUTCOME_RECIPE, slug] for slug in TRAINED}
+    trained = (
+        Trained(
+            TRAINED[slug],
+            one.symptoms.exact_match,
+            "none" if one.symptoms.own_loss is None else words.number(one.symptoms.own_loss),
+            words.number(one.symptoms.answer_loss),
+        )
+        for slug, one in measured.items()
+    )
     return Outcome(
-        words.outcome_sentence(*measured.values()),
-        catalog.recipe(OUTCOME_RECIPE).task.title,
-        tuple(
-            (TRAINED[slug], m.symptoms.exact_match, words.number(m.symptoms.answer_loss))
-            for slug, m in measured.items()
-        ),
+        words.outcome_sentence(*measured.values()), catalog.recipe(OUTCOME_RECIPE).task.title, tuple(trained)
     )

@@ -92,7 +92,9 @@ async def test_models_trained_so_are_shown_as_they_were_measured(
         symptoms = catalog.measured["reverse", policy].symptoms
         rate = symptoms.exact_match
         interval = f"{100 * rate.low:.1f} to {percent(rate.high, 1)}"
-        assert row[1:] == [percent(rate.value, 1), interval, str(rate.n), number(symptoms.answer_loss)]
+        assert row[1:4] == [percent(rate.value, 1), interval, str(rate.n)]
+        assert symptoms.own_loss is not None
+        assert row[4:] == [number(symptoms.answer_loss), number(symptoms.own_loss)]
 
 
 @pytest.mark.parametrize("recipe", EXAMPLES)
@@ -153,6 +155,14 @@ async def test_the_chips_begin_a_conversation_with_an_ignored_seam(
         assert {chip["word"] for chip in seams} == {"ignored"}
         starts = [chip["place"] for chip in chips if chip["input"] == "<"]
         assert (starts == ["0"] * len(starts)) == (policy == "packed")
+
+
+async def test_the_page_links_to_the_same_numbers_as_json(open_page: Any, client: httpx.AsyncClient) -> None:
+    page = await open_page(recipe="dialogue", words="ab cd, ef 1", policy="packed-naive", step=1000)
+    (link,) = (e.attrib["href"] for e in page.iter("a") if e.get("href", "").startswith("/api/"))
+    answer = (await client.get(link)).json()
+    assert (answer["recipe"], answer["policy"], answer["step"]) == ("dialogue", "packed-naive", 1000)
+    assert [document["text"] for document in answer["documents"]] == ["<ab>ba#<cd>dc#", "<ef>fe#<1>fe#"]
 
 
 # What the address may say
