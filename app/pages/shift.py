@@ -1,0 +1,132 @@
+"""The shift (`/shift`): s, x and y of a word, and a cut that can be moved. The whole state is in the address."""
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from app.catalog import Catalog
+from app.deps import CatalogDep, EngineDep
+from app.engine import Engine
+from app.templating import is_partial, percent, render
+from model.alignment import Alignment, align, describe_mistakes, describe_trained
+from model.chat import render as render_chat
+from model.errors import InvalidText
+from model.evaluation import complete_words
+from model.gallery import SHIFT_RECIPE, Measured
+from model.masks import CUTS, MaskPolicy, shifted_cut
+from model.recipes import Recipe
+from model.tokenizer import END_OF_TURN
+
+router = APIRouter(include_in_schema=False)
+
+LESSON_WORD = "hello"
+
+
+class State(BaseModel):
+    """What the address says. A cut outside of CUTS is moved to the nearest; the recipe must exist."""
+
+    recipe: str = "reverse"
+    prompt: str | None = None
+    cut: int = 0
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What the form offers and what is chosen: there even when the word cannot be read."""
+
+    recipes: tuple[Recipe, ...]
+    recipe: Recipe
+    prompt: str
+    cuts: tuple[tuple[int, MaskPolicy], ...]
+    cut: int
+    policy: MaskPolicy
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the model trained under the cut makes of a word now."""
+
+    word: str
+    is_example: bool
+    """The visitor's word does not fit that model, so this one is asked instead."""
+    right: str
+    given: str
+
+
+@dataclass(frozen=True)
+class View:
+    """What is shown of the word."""
+
+    alignment: Alignment
+    trained: str
+    mistakes: str
+    answer: Answer
+
+
+@dataclass(frozen=True)
+class ShiftContext:
+    choices: Choices
+    view: View | None
+    outcomes: tuple[tuple[int, MaskPolicy, Measured], ...]
+    """A model trained under each cut, as it was measured."""
+    outcome_recipe: Recipe
+    log_sentence: str
+    lesson_word: str = LESSON_WORD
+    message: str | None = None
+    """Why there is no view."""
+
+
+@router.api_route("/shift", methods=["GET", "HEAD"])
+async def page(request: Request, state: Annotated[State, Query()], catalog: CatalogDep, engine: EngineDep) -> Response:
+    """The whole page; to htmx its one form."""
+    template = "shift/_view.html" if is_partial(request) else "shift/page.html"
+    choices, outcome_recipe = _choices(state, catalog), catalog.recipe(SHIFT_RECIPE)
+    outcomes = tuple((cut, policy, catalog.measured[SHIFT_RECIPE, policy.slug]) for cut, policy in choices.cuts)
+    context = ShiftContext(choices, None, outcomes, outcome_recipe, _log_sentence(outcomes))
+    try:
+        view = await _view(choices, outcome_recipe, catalog, engine)
+    except InvalidText as error:
+        return render(request, template, replace(context, message=error.message), 422)
+    return render(request, template, replace(context, view=view))
+
+
+def _log_sentence(outcomes: tuple[tuple[int, MaskPolicy, Measured], ...]) -> str:
+    """What the log shows of the right cut and of one that is a position late, beside what they answer."""
+    (loss, right), (late_loss, late) = (
+        (f"{m.symptoms.own_loss:.3f}", percent(m.symptoms.exact_match.value, 1))
+        for offset, _, m in outcomes
+        if offset in (0, 1)
+    )
+    shown = f"One position late it shows {late_loss} nats instead of {loss}"
+    return f"{shown}, with {late} of the words right instead of {right}."
+
+
+def _choices(state: State, catalog: Catalog) -> Choices:
+    recipes = catalog.single_turn_recipes()
+    recipe = catalog.recipe(state.recipe, recipes)
+    cut = min(max(state.cut, CUTS[0]), CUTS[-1])
+    return Choices(
+        recipes=recipes,
+        recipe=recipe,
+        prompt=recipe.task.example if state.prompt is None else state.prompt,
+        cuts=tuple((offset, shifted_cut(offset)) for offset in CUTS),
+        cut=cut,
+        policy=shifted_cut(cut),
+    )
+
+
+async def _view(choices: Choices, asked: Recipe, catalog: Catalog, engine: Engine) -> View:
+    """Raises InvalidText if the recipe cannot read the word."""
+    recipe, word = choices.recipe, choices.prompt
+    recipe.task.check_prompt(word)
+    alignment = align(render_chat(recipe.task.conversation(word), recipe.tokenizer), choices.cut, recipe.tokenizer)
+    fits = asked.task.min_length <= len(word) <= asked.task.max_length
+    put = word if fits else asked.task.example
+    model, _ = catalog.model(asked, choices.policy.slug, None)
+    (given,) = await engine.call(partial(complete_words, model, asked.task, asked.tokenizer, [put]))
+    answer = Answer(put, not fits, asked.task.answer(put) + END_OF_TURN, given)
+    return View(alignment, describe_trained(alignment), describe_mistakes(alignment), answer)
