@@ -89,9 +89,9 @@ def findings(
 ) -> tuple[Finding, ...]:
     """What is wrong with a batch, in the order of CHECKS; nothing for a right one.
 
-    `labels` are the shifted targets: what position t is scored on, or IGNORE_INDEX. `documents` numbers what sees each
-    other, 0 being hidden; an attention mask of ones and zeros is one document. Without it every position sees all
-    before it. Labels are taken to be tokens of their row. Without `positions` they are 0, 1, ... `most_turns`: of a conversation, as far as that is known.
+    `labels` are the shifted targets: what position t is scored on, a token of its row, or IGNORE_INDEX. `documents`
+    numbers what sees each other, 0 being hidden; an attention mask of ones and zeros is one document. Without it every
+    position sees all before it. Without `positions` they are 0, 1, ... `most_turns`: of a conversation, if known.
     """
     shift = shift_of(inputs, labels)
     rows = tuple(
