@@ -115,10 +115,15 @@ def read_run(folder: Path) -> Run:
 
 
 def load_model(folder: Path, run: Run, checkpoint: Checkpoint) -> GPT:
+    """As `load_weights`, of a run."""
+    return load_weights(folder, run.model, checkpoint)
+
+
+def load_weights(folder: Path, config: GPTConfig, checkpoint: Checkpoint) -> GPT:
     """The model of a checkpoint in float32, in evaluation mode, its parameters frozen.
 
     Raises:
-        BrokenRun: the file is missing, is not the one run.json was written for, or does not fit the model.
+        BrokenRun: the file is missing, is not the one it was recorded for, or does not fit the model.
     """
     path = folder / checkpoint.file
     try:
@@ -126,8 +131,8 @@ def load_model(folder: Path, run: Run, checkpoint: Checkpoint) -> GPT:
     except OSError as error:
         raise BrokenRun(f"{path}: {error.strerror}") from error
     if hashlib.sha256(content).hexdigest() != checkpoint.sha256:
-        raise BrokenRun(f"{path}: sha256 differs from the one in {RUN_FILE} (truncated or altered?)")
-    model = GPT(run.model)
+        raise BrokenRun(f"{path}: sha256 differs from the one recorded (truncated or altered?)")
+    model = GPT(config)
     try:
         weights = safetensors.torch.load(content)
         model.load_state_dict(weights | {"head.weight": weights["token_embedding.weight"]})

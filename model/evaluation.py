@@ -11,12 +11,12 @@ from typing import Annotated, get_args
 import torch
 from pydantic import Field
 from torch import Tensor
-from torch.nn import functional as F
 
-from model.batches import IGNORE_INDEX, make_batch
+from model.batches import make_batch
 from model.chat import SegmentKind, render
 from model.generation import generate
 from model.gpt import GPT
+from model.loss import token_losses
 from model.masks import MASK_POLICIES
 from model.tasks import Task
 from model.tokenizer import Tokenizer
@@ -113,7 +113,7 @@ def _mark(model: GPT, task: Task, tokenizer: Tokenizer, words: Sequence[str]) ->
     conversations = [render(task.conversation(word), tokenizer) for word in words]
     batch = make_batch(conversations, MASK_POLICIES["unmasked"], tokenizer)
     logits_BTV = model(batch.inputs_BT)
-    losses_BT = F.cross_entropy(logits_BTV.mT, batch.targets_BT, ignore_index=IGNORE_INDEX, reduction="none")
+    losses_BT = token_losses(logits_BTV, batch.targets_BT)
     kinds = get_args(SegmentKind)
     rows = [[kinds.index(kind) for kind in conversation.segment_kinds()[1:]] for conversation in conversations]
     longest = batch.targets_BT.shape[1]
@@ -123,9 +123,18 @@ def _mark(model: GPT, task: Task, tokenizer: Tokenizer, words: Sequence[str]) ->
 
 
 def _mean_loss(marks: Sequence[_Marks], kind: SegmentKind) -> MeanLoss:
-    """A ratio of sums over words, its standard error that of a ratio estimator. Source: Cochran 1977, section 6.4."""
-    tokens_B = torch.cat([mark.of_segment_BT(kind).sum(1) for mark in marks]).double()
-    losses_B = torch.cat([(mark.losses_BT * mark.of_segment_BT(kind)).sum(1) for mark in marks]).double()
+    return ratio_of_sums(
+        torch.cat([(mark.losses_BT * mark.of_segment_BT(kind)).sum(1) for mark in marks]),
+        torch.cat([mark.of_segment_BT(kind).sum(1) for mark in marks]),
+    )
+
+
+def ratio_of_sums(losses_B: Tensor, tokens_B: Tensor) -> MeanLoss:
+    """The mean loss of a token, from the sums over B texts and their numbers of tokens.
+
+    A ratio of sums; its standard error is that of a ratio estimator. Source: Cochran 1977, section 6.4.
+    """
+    losses_B, tokens_B = losses_B.double(), tokens_B.double()
     mean = losses_B.sum() / tokens_B.sum()
     half = Z_95 * (losses_B - mean * tokens_B).norm() / tokens_B.sum()
     return MeanLoss(float(mean), len(tokens_B), float(mean - half), float(mean + half))

@@ -16,6 +16,11 @@ def summed_cross_entropy(logits_BTV: Tensor, targets_BT: Tensor) -> tuple[Tensor
     return total, (targets_BT != IGNORE_INDEX).sum()
 
 
+def token_losses(logits_BTV: Tensor, targets_BT: Tensor) -> Tensor:
+    """-log p(target) in nats at each position (B, T); 0 where ignored."""
+    return F.cross_entropy(logits_BTV.mT, targets_BT, ignore_index=IGNORE_INDEX, reduction="none")
+
+
 def batch_logits(model: GPT, batch: Batch) -> Tensor:
     """Logits (B, T, V), each position told its place and seeing what the batch says."""
     visible_BTS = batch.visible_BTS()

@@ -227,7 +227,7 @@ def test_a_truncated_weight_file_is_named(tmp_path: Path, run: Run, kept: int):
     with pytest.raises(BrokenRun) as caught:
         load_model(tmp_path, run, run.checkpoints[0])
     assert caught.value.message == (
-        f"{weight_file(tmp_path)}: sha256 differs from the one in run.json (truncated or altered?)"
+        f"{weight_file(tmp_path)}: sha256 differs from the one recorded (truncated or altered?)"
     )
 
 
