@@ -6,7 +6,7 @@ from pathlib import Path
 
 from model.checkpoints import RUN_FILE, Run, load_model, read_run
 from model.errors import BrokenRun, OutOfRange, UnknownName
-from model.gallery import SHIPPED_RUNS, Measured, read_gallery, trained_as
+from model.gallery import RIGHT, SHIPPED_RUNS, Bug, Measured, read_gallery, trained_as
 from model.gpt import GPT
 from model.masks import COMPARED_POLICIES, MASK_POLICIES, MaskPolicy
 from model.recipes import ALL_RECIPES, RECIPES, Recipe, find_recipe
@@ -58,6 +58,10 @@ class Catalog:
             allowed = _join(p.slug for p in self.policies(recipe))
             raise UnknownName(f"{recipe.slug} was not trained with {policy[:64]!a}; allowed: {allowed}", param=param)
         return self.runs[recipe.slug, policy]
+
+    def beside_the_right_one(self, bug: Bug) -> tuple[Measured, Measured]:
+        """What was measured of a bug's model, and of the one trained under the right mask."""
+        return self.measured[bug.recipe.slug, bug.slug], self.measured[bug.recipe.slug, RIGHT]
 
     def model(self, recipe: Recipe, policy: str, step: int | None, *, param: str = "policy") -> tuple[GPT, int]:
         """The model of a run at a step (default: its last), and that step."""

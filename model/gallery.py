@@ -19,6 +19,8 @@ from model.recipes import ALL_RECIPES, Recipe
 from model.symptoms import Symptoms, measure
 
 GALLERY_FILE = "gallery.json"
+RIGHT = "prompt-masked"
+"""The policy that every bug is compared with."""
 PROMPTS = 500
 TOLERANCE = 0.004
 """Two prompts of 500: a tie between two tokens may fall the other way on another processor."""

@@ -1,0 +1,83 @@
+"""/api/v1/gallery: every mask bug with its code, cause, measured symptoms and public reports."""
+
+from typing import Any
+
+from fastapi import APIRouter
+from pydantic import Field
+
+from app.api.schemas import Answer, Rate
+from app.catalog import Catalog
+from app.deps import CatalogDep
+from model.diagnosis import diagnose
+from model.gallery import GALLERY, Bug
+
+router = APIRouter(prefix="/api/v1/gallery", tags=["gallery"])
+
+
+class SymptomsAnswer(Answer):
+    """Of the model at the run's last step, on n held-out prompts, greedy."""
+
+    exact_match: Rate
+    first_right: Rate
+    answer_right: Rate = Field(description="The text begins with the right answer, whatever comes then.")
+    stops: Rate
+    runaway: float = Field(description="Mean number of tokens beyond the right answer.")
+    own_loss: float | None = Field(description="Nats, over what the policy trains; null if that is nothing.")
+    answer_loss: float = Field(description="Nats, over whole answers.")
+    moved: float = Field(description="Length of the weights' change over their length before.")
+    by_turn: list[Rate]
+
+
+class ReportAnswer(Answer):
+    repository: str
+    number: int
+    address: str
+    happened: str
+
+
+class BugAnswer(Answer):
+    slug: str
+    title: str
+    recipe: str
+    code: str
+    cause: str
+    detect: str
+    diagnosis: str = Field(description="What one sees first.")
+    harmless: bool = Field(description="Here: its interval of exact match overlaps that of the right model.")
+    sentences: list[str]
+    seed: int
+    steps: int
+    symptoms: SymptomsAnswer
+    right: SymptomsAnswer = Field(description="Of the model trained under the right mask, same recipe, seed, steps.")
+    reports: list[ReportAnswer]
+
+
+class GalleryAnswer(Answer):
+    bugs: list[BugAnswer]
+
+
+@router.get("")
+async def read(catalog: CatalogDep) -> GalleryAnswer:
+    """All bugs, in the order of the page."""
+    return GalleryAnswer(bugs=[BugAnswer(**_told(bug, catalog)) for bug in GALLERY.values()])
+
+
+def _told(bug: Bug, catalog: Catalog) -> dict[str, Any]:
+    measured, right = catalog.beside_the_right_one(bug)
+    diagnosis = diagnose(measured.symptoms, right.symptoms)
+    return {
+        "slug": bug.slug,
+        "title": bug.policy.title,
+        "recipe": bug.recipe.slug,
+        "code": bug.policy.code,
+        "cause": bug.cause,
+        "detect": bug.detect,
+        "diagnosis": diagnosis.word,
+        "harmless": diagnosis.kind == "harmless",
+        "sentences": diagnosis.sentences,
+        "seed": measured.seed,
+        "steps": measured.steps,
+        "symptoms": measured.symptoms,
+        "right": right.symptoms,
+        "reports": bug.reports,
+    }

@@ -1,0 +1,66 @@
+"""The gallery of mask bugs as people use it: keyboard, phone, projector, without JavaScript."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+OpenPage = Callable[..., Page]
+
+
+def tab_to(page: Page, text: str) -> None:
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.textContent.trim()").startswith(text):
+            return
+    raise AssertionError(f"{text} cannot be reached with the Tab key")
+
+
+def test_the_keyboard_alone_chooses_a_bug_and_lets_both_models_answer(open_page: OpenPage) -> None:
+    page = open_page("/bugs")
+    tab_to(page, "The stop is ignored")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile("bug=eos-masked"))
+    expect(page.locator("#bug-heading")).to_contain_text("right, but never stops")
+    tab_to(page, "Generate")
+    page.keyboard.press("Enter")
+    expect(page.locator(".outcome").nth(0)).to_contain_text("right ✓")
+    expect(page.locator(".outcome").nth(1)).to_contain_text("it never wrote #")
+    expect(page).not_to_have_url(re.compile("generate"))  # streamed into the page as it is
+
+
+def test_a_word_of_one_s_own_is_shown_and_answered(open_page: OpenPage) -> None:
+    page = open_page("/bugs?bug=mask-late")
+    page.locator("#prompt").fill("mask")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile("prompt=mask"))
+    expect(page.locator(".mask-row .mistake")).to_have_count(1)
+    page.get_by_role("button", name="Generate").click()
+    expect(page.locator(".tokens").nth(0)).to_have_text("ksam#")
+    expect(page.locator(".outcome").nth(1)).to_contain_text("wrong ✗")
+
+
+def test_it_works_without_javascript(open_page: OpenPage) -> None:
+    page = open_page("/bugs?bug=no-shift", java_script_enabled=False)
+    page.get_by_role("button", name="Generate").click()
+    outcomes = page.locator(".outcome").all_inner_texts()
+    assert "right" in outcomes[0]
+    assert "wrong" in outcomes[1]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("bug", ["pad-is-eos", "last-turn-only"])
+def test_pictures_fit_their_width_and_axe_finds_nothing(
+    open_page: OpenPage, screenshots: Path, bug: str, scheme: str
+) -> None:
+    for width, height in ((390, 844), (1280, 800), (1920, 1080)):
+        viewport = {"width": width, "height": height}
+        path = f"/bugs?bug={bug}&generate=1"
+        page = open_page(path, viewport=viewport, color_scheme=scheme, reduced_motion="reduce")
+        page.screenshot(path=screenshots / f"bugs-{bug}-{width}-{scheme}.png", full_page=True)
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+    results = Axe().run(page)
+    assert results.violations_count == 0, results.generate_report()
