@@ -103,6 +103,7 @@ def _by_turn(recipe: Recipe, model: GPT, prompts: Sequence[str], stop: str) -> t
     return tuple(rates)
 
 
+@torch.inference_mode()
 def _moved(before: GPT, after: GPT) -> float:
     pairs = list(zip(before.parameters(), after.parameters(), strict=True))
     change = sum(float((a - b).square().sum()) for b, a in pairs)
