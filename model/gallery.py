@@ -201,9 +201,9 @@ def trained_as(recipe: Recipe, policy: str) -> Recipe:
     return recipe if policy in COMPARED_POLICIES else recipe.keeping_the_last_checkpoint()
 
 
-def measure_gallery(folder: Path) -> Iterator[Measured]:
-    """The symptoms of every shipped run under `folder`, one after the other. Raises BrokenRun."""
-    for recipe, policy in SHIPPED_RUNS:
+def measure_gallery(folder: Path, runs: Sequence[tuple[str, str]] = SHIPPED_RUNS) -> Iterator[Measured]:
+    """The symptoms of shipped runs under `folder`, one after the other. Raises BrokenRun."""
+    for recipe, policy in runs:
         run = read_run(folder / recipe / policy)
         model = load_model(folder / recipe / policy, run, run.checkpoints[-1])
         symptoms = measure(ALL_RECIPES[recipe], model, MASK_POLICIES[policy], seed=run.seed, prompts=PROMPTS)
