@@ -22,8 +22,10 @@ GALLERY_FILE = "gallery.json"
 RIGHT = "prompt-masked"
 """The policy that every bug is compared with."""
 PROMPTS = 500
-TOLERANCE = 0.004
-"""Two prompts of 500: a tie between two tokens may fall the other way on another processor."""
+TIES = 2
+"""A tie between two tokens may fall the other way on another processor, in so many of a rate's prompts."""
+ROUNDING = 0.004
+"""Of a loss or of the weights' change, absolute below 1 and relative above."""
 STRICT = ConfigDict(extra="forbid", frozen=True)
 
 
@@ -231,20 +233,21 @@ def read_gallery(folder: Path) -> dict[tuple[str, str], Measured]:
 
 def differences(stated: Measured, measured: Measured) -> list[str]:
     """Where a measurement departs from what was stated, by more than rounding on another processor can do."""
+    longest = ALL_RECIPES[stated.recipe].model.context_length
     found = []
     for name, mine in vars(stated.symptoms).items():
         theirs = getattr(measured.symptoms, name)
-        mine, theirs = (tuple(map(_value, x)) if isinstance(x, tuple) else (_value(x),) for x in (mine, theirs))
-        if len(mine) != len(theirs) or not all(_agree(a, b) for a, b in zip(mine, theirs, strict=True)):
-            found.append(f"{name}: stated {mine}, measured {theirs}")
+        mine, theirs = (x if isinstance(x, tuple) else (x,) for x in (mine, theirs))
+        tied_tokens = TIES * longest / PROMPTS if name == "runaway" else 0.0
+        if len(mine) != len(theirs) or not all(_agree(a, b, tied_tokens) for a, b in zip(mine, theirs, strict=True)):
+            values = [tuple(x.value if isinstance(x, Rate) else x for x in xs) for xs in (mine, theirs)]
+            found.append(f"{name}: stated {values[0]}, measured {values[1]}")
     return found
 
 
-def _value(symptom: Rate | float | None) -> float | None:
-    return symptom.value if isinstance(symptom, Rate) else symptom
-
-
-def _agree(stated: float | None, measured: float | None) -> bool:
-    if stated is None or measured is None:
-        return stated is measured
-    return abs(stated - measured) <= TOLERANCE * max(1.0, abs(stated))
+def _agree(stated: Rate | float | None, measured: Rate | float | None, tied_tokens: float) -> bool:
+    if isinstance(stated, Rate) and isinstance(measured, Rate):
+        return stated.n == measured.n and round(abs(stated.value - measured.value) * stated.n) <= TIES
+    if isinstance(stated, float) and isinstance(measured, float):
+        return abs(stated - measured) <= max(tied_tokens, ROUNDING * max(1.0, abs(stated)))
+    return stated is measured
