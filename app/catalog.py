@@ -9,6 +9,7 @@ from model.errors import BrokenRun, OutOfRange, UnknownName
 from model.gallery import RIGHT, SHIPPED_RUNS, Bug, Measured, read_gallery, trained_as
 from model.gpt import GPT
 from model.masks import COMPARED_POLICIES, MASK_POLICIES, MaskPolicy
+from model.padding import PaddedAccuracy, read_paddings
 from model.recipes import ALL_RECIPES, RECIPES, Recipe, find_recipe
 
 GAP_EXACT_MATCH = 0.9
@@ -37,6 +38,9 @@ class Catalog:
 
     measured: Mapping[tuple[str, str], Measured]
     """The symptoms of each run's last checkpoint, as shipped."""
+
+    paddings: Mapping[tuple[str, str], PaddedAccuracy]
+    """By the padding in training and the one at inference, as shipped."""
 
     def recipes(self) -> tuple[Recipe, ...]:
         return tuple(recipe for slug, recipe in ALL_RECIPES.items() if any(key[0] == slug for key in self.runs))
@@ -100,7 +104,7 @@ def load_catalog(folder: Path) -> Catalog:
         seeds = {policy: run.run.seed for (recipe, policy), run in runs.items() if recipe == slug}
         if len(set(seeds.values())) > 1:
             raise BrokenRun(f"{folder / slug}: its runs are of different seeds, {seeds}; they cannot be compared")
-    return Catalog(runs, read_gallery(folder))
+    return Catalog(runs, read_gallery(folder), read_paddings(folder))
 
 
 def _load(folder: Path, recipe: Recipe, policy: str) -> LoadedRun:

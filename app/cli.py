@@ -21,6 +21,7 @@ from app.ablations import load_ablation
 from app.catalog import load_catalog
 from app.cli_ablate import ablate
 from app.cli_gallery import gallery
+from app.cli_padding import padding
 from app.main import create_app
 from app.settings import Settings
 from app.training_runs import Job, event_lines, train_all
@@ -234,6 +235,7 @@ def bench(
 
 app.command()(errors_in_one_line(ablate))
 app.command()(errors_in_one_line(gallery))
+app.command()(errors_in_one_line(padding))
 
 
 def _recipe(slug: str) -> Recipe:

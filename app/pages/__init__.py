@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from fastapi import APIRouter
 
-from app.pages import ablation, bugs, packing, race, shift, visualizer
+from app.pages import ablation, bugs, packing, padding, race, shift, visualizer
 from app.templating import ENVIRONMENT
 
 
@@ -24,6 +24,7 @@ PAGES: tuple[Page, ...] = (
     Page("ablation", "/ablation", "Ablation", ablation.router),
     Page("shift", "/shift", "Shift", shift.router),
     Page("bugs", "/bugs", "Mask bugs", bugs.router),
+    Page("padding", "/padding", "Padding", padding.router),
     Page("packing", "/packing", "Packing", packing.router),
 )
 ENVIRONMENT.globals["pages"] = PAGES  # every page shows the menu, also those of errors, which know no page

@@ -12,11 +12,12 @@ from model.checkpoints import SPLIT, Run, load_model, read_run
 from model.evaluation import Metrics, complete_words, evaluate
 from model.gallery import GALLERY_FILE, SHIPPED_RUNS
 from model.gpt import GPT
+from model.padding import PADDING_FILE
 from model.recipes import RECIPES
 
 TRAINED = Path(__file__).resolve().parents[2] / "model" / "trained"
 BYTES_ALLOWED = 20_000_000
-MEASUREMENTS = (ABLATION_FILE, GALLERY_FILE)
+MEASUREMENTS = (ABLATION_FILE, GALLERY_FILE, PADDING_FILE)
 
 recipes = pytest.mark.parametrize("slug", RECIPES)
 runs = pytest.mark.parametrize(

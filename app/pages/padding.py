@@ -1,0 +1,197 @@
+"""Padding (`/padding`): two words in one batch, padded right and left, and what a model makes of it. State: address."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from app.catalog import Catalog
+from app.deps import CatalogDep, EngineDep
+from app.engine import Engine
+from app.templating import compact, percent, render
+from model.errors import InvalidText, UnknownName
+from model.gallery import Measured
+from model.inspection import Inspection, inspect_mask
+from model.masks import MASK_POLICIES, MaskPolicy
+from model.padding import (
+    PADDING_RECIPE,
+    PADDINGS,
+    BatchShape,
+    PaddedAccuracy,
+    PaddedRow,
+    batch_shapes,
+    conversations_of,
+    logit_changes,
+    padded_rows,
+)
+from model.recipes import ALL_RECIPES, Recipe
+from model.tokenizer import ASSISTANT_START
+
+router = APIRouter(include_in_schema=False)
+
+SEED = 0
+EXAMPLES = ("hello", "ab")
+ROUNDING = 1e-4
+"""Logits in single precision differ by less than this if nothing but the order of sums differs."""
+
+
+class State(BaseModel):
+    """What the address says. The padding must exist; numbers are moved to the nearest that do."""
+
+    first: str = EXAMPLES[0]
+    second: str = EXAMPLES[1]
+    policy: str = "left-pad-unmasked"
+    row: int = 2
+    position: int | None = None
+    layer: int = 1
+
+
+@dataclass(frozen=True)
+class Choices:
+    recipe: Recipe
+    words: tuple[str, str]
+    paddings: dict[str, str]
+    policy: MaskPolicy
+    row: int
+    layer: int
+    layers: int
+
+
+@dataclass(frozen=True)
+class Head:
+    """What one head of the layer shown takes from where, for the position shown."""
+
+    weights: tuple[float, ...]
+    on_pads: float
+
+
+@dataclass(frozen=True)
+class View:
+    """What is shown of the words."""
+
+    inspection: Inspection
+    shown: PaddedRow
+    positions: tuple[int, ...]
+    """The real ones of the row."""
+    position: int
+    heads: tuple[Head, ...]
+    seen_pads: int
+    changes: tuple[tuple[str, str, float, bool], ...]
+    """Policy, padding, the largest change of a logit, and whether that is more than rounding."""
+    why: str
+
+
+@dataclass(frozen=True)
+class PaddingContext:
+    choices: Choices
+    accuracies: tuple[tuple[str, tuple[PaddedAccuracy, ...]], ...]
+    """The padding a model was trained with, and what it answers with each."""
+    bare: Measured
+    sentence: str
+    shapes: tuple[BatchShape, ...]
+    seed: int
+    view: View | None = None
+    message: str | None = None
+    """Why there is no view."""
+
+
+@router.api_route("/padding", methods=["GET", "HEAD"])
+async def page(request: Request, state: Annotated[State, Query()], catalog: CatalogDep, engine: EngineDep) -> Response:
+    """The whole page."""
+    choices = _choices(state)
+    context = _context(choices, catalog)
+    try:
+        view = await _view(choices, state.position, catalog, engine)
+    except InvalidText as error:
+        return render(request, "padding/page.html", replace(context, message=error.message), 422)
+    return render(request, "padding/page.html", replace(context, view=view))
+
+
+def _choices(state: State) -> Choices:
+    if state.policy not in PADDINGS:
+        raise UnknownName(f"policy is {state.policy[:64]!a}; allowed: {', '.join(PADDINGS)}", param="policy")
+    recipe = ALL_RECIPES[PADDING_RECIPE]
+    layers = recipe.model.layers
+    return Choices(
+        recipe=recipe,
+        words=(state.first, state.second),
+        paddings=PADDINGS,
+        policy=MASK_POLICIES[state.policy],
+        row=min(max(state.row, 1), 2),
+        layer=min(max(state.layer, 1), layers),
+        layers=layers,
+    )
+
+
+def _context(choices: Choices, catalog: Catalog) -> PaddingContext:
+    measured = catalog.paddings
+    return PaddingContext(
+        choices=choices,
+        accuracies=tuple((title, tuple(measured[a, b] for b in PADDINGS)) for a, title in PADDINGS.items()),
+        bare=catalog.measured[PADDING_RECIPE, "left-pad-unmasked"],
+        sentence=_sentence(measured),
+        shapes=batch_shapes(choices.recipe, SEED),
+        seed=SEED,
+    )
+
+
+def _sentence(measured: Mapping[tuple[str, str], PaddedAccuracy]) -> str:
+    """What the accuracies say of the right model and of those trained with a left padding."""
+
+    def told(trained: str, used: str) -> str:
+        return percent(measured[trained, used].exact_match.value, 1)
+
+    right, left, bare = "prompt-masked", "left-pad", "left-pad-unmasked"
+    return (
+        f"Trained right-padded, the model answers {told(right, right)} of unseen words right. Asked left-padded it "
+        f"answers {told(right, left)} with pads hidden and positions corrected, {told(right, bare)} with neither. "
+        f"Trained with bare left padding it answers {told(bare, bare)} asked the same way, "
+        f"{told(bare, right)} right-padded."
+    )
+
+
+async def _view(choices: Choices, position: int | None, catalog: Catalog, engine: Engine) -> View:
+    """Raises InvalidText if the words cannot be read or are of one length."""
+    recipe, policy = choices.recipe, choices.policy
+    conversations = conversations_of(recipe, choices.words)
+    model, _ = catalog.model(recipe, "prompt-masked", None)
+    rows = await engine.call(partial(padded_rows, model, recipe, conversations, policy))
+    changes = []
+    for slug, title in PADDINGS.items():
+        change = await engine.call(partial(logit_changes, model, recipe, conversations, MASK_POLICIES[slug]))
+        changes.append((slug, title, max(change), max(change) > ROUNDING))
+    shown = rows[choices.row - 1]
+    positions = tuple(t for t, real in enumerate(shown.real) if real)
+    wanted = shown.tokens.index(ASSISTANT_START) if position is None else position
+    at = min(positions, key=lambda t: abs(t - wanted))
+    layer = choices.layer - 1
+    heads = tuple(
+        Head(shown.weights[layer][head][at], shown.on_pads(layer, head, at)) for head in range(recipe.model.heads)
+    )
+    return View(
+        inspection=inspect_mask(conversations, policy, recipe.tokenizer),
+        shown=shown,
+        positions=positions,
+        position=at,
+        heads=heads,
+        seen_pads=sum(not shown.real[s] for s in shown.sees[at]),
+        changes=tuple(changes),
+        why=_why({slug: change for slug, _, change, _ in changes}, heads, choices),
+    )
+
+
+def _why(changes: Mapping[str, float], heads: tuple[Head, ...], choices: Choices) -> str:
+    """Whether it is the pads' being seen or the shifted positions that changes the logits."""
+    hidden, bare = changes["left-pad-no-positions"], changes["left-pad-unmasked"]
+    said = (
+        f"Hiding the pads alone leaves a difference of {compact(hidden)} where bare padding has {compact(bare)}; "
+        f"correcting the positions too leaves {compact(changes['left-pad'])}."
+    )
+    if choices.policy.slug != "left-pad-unmasked":
+        return said
+    most = percent(max(head.on_pads for head in heads), 1)
+    return f"{said} At the position above, no head of this layer spends more than {most} of its attention on pads."

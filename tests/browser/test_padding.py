@@ -1,0 +1,60 @@
+"""The page on padding as people use it: keyboard, phone, projector, without JavaScript."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+OpenPage = Callable[..., Page]
+
+
+def tab_to(page: Page, name: str) -> None:
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.name") == name:
+            return
+    raise AssertionError(f"{name} cannot be reached with the Tab key")
+
+
+def test_the_keyboard_alone_changes_words_padding_and_position(open_page: OpenPage) -> None:
+    page = open_page("/padding")
+    expect(page.locator("#attention-heading")).to_contain_text("What position 9 (>) of row 2 looks at")
+    tab_to(page, "first")
+    page.keyboard.press("Control+A")
+    page.keyboard.type("abcdef")
+    tab_to(page, "policy")
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile("first=abcdef.*policy=left-pad-no-positions"))
+    expect(page.locator("#batch-heading")).to_have_text("The batch: left, hidden only")
+    expect(page.locator(".weights .hidden").first).to_be_visible()
+    expect(page.locator("#attention-heading + .sentence")).to_contain_text("none of them a pad")
+
+
+def test_it_works_without_javascript(open_page: OpenPage) -> None:
+    page = open_page("/padding", java_script_enabled=False)
+    page.get_by_text("right", exact=True).first.click()
+    page.get_by_role("button", name="Show").click()
+    assert page.locator("#batch-heading").inner_text() == "The batch: right"
+
+
+def test_words_of_one_length_are_told_and_can_be_corrected(open_page: OpenPage) -> None:
+    page = open_page("/padding?first=cd&second=ab", expected_problems=1)
+    expect(page.get_by_role("alert")).to_contain_text("the same length")
+    page.get_by_label("First word").fill("cde")
+    page.keyboard.press("Enter")
+    expect(page.locator(".weights")).to_be_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_pictures_fit_their_width_and_axe_finds_nothing(open_page: OpenPage, screenshots: Path, scheme: str) -> None:
+    for width, height in ((390, 844), (1280, 800), (1920, 1080)):
+        viewport = {"width": width, "height": height}
+        page = open_page("/padding", viewport=viewport, color_scheme=scheme, reduced_motion="reduce")
+        page.screenshot(path=screenshots / f"padding-{width}-{scheme}.png", full_page=True)
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+    results = Axe().run(page)
+    assert results.violations_count == 0, results.generate_report()
