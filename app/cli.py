@@ -21,6 +21,7 @@ from app.ablations import load_ablation
 from app.catalog import load_catalog
 from app.cli_ablate import ablate
 from app.cli_gallery import gallery
+from app.cli_mask import mask
 from app.cli_padding import padding
 from app.main import create_app
 from app.settings import Settings
@@ -235,6 +236,7 @@ def bench(
 
 app.command()(errors_in_one_line(ablate))
 app.command()(errors_in_one_line(gallery))
+app.command()(errors_in_one_line(mask))
 app.command()(errors_in_one_line(padding))
 
 

@@ -8,7 +8,7 @@ from starlette.staticfiles import StaticFiles
 
 from app import errors
 from app.ablations import load_ablation
-from app.api import ablation, gallery, health, packing, races, v1
+from app.api import ablation, gallery, health, masks, packing, races, v1
 from app.catalog import load_catalog
 from app.engine import Engine
 from app.metrics import Metrics, MetricsMiddleware
@@ -52,6 +52,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         races.router,
         ablation.router,
         gallery.router,
+        masks.router,
         packing.router,
         *(page.router for page in PAGES),
     ):

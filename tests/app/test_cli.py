@@ -17,7 +17,7 @@ from app.cli import app
 from model.recipes import RECIPES
 
 MARKS = ["ignored"] * 6 + ["trained"] * 6
-COMMANDS = ("serve", "train", "generate", "analyze", "export", "bench", "ablate", "gallery", "padding")
+COMMANDS = ("serve", "train", "generate", "analyze", "export", "bench", "ablate", "gallery", "mask", "padding")
 
 
 def run(*arguments: str, **environment: str) -> Result:
