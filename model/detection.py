@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from model.batches import Batch
-from model.labelled_rows import Answer, Ids, Row, TemplateIds, read_row, shift_of
+from model.labelled_rows import Evidence, Ids, Place, Row, TemplateIds, read_row, shift_of
 from model.tokenizer import ASSISTANT_START, USER_START, Tokenizer
 
 
@@ -22,46 +22,6 @@ class Finding:
     row: int
     position: int
     """The first place: row and position, both from 0."""
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """A batch as the checks read it."""
-
-    rows: tuple[Row, ...]
-    shift: int
-    """Position t is scored on token t + shift of its row."""
-    most_turns: int | None
-
-    @property
-    def trains_anything(self) -> bool:
-        return any(any(row.counted) for row in self.rows)
-
-    @property
-    def trains_answers(self) -> bool:
-        return any(row.has_target(answer) for row in self.rows for answer in row.answers)
-
-    def answers(self) -> list[tuple[Row, Answer]]:
-        return [(row, answer) for row in self.rows for answer in row.answers]
-
-    def counted(self, *roles: str) -> list["Place"]:
-        """The tokens of these roles that have a loss; first tokens of another document aside."""
-        return [
-            (row.number, place)
-            for row in self.rows
-            for place, role in enumerate(row.roles)
-            if role in roles and row.counted[place] and not self.begins_next(row, place)
-        ]
-
-    def begins_next(self, row: Row, place: int) -> bool:
-        """Is this the first token of a conversation that stands behind another in its row?"""
-        if row.roles[place] != USER_START or "#" not in row.roles[:place]:
-            return False
-        return row.begins_document(place) if row.documents else self.most_turns == 1
-
-
-Place = tuple[int, int]
-"""The row and the token, both from 0."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +49,7 @@ def findings(
 ) -> tuple[Finding, ...]:
     """What is wrong with a batch, in the order of CHECKS; nothing for a right one.
 
-    `labels` are the shifted targets: what position t is scored on, a token of its row, or IGNORE_INDEX. `documents`
+    `labels` are the shifted targets: what position t is scored on, or IGNORE_INDEX. `documents`
     numbers what sees each other, 0 being hidden; an attention mask of ones and zeros is one document. Without it every
     position sees all before it. Without `positions` they are 0, 1, ... `most_turns`: of a conversation, if known.
     """
@@ -146,6 +106,18 @@ def _all_counted(evidence: Evidence) -> list[Place]:
     return [(row.number, place) for row in evidence.rows for place, counted in enumerate(row.counted) if counted]
 
 
+def _labels_of_other_tokens(evidence: Evidence) -> Seen:
+    places = [
+        (row.number, place)
+        for row in evidence.rows
+        for place, (label, token) in enumerate(zip(row.labels, row.tokens, strict=True))
+        if label is not None and label != token
+    ]
+    return Seen(
+        f"Labels are not the tokens of their row in {len(places)} of {len(_all_counted(evidence))} places", places
+    )
+
+
 def _only_prompt_trained(evidence: Evidence) -> Seen:
     places = [] if evidence.trains_answers else evidence.counted(USER_START, "user", ASSISTANT_START)
     answers = len(evidence.answers())
@@ -168,9 +140,19 @@ def _prompt_trained(evidence: Evidence) -> Seen:
 
 
 def _answer_start_untrained(evidence: Evidence) -> Seen:
-    trained = [(row, answer) for row, answer in evidence.answers() if row.has_target(answer)]
+    trained = evidence.trained_answers()
     places = [(row.number, answer.start) for row, answer in trained if not row.counted[answer.start]]
     return Seen(f"The first token has no label in {len(places)} of {len(trained)} trained answers", places)
+
+
+def _answer_gap(evidence: Evidence) -> Seen:
+    trained = evidence.trained_answers()
+    gaps = []
+    for row, answer in trained:
+        first = row.counted.index(True, answer.start)
+        behind = range(first, answer.stop if answer.end is None else answer.end)
+        gaps += [(row.number, place) for place in behind if not row.counted[place]][:1]
+    return Seen(f"A token between labels has none in {len(gaps)} of {len(trained)} trained answers", gaps)
 
 
 def _answer_untrained(evidence: Evidence) -> Seen:
@@ -200,9 +182,7 @@ def _stop_lost_to_pads(evidence: Evidence) -> Seen:
 
 def _ends(evidence: Evidence) -> list[tuple[Row, int]]:
     """The stops of trained answers."""
-    return [
-        (row, answer.end) for row, answer in evidence.answers() if answer.end is not None and row.has_target(answer)
-    ]
+    return [(row, answer.end) for row, answer in evidence.trained_answers() if answer.end is not None]
 
 
 def _stop_pads(evidence: Evidence) -> bool:
@@ -278,9 +258,11 @@ CHECKS: tuple[Check, ...] = (
     Check("nothing-trained", _nothing_trained),
     Check("labels-not-shifted", _labels_not_shifted),
     Check("labels-shifted-twice", _labels_shifted_twice),
+    Check("labels-of-other-tokens", _labels_of_other_tokens),
     Check("only-prompt-trained", _only_prompt_trained),
     Check("prompt-trained", _prompt_trained),
     Check("answer-start-untrained", _answer_start_untrained),
+    Check("answer-gap", _answer_gap),
     Check("answer-untrained", _answer_untrained),
     Check("stop-untrained", _stop_untrained),
     Check("stop-lost-to-pads", _stop_lost_to_pads),

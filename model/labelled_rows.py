@@ -1,6 +1,6 @@
 """A row of input ids with its labels put back on their tokens, read as turns. Knows no policy and no text.
 
-In: ids, labels as a training step reads them, what the template's tokens are. Out: Rows, for detection.py to check.
+In: ids, labels as a training step reads them, what the template's tokens are. Out: Evidence, for detection.py.
 """
 
 from collections.abc import Sequence
@@ -43,12 +43,16 @@ class Row:
     number: int
     tokens: tuple[int | None, ...]
     """None: the token behind the last input, if it has no label."""
-    counted: tuple[bool, ...]
-    """Whether the loss scores anything on this token."""
+    labels: tuple[int | None, ...]
+    """Of each token; None where the loss does not count it."""
     documents: tuple[int, ...] | None
     """Of the inputs."""
     positions: tuple[int, ...]
     ids: TemplateIds
+
+    @cached_property
+    def counted(self) -> tuple[bool, ...]:
+        return tuple(label is not None for label in self.labels)
 
     @cached_property
     def roles(self) -> tuple[str, ...]:
@@ -97,6 +101,49 @@ class Row:
         return self.documents[place] != 0 and self.documents[place] != self.documents[place - 1]
 
 
+Place = tuple[int, int]
+"""The row and the token, both from 0."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A batch as the checks read it."""
+
+    rows: tuple[Row, ...]
+    shift: int
+    """Position t is scored on token t + shift of its row."""
+    most_turns: int | None
+
+    @property
+    def trains_anything(self) -> bool:
+        return any(any(row.counted) for row in self.rows)
+
+    @property
+    def trains_answers(self) -> bool:
+        return any(row.has_target(answer) for row in self.rows for answer in row.answers)
+
+    def trained_answers(self) -> list[tuple[Row, Answer]]:
+        return [(row, answer) for row, answer in self.answers() if row.has_target(answer)]
+
+    def answers(self) -> list[tuple[Row, Answer]]:
+        return [(row, answer) for row in self.rows for answer in row.answers]
+
+    def counted(self, *roles: str) -> list[Place]:
+        """The tokens of these roles that have a loss; first tokens of another document aside."""
+        return [
+            (row.number, place)
+            for row in self.rows
+            for place, role in enumerate(row.roles)
+            if role in roles and row.counted[place] and not self.begins_next(row, place)
+        ]
+
+    def begins_next(self, row: Row, place: int) -> bool:
+        """Is this the first token of a conversation that stands behind another in its row?"""
+        if row.roles[place] != USER_START or "#" not in row.roles[:place]:
+            return False
+        return row.begins_document(place) if row.documents else self.most_turns == 1
+
+
 def shift_of(inputs: Ids, labels: Ids) -> int:
     """Position t is scored on token t + shift: 1, unless every label that can be compared says 0 or 2 and not 1."""
     for shift in (1, 0, 2):
@@ -127,7 +174,7 @@ def read_row(
     return Row(
         number,
         tuple(tokens),
-        tuple(place in of_token for place in range(len(tokens))),
+        tuple(of_token.get(place) for place in range(len(tokens))),
         None if documents is None else tuple(documents[number]),
         tuple(range(length) if positions is None else positions[number]),
         ids,

@@ -6,6 +6,8 @@ from itertools import islice
 from string import ascii_lowercase
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from model.batches import IGNORE_INDEX, Batch, make_batch
 from model.chat import render
@@ -198,6 +200,50 @@ def test_two_bugs_in_one_batch_are_both_found():
 def test_a_cut_answer_is_found_behind_the_last_input_and_before_pads():
     assert slugs(["<abc>c", "<d>d#_"], ["....cb", "..d#.."]) == ["answer-cut"]
     assert slugs(["<ab>ba", "<d>d__"], ["...ba#", "..d..."]) == ["answer-cut"]
+
+
+def test_a_label_missing_inside_an_answer_is_found():
+    assert slugs(["<abcd>dcba"], [".....d.ba#"]) == ["answer-gap"]
+    assert slugs(["<abcd>dcba"], [".......ba#"]) == ["answer-start-untrained"]
+    assert slugs(["<abcd>dcba"], [".....dc..."]) == ["answer-gap", "stop-untrained"]
+
+
+def test_labels_of_another_row_are_found():
+    assert slugs(["<abcd>dcba", "<efgh>hgfe"], [".....hgfe#", ".....dcba#"]) == ["labels-of-other-tokens"]
+
+
+@given(st.data())
+def test_whatever_single_label_of_a_right_batch_is_changed_it_is_found(data: st.DataObject):
+    policy, recipe = data.draw(
+        st.sampled_from([(p, r) for p in ("prompt-masked", "left-pad", "packed") for r in ("reverse", "dialogue")])
+    )
+    known = ALL_RECIPES[recipe]
+    batch = training_batch(known, policy, data.draw(st.integers(0, 5)))
+    row, position = (data.draw(st.integers(0, size - 1)) for size in batch.targets_BT.shape)
+    now = int(batch.targets_BT[row, position])
+    other = data.draw(st.sampled_from([IGNORE_INDEX, *range(known.tokenizer.vocab_size)]).filter(lambda i: i != now))
+    batch.targets_BT[row, position] = other
+    assert any(finding.row == row for finding in found_in(batch, known))
+
+
+@given(st.data())
+def test_any_ids_and_labels_can_be_read_and_findings_lie_within_them(data: st.DataObject):
+    rows, length = data.draw(st.integers(1, 3)), data.draw(st.integers(1, 8))
+    some = st.sampled_from([0, 1, IDS.user_start, IDS.answer_start, IDS.stop, IDS.pad])
+
+    def draw(values: st.SearchStrategy[int]) -> list[list[int]]:
+        return [data.draw(st.lists(values, min_size=length, max_size=length)) for _ in range(rows)]
+
+    for finding in findings(
+        draw(some),
+        draw(some | st.just(IGNORE_INDEX)),
+        IDS,
+        documents=draw(st.integers(0, 2)) if data.draw(st.booleans()) else None,
+        most_turns=data.draw(st.sampled_from([None, 1, 4])),
+    ):
+        assert finding.slug in {check.slug for check in CHECKS}
+        assert finding.row in range(rows)
+        assert finding.position in range(length)
 
 
 def test_rows_are_counted_from_one_and_positions_from_zero():

@@ -154,11 +154,7 @@ def test_the_cut_may_come_early_but_not_late():
     assert max(exact[CUTS.index(0) + 1 :]) < 0.1
 
 
-@pytest.mark.parametrize(
-    ("recipe", "policy"),
-    [("reverse4", policy) for recipe, policy in SHIPPED_RUNS if recipe == "reverse4"]
-    + [("reverse", "pad-is-eos"), ("reverse", "pad-supervised"), ("reverse", "left-pad-unmasked")],
-)
+@runs
 def test_a_model_measured_anew_agrees_with_what_is_stated(recipe: str, policy: str):
     (measured,) = measure_gallery(TRAINED, [(recipe, policy)])
     assert differences(STATED[recipe, policy], measured) == []
