@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from fastapi import APIRouter
 
-from app.pages import ablation, bugs, packing, padding, race, shift, visualizer
+from app.pages import ablation, bugs, packing, padding, race, shift, turns, visualizer
 from app.templating import ENVIRONMENT
 
 
@@ -25,6 +25,7 @@ PAGES: tuple[Page, ...] = (
     Page("shift", "/shift", "Shift", shift.router),
     Page("bugs", "/bugs", "Mask bugs", bugs.router),
     Page("padding", "/padding", "Padding", padding.router),
+    Page("turns", "/turns", "Turns", turns.router),
     Page("packing", "/packing", "Packing", packing.router),
 )
 ENVIRONMENT.globals["pages"] = PAGES  # every page shows the menu, also those of errors, which know no page

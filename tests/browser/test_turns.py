@@ -1,0 +1,70 @@
+"""The page on turns as people use it: keyboard, phone, projector, without JavaScript."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+OpenPage = Callable[..., Page]
+
+
+def tab_to(page: Page, label: str) -> None:
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        focused = page.evaluate("document.activeElement.ariaLabel || document.activeElement.textContent.trim()")
+        if focused == label:
+            return
+    raise AssertionError(f"{label} cannot be reached with the Tab key")
+
+
+def test_the_keyboard_alone_edits_the_conversation(open_page: OpenPage) -> None:
+    page = open_page("/turns")
+    tab_to(page, "Text of message 1")
+    page.keyboard.press("Control+A")
+    page.keyboard.type("xyz")
+    page.keyboard.press("Enter")
+    expect(page.locator(".per-turn tbody tr").first).to_contain_text("zyx#")
+    tab_to(page, "Remove message 4")
+    page.keyboard.press("Enter")
+    expect(page.locator(".messages li")).to_have_count(5)
+    tab_to(page, "Add user")
+    page.keyboard.press("Enter")
+    expect(page.locator(".messages li")).to_have_count(6)
+    expect(page.locator("[name=text]").first).to_have_value("xyz")
+    tab_to(page, "Move message 6 up")
+    page.keyboard.press("Enter")
+    expect(page.locator("[name=role]").nth(4)).to_have_value("user")
+    page.go_back()
+    expect(page.locator("[name=role]").nth(4)).to_have_value("assistant")
+
+
+def test_last_only_can_be_chosen_and_what_is_lost_is_named(open_page: OpenPage) -> None:
+    page = open_page("/turns")
+    page.get_by_label("Trained on").select_option("last-turn-only")
+    page.get_by_role("button", name="Show").click()
+    expect(page).to_have_url(re.compile("policy=last-turn-only"))
+    expect(page.locator(".mask-row .mistake")).to_have_count(7)
+
+
+def test_it_works_without_javascript(open_page: OpenPage) -> None:
+    page = open_page("/turns", java_script_enabled=False, expected_problems=1)
+    page.get_by_role("button", name="Remove message 6").click()
+    assert page.locator(".messages li").count() == 5
+    page.get_by_label("Text of message 1").fill("HI")
+    page.get_by_label("Text of message 1").press("Enter")
+    assert "allowed: " in page.get_by_role("alert").inner_text()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_pictures_fit_their_width_and_axe_finds_nothing(open_page: OpenPage, screenshots: Path, scheme: str) -> None:
+    for width, height in ((390, 844), (1280, 800), (1920, 1080)):
+        viewport = {"width": width, "height": height}
+        path = "/turns?policy=last-turn-only"
+        page = open_page(path, viewport=viewport, color_scheme=scheme, reduced_motion="reduce")
+        page.screenshot(path=screenshots / f"turns-{width}-{scheme}.png", full_page=True)
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+    results = Axe().run(page)
+    assert results.violations_count == 0, results.generate_report()
