@@ -16,6 +16,7 @@ from model.errors import BrokenRun
 from model.evaluation import Rate
 from model.masks import COMPARED_POLICIES, CUTS, MASK_POLICIES, MaskPolicy, shifted_cut
 from model.recipes import ALL_RECIPES, Recipe
+from model.reports import REPORTS, Report
 from model.symptoms import Symptoms, measure
 
 GALLERY_FILE = "gallery.json"
@@ -27,19 +28,6 @@ TIES = 2
 ROUNDING = 0.004
 """Of a loss or of the weights' change, absolute below 1 and relative above."""
 STRICT = ConfigDict(extra="forbid", frozen=True)
-
-
-@dataclass(frozen=True)
-class Report:
-    """A public report of the same bug in a real project, in our words."""
-
-    repository: str
-    number: int
-    happened: str
-
-    @property
-    def address(self) -> str:
-        return f"https://github.com/{self.repository}/issues/{self.number}"
 
 
 @dataclass(frozen=True)
@@ -57,8 +45,8 @@ class Bug:
         return self.policy.slug
 
 
-def _bug(policy: str, recipe: str, cause: str, detect: str, *reports: Report) -> Bug:
-    return Bug(MASK_POLICIES[policy], ALL_RECIPES[recipe], cause, detect, reports)
+def _bug(policy: str, recipe: str, cause: str, detect: str) -> Bug:
+    return Bug(MASK_POLICIES[policy], ALL_RECIPES[recipe], cause, detect, REPORTS.get(policy, ()))
 
 
 GALLERY: dict[str, Bug] = {
@@ -69,16 +57,6 @@ GALLERY: dict[str, Bug] = {
             "reverse4",
             "The slice ends at P instead of P-1, so the transition from > to the first answer letter has no loss.",
             "The first token after > has the label -100 in every row.",
-            Report(
-                "lm-sys/FastChat",
-                3061,
-                "Masked targets began one token too late, so that the first word of the answer was missing from what was trained; it was seen by decoding the targets.",
-            ),
-            Report(
-                "NVIDIA-NeMo/Automodel",
-                272,
-                "The loss mask of the instruction data sets lay one position off the labels; the fix moved it, and took the end of text out of the inputs.",
-            ),
         ),
         _bug(
             "mask-early",
@@ -91,44 +69,24 @@ GALLERY: dict[str, Bug] = {
             "reverse4",
             "The labels end before #, so nothing ever teaches the model to stop.",
             "No label in the whole data set equals the stop's id.",
-            Report(
-                "verl-project/verl",
-                3287,
-                "A fix of the mask for several turns moved it by one for single turns: a prompt token got a loss, the stop got none, and models ran on, as pull request 5362 reports.",
-            ),
         ),
         _bug(
             "pad-is-eos",
             "reverse",
             "There was no pad token, so the stop was taken for one, and every label equal to it was ignored.",
             "The pad id equals the stop id, and no label equals the stop's id.",
-            Report(
-                "huggingface/trl",
-                976,
-                "With the pad set to the end of text, the collator ignored every label equal to it, the real ends included, and models rarely or never ended an answer.",
-            ),
         ),
         _bug(
             "unmasked",
             "reverse4",
             "The line that masks is missing: the user's random letters are trained too.",
             "No label of a real token is -100.",
-            Report(
-                "karpathy/nanochat",
-                570,
-                "A rewrite of the data loader dropped the mask that the conversations came with, so that users' tokens were trained as well; it was noticed by reading the code.",
-            ),
         ),
         _bug(
             "all-masked",
             "reverse4",
             "The answer is not found in the ids, so every label is ignored.",
             "All labels are -100: the loss is a mean over nothing.",
-            Report(
-                "huggingface/trl",
-                3927,
-                "Conversations longer than the limit were cut before any answer, so that rows without a label were trained on without a word of warning.",
-            ),
         ),
         _bug(
             "prompt-only",
@@ -189,11 +147,6 @@ GALLERY: dict[str, Bug] = {
             "reverse",
             "Conversations share a row, and attention and positions run on from one to the next.",
             "A row holds several < and the positions do not begin again.",
-            Report(
-                "MeetKai/functionary",
-                265,
-                "Asked how documents in one row are kept apart, the maintainers compare losses: naive packing gives another loss than the documents alone, separated packing the same.",
-            ),
         ),
         _bug(
             "packed",

@@ -1,10 +1,11 @@
-"""The public reports of the gallery: each once per bug, with a sentence of our own and an address."""
+"""model/reports.py: each once per bug, with a sentence of our own and an address."""
 
 import re
 
 import pytest
 
-from model.gallery import GALLERY, Report
+from model.gallery import GALLERY
+from model.reports import Report
 
 REPORTS = [(slug, report) for slug, bug in GALLERY.items() for report in bug.reports]
 

@@ -1,0 +1,76 @@
+"""Public reports of mask bugs in real projects, by the bug they are nearest to. Literal data, in our own words."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Report:
+    """A public report of the same bug in a real project."""
+
+    repository: str
+    number: int
+    happened: str
+
+    @property
+    def address(self) -> str:
+        """GitHub leads from an issue's address to the pull request of that number."""
+        return f"https://github.com/{self.repository}/issues/{self.number}"
+
+
+REPORTS: dict[str, tuple[Report, ...]] = {
+    "mask-late": (
+        Report(
+            "lm-sys/FastChat",
+            3061,
+            "Masked targets began one token too late, so that the first word of the answer was missing from "
+            "what was trained; it was seen by decoding the targets.",
+        ),
+        Report(
+            "NVIDIA-NeMo/Automodel",
+            272,
+            "The loss mask of the instruction data sets lay one position off the labels; the fix moved it, "
+            "and took the end of text out of the inputs.",
+        ),
+    ),
+    "eos-masked": (
+        Report(
+            "verl-project/verl",
+            3287,
+            "A fix of the mask for several turns moved it by one for single turns: a prompt token got a loss, "
+            "the stop got none, and models ran on, as pull request 5362 reports.",
+        ),
+    ),
+    "pad-is-eos": (
+        Report(
+            "huggingface/trl",
+            976,
+            "With the pad set to the end of text, the collator ignored every label equal to it, the real ends "
+            "included, and models rarely or never ended an answer.",
+        ),
+    ),
+    "unmasked": (
+        Report(
+            "karpathy/nanochat",
+            570,
+            "A rewrite of the data loader dropped the mask that the conversations came with, so that users' "
+            "tokens were trained as well; it was noticed by reading the code.",
+        ),
+    ),
+    "all-masked": (
+        Report(
+            "huggingface/trl",
+            3927,
+            "Conversations longer than the limit were cut before any answer, so that rows without a label "
+            "were trained on without a word of warning.",
+        ),
+    ),
+    "packed-naive": (
+        Report(
+            "MeetKai/functionary",
+            265,
+            "Asked how documents in one row are kept apart, the maintainers compare losses: naive packing "
+            "gives another loss than the documents alone, separated packing the same.",
+        ),
+    ),
+}
+"""By the slug of the bug."""
