@@ -146,7 +146,7 @@ GALLERY: dict[str, Bug] = {
             "packed-naive",
             "reverse",
             "Conversations share a row, and attention and positions run on from one to the next.",
-            "A row holds several < and the positions do not begin again.",
+            "A row holds more < than a conversation has turns, and positions do not begin again.",
         ),
         _bug(
             "packed",
