@@ -38,6 +38,7 @@ format: .venv/test ## Bring the code into its format
 
 train: .venv/run ## Train all shipped models anew into model/trained/, and measure them
 	$(BIN)/maskscope gallery --train
+	$(BIN)/maskscope padding --measure
 
 bench: .venv/test ## The benchmarks of the README
 	$(BIN)/maskscope bench

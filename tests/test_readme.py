@@ -10,10 +10,14 @@ import pytest
 from typer.testing import CliRunner
 
 from app.cli import app
+from app.pages import PAGES
 from model.ablation import ABLATION_FILE, read_ablation
 from model.ablation_analysis import find
 from model.ablation_words import catching_up, headline, verdict_sentence
 from model.checkpoints import read_run
+from model.diagnosis import diagnose
+from model.gallery import GALLERY, RIGHT, read_gallery
+from model.masks import MASK_POLICIES
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
@@ -31,11 +35,8 @@ def test_every_request_works_as_it_stands(command: str, live_server: str) -> Non
     body = json.loads(words[words.index("-d") + 1])
     response = httpx.post(address.replace("http://127.0.0.1:8000", live_server), json=body)
     assert response.status_code == (201 if address.endswith("/races") else 200)
-    assert (
-        "hello" in response.text
-        or {"prompt_length": 7}.items() <= response.json().items()
-        or "events" in response.json()
-    )
+    told = response.text if "stream" in body else response.json()
+    assert "hello" in response.text or {"prompt_length", "events", "mistake_count"} & set(told)
 
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if "bin/maskscope" in c])
@@ -57,6 +58,25 @@ def test_what_it_says_of_the_ablation_is_what_the_ablation_shows() -> None:
     for sentence in (headline(comparisons), catching_up(comparisons), said["reverse4"], said["reverse"]):
         assert f" {sentence}\n" in README
     assert said["reverse-lr0.0005"].split(" The steps")[0] in README
+
+
+def test_the_table_of_mask_bugs_is_what_was_measured() -> None:
+    measured = read_gallery(ROOT / "model" / "trained")
+    rows = re.findall(r"^\| `([\w-]+)` \| (\w+) \| (.+?) \| (.+?) \| (.+?) \| (.+?) \|$", README, re.MULTILINE)
+    assert [row[0] for row in rows] == list(GALLERY)
+    for slug, recipe, exact, stops, loss, word in rows:
+        symptoms, right = measured[recipe, slug].symptoms, measured[recipe, RIGHT].symptoms
+        for cell, rate in ((exact, symptoms.exact_match), (stops, symptoms.stops)):
+            assert cell == f"{rate.value:.3f} ({rate.low:.3f} to {rate.high:.3f})"
+        assert loss == ("none" if symptoms.own_loss is None else f"{symptoms.own_loss:.3f}")
+        assert word == diagnose(symptoms, right).word
+
+
+def test_it_names_every_page_and_counts_what_there_is() -> None:
+    for page in PAGES:
+        assert f"\n| `{page.path}` | " in README
+    assert f"{len(GALLERY)} ways" in README
+    assert f"the {len(MASK_POLICIES)} masks" in README
 
 
 def test_the_table_of_exact_match_is_what_the_runs_say() -> None:
