@@ -25,7 +25,7 @@ from model.ablation import MeasuredRun, Plan, Setting, ablation_of, write_ablati
 
 MEASURED_BY = (
     *("ablation", "batches", "chat", "checkpoints", "decoder", "errors", "evaluation", "generation", "gpt", "learner"),
-    *("masks", "recipes", "tasks", "tokenizer", "training"),
+    *("loss", "masks", "recipes", "tasks", "tokenizer", "training"),
 )
 """The modules of model/ that train and measure: a change of any other leaves the runs as they are."""
 

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from app.ablation_charts import curve_chart, pair_chart, ratio_chart, sweep_chart
 from app.ablations import ShippedAblation
-from app.api.schemas import AblationFindings, Arrival, ErrorAnswer, Interval, SettingFinding, Slug
+from app.api.schemas import ERRORS, AblationFindings, Arrival, Interval, SettingFinding, Slug
 from app.chart_files import to_standalone_svg
 from app.charts import CurveChart
 from app.comparison_charts import PairChart, RatioChart
@@ -17,9 +17,7 @@ from model.ablation_analysis import Comparison
 from model.ablation_words import conditions, gap_sentence, missing_sentence, verdict_sentence
 from model.errors import UnknownName
 
-ERRORS = {status: {"model": ErrorAnswer} for status in (404, 413, 422, 429, 503)}
-
-router = APIRouter(prefix="/api/v1/ablation", tags=["ablation"], responses=ERRORS)  # type: ignore[arg-type]
+router = APIRouter(prefix="/api/v1/ablation", tags=["ablation"], responses=ERRORS)
 
 Chart = CurveChart | PairChart | RatioChart
 

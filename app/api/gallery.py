@@ -5,13 +5,13 @@ from typing import Any
 from fastapi import APIRouter
 from pydantic import Field
 
-from app.api.schemas import Answer, Rate
+from app.api.schemas import ERRORS, Answer, Rate
 from app.catalog import Catalog
 from app.deps import CatalogDep
 from model.diagnosis import diagnose
 from model.gallery import GALLERY, Bug
 
-router = APIRouter(prefix="/api/v1/gallery", tags=["gallery"])
+router = APIRouter(prefix="/api/v1/gallery", tags=["gallery"], responses=ERRORS)
 
 
 class SymptomsAnswer(Answer):

@@ -6,16 +6,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from pydantic import ConfigDict, Field
 
-from app.api.schemas import Answer, ErrorAnswer, Request, Slug, Text
+from app.api.schemas import ERRORS, Answer, Request, Slug, Text
 from app.deps import CatalogDep
 from model.conversations import MOST_CONVERSATIONS, MOST_MESSAGES, fill_in, messages_of, render_all
 from model.inspection import Inspection, Kind, Mistake, inspect_mask
 from model.masks import MASK_POLICIES, MaskPolicy, find_policy
 from model.recipes import Recipe
 
-ERRORS = {status: {"model": ErrorAnswer} for status in (404, 413, 422, 429, 503)}
-
-router = APIRouter(prefix="/api/v1", tags=["masks"], responses=ERRORS)  # type: ignore[arg-type]
+router = APIRouter(prefix="/api/v1", tags=["masks"], responses=ERRORS)
 
 
 class MessageRequest(Request):

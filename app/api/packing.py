@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import ConfigDict, Field
 
-from app.api.schemas import Answer, ErrorAnswer, Rate, Request, Slug, Step, Text
+from app.api.schemas import ERRORS, Answer, Rate, Request, Slug, Step, Text
 from app.deps import CatalogDep, EngineDep
 from model.errors import UnknownName
 from model.masks import MASK_POLICIES
@@ -21,9 +21,7 @@ from model.packed_rows import (
 )
 from model.packing_effects import Effects, measure_documents, measure_effects
 
-ERRORS = {status: {"model": ErrorAnswer} for status in (404, 413, 422, 429, 503)}
-
-router = APIRouter(prefix="/api/v1/packing", tags=["packing"], responses=ERRORS)  # type: ignore[arg-type]
+router = APIRouter(prefix="/api/v1/packing", tags=["packing"], responses=ERRORS)
 
 
 LAYOUTS = {"padded": "prompt-masked", "packed": "packed"}

@@ -12,20 +12,19 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from app.api.race_schemas import Evaluation, RaceList, RaceRequest, RaceStarted, RaceState, RaceSummary
-from app.api.schemas import ErrorAnswer, ErrorDetail
+from app.api.schemas import ERRORS, ErrorDetail
 from app.deps import RacesDep, SettingsDep
 from app.race_orders import order_race
 from app.sessions import Command, Race, Races
 from app.standings import results_of
 from model.errors import OutOfRange
 
-ERRORS = {status: {"model": ErrorAnswer} for status in (404, 409, 413, 422, 429, 503)}
 COLUMNS = (
     *("policy", "step", "seconds", "exact_match", "low", "high", "n", "token_accuracy", "stop_rate"),
     *("loss_user", "loss_template", "loss_assistant"),
 )
 
-router = APIRouter(prefix="/api/v1/races", tags=["races"], responses=ERRORS)  # type: ignore[arg-type]
+router = APIRouter(prefix="/api/v1/races", tags=["races"], responses={**ERRORS, 409: ERRORS[404]})
 
 
 @router.post("", status_code=201)

@@ -1,6 +1,6 @@
 """The public JSON of /api/v1: every request bounded on both sides and closed to unknown fields, every answer typed."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -215,3 +215,7 @@ class ErrorDetail(Answer):
 
 class ErrorAnswer(Answer):
     error: ErrorDetail
+
+
+ERRORS: dict[int | str, dict[str, Any]] = {status: {"model": ErrorAnswer} for status in (404, 413, 422, 429, 503)}
+"""What any call may be refused with."""

@@ -11,10 +11,10 @@ from sse_starlette import EventSourceResponse, JSONServerSentEvent
 from starlette.responses import Response
 
 from app.api.schemas import (
+    ERRORS,
     AnalyzeAnswer,
     AnalyzeQuery,
     AnalyzeRequest,
-    ErrorAnswer,
     GenerateAnswer,
     GeneratedToken,
     GenerateRequest,
@@ -34,9 +34,7 @@ from model.errors import MaskscopeError
 from model.masks import find_policy
 from model.recipes import Recipe
 
-ERRORS = {status: {"model": ErrorAnswer} for status in (404, 413, 422, 429, 503)}
-
-router = APIRouter(prefix="/api/v1", tags=["v1"], responses=ERRORS)  # type: ignore[arg-type]
+router = APIRouter(prefix="/api/v1", tags=["v1"], responses=ERRORS)
 
 
 @router.get("/recipes")

@@ -578,6 +578,10 @@ async def test_openapi_describes_the_calls_and_every_reference_leads_somewhere(c
         "/api/v1/ablation.csv": ["get"],
         "/api/v1/ablation/findings": ["get"],
         "/api/v1/ablation/charts/{chart}.svg": ["get"],
+        "/api/v1/gallery": ["get"],
+        "/api/v1/mask": ["get", "post"],
+        "/api/v1/policies": ["get"],
+        "/api/v1/packing": ["get"],
     }
     schemas = document["components"]["schemas"]
     references = {value for key, value in _leaves(document) if key == "$ref"}
@@ -596,7 +600,7 @@ async def test_openapi_states_the_error_body_for_every_refusal(client: httpx.Asy
 
 async def test_openapi_bounds_every_number_and_text_of_a_request(client: httpx.AsyncClient) -> None:
     schemas = (await client.get("/api/v1/openapi.json")).json()["components"]["schemas"]
-    for name in ("AnalyzeRequest", "GenerateRequest", "RaceRequest"):
+    for name in ("AnalyzeRequest", "GenerateRequest", "RaceRequest", "MaskRequest", "MessageRequest"):
         assert schemas[name]["additionalProperties"] is False
         for field, schema in schemas[name]["properties"].items():
             kinds = [kind for kind in schema.get("anyOf", [schema]) if kind["type"] != "null"]
@@ -609,7 +613,7 @@ async def test_openapi_bounds_every_number_and_text_of_a_request(client: httpx.A
 
 async def test_the_examples_of_openapi_work(client: httpx.AsyncClient) -> None:
     schemas = (await client.get("/api/v1/openapi.json")).json()["components"]["schemas"]
-    for path, name in (("analyze", "AnalyzeRequest"), ("generate", "GenerateRequest")):
+    for path, name in (("analyze", "AnalyzeRequest"), ("generate", "GenerateRequest"), ("mask", "MaskRequest")):
         assert schemas[name]["examples"]
         for example in schemas[name]["examples"]:
             assert (await client.post(f"/api/v1/{path}", json=example)).status_code == 200

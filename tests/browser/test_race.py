@@ -40,7 +40,7 @@ def points(page: Page) -> dict[str, int]:
 
 def test_a_race_from_start_to_end_with_the_keyboard_alone(open_page: OpenPage) -> None:
     page = open_page("/race")
-    for _ in range(20):
+    for _ in range(40):
         page.keyboard.press("Tab")
         focused = page.evaluate("document.activeElement.name || document.activeElement.textContent.trim()")
         if focused == "prompt":
