@@ -42,6 +42,7 @@ train: .venv/run ## Train all shipped models anew into model/trained/, and measu
 
 bench: .venv/test ## The benchmarks of the README
 	$(BIN)/maskscope bench
+	$(BIN)/maskscope bench --training
 
 clean: ## Remove all that was built
 	rm -rf .venv static/vendor screenshots build dist *.egg-info .hypothesis .*_cache
