@@ -13,11 +13,11 @@ from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
 from model.chat import SegmentKind, render
-from model.checkpoints import SPLIT
+from model.checkpoints import SPLIT, read_checked
 from model.errors import BrokenAblation, OutOfRange
 from model.evaluation import Metrics
 from model.recipes import RECIPES, Recipe, Variation, vary
@@ -204,13 +204,7 @@ def write_ablation(ablation: Ablation) -> bytes:
 
 def read_ablation(path: Path) -> Ablation:
     """Raises BrokenAblation, naming the file, if it is missing, no ablation, incomplete, or of recipes as they were."""
-    try:
-        ablation = _ABLATION.validate_json(path.read_bytes())
-    except OSError as error:
-        raise BrokenAblation(f"{path}: {error.strerror}") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise BrokenAblation(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    ablation = read_checked(path, _ABLATION, BrokenAblation)
     for setting in ablation.settings:
         if setting.recipe not in RECIPES:
             raise BrokenAblation(f"{path}: is of a recipe {setting.recipe!a}; known: {', '.join(RECIPES)}")

@@ -6,14 +6,14 @@ each checkpoint the sha256 of its file.
 
 import hashlib
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import safetensors.torch
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 from safetensors import SafetensorError
 
-from model.errors import BrokenRun
+from model.errors import BrokenRun, MaskscopeError
 from model.evaluation import Metrics
 from model.gpt import GPT, GPTConfig
 from model.recipes import Recipe, TrainingConfig
@@ -22,6 +22,7 @@ from model.tasks import HELD_OUT_ONE_IN
 RUN_FILE = "run.json"
 STRICT = ConfigDict(extra="forbid", frozen=True)
 Step = Annotated[int, Field(ge=0)]
+Kept = TypeVar("Kept")
 
 
 @dataclass(config=STRICT)
@@ -104,14 +105,18 @@ def save_run(folder: Path, run: Run) -> None:
 
 def read_run(folder: Path) -> Run:
     """Raises BrokenRun, naming the file, if run.json is missing, unreadable or not a run."""
-    path = folder / RUN_FILE
+    return read_checked(folder / RUN_FILE, _RUN)
+
+
+def read_checked(path: Path, kind: TypeAdapter[Kept], broken: type[MaskscopeError] = BrokenRun) -> Kept:
+    """A JSON file as what it should hold. Raises `broken`, naming the file and the place in it."""
     try:
-        return _RUN.validate_json(path.read_bytes())
+        return kind.validate_json(path.read_bytes())
     except OSError as error:
-        raise BrokenRun(f"{path}: {error.strerror}") from error
+        raise broken(f"{path}: {error.strerror}") from error
     except ValidationError as error:
         first = error.errors()[0]
-        raise BrokenRun(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+        raise broken(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
 
 
 def load_model(folder: Path, run: Run, checkpoint: Checkpoint) -> GPT:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic.dataclasses import dataclass as checked
 
-from model.checkpoints import load_model, read_run
+from model.checkpoints import load_model, read_checked, read_run
 from model.errors import BrokenRun
 from model.evaluation import Rate
 from model.masks import COMPARED_POLICIES, CUTS, MASK_POLICIES, MaskPolicy, shifted_cut
@@ -207,12 +207,7 @@ def save_gallery(folder: Path, measured: Sequence[Measured]) -> None:
 def read_gallery(folder: Path) -> dict[tuple[str, str], Measured]:
     """By recipe and policy. Raises BrokenRun, naming the file, if it is missing, unreadable or lacks a run."""
     path = folder / GALLERY_FILE
-    try:
-        rows = _MEASURED.validate_json(path.read_bytes())
-    except OSError as error:
-        raise BrokenRun(f"{path}: {error.strerror}") from error
-    except ValidationError as error:
-        raise BrokenRun(f"{path}: {error.errors()[0]['msg']}") from error
+    rows = read_checked(path, _MEASURED)
     found = {(row.recipe, row.policy): row for row in rows}
     if missing := [f"{recipe}/{policy}" for recipe, policy in SHIPPED_RUNS if (recipe, policy) not in found]:
         raise BrokenRun(f"{path}: lacks {', '.join(missing)}; `maskscope gallery --measure` makes it anew")

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Annotated
 
 import torch
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic.dataclasses import dataclass as checked
 
 from model.attention import attention_weights
 from model.batches import Batch, lay_out, make_batch
 from model.chat import Rendered, Segment, render
+from model.checkpoints import read_checked
 from model.errors import BrokenRun, InvalidText
 from model.evaluation import Rate, wilson
 from model.gpt import GPT
@@ -191,12 +192,7 @@ def save_paddings(folder: Path, measured: Sequence[PaddedAccuracy]) -> None:
 def read_paddings(folder: Path) -> dict[tuple[str, str], PaddedAccuracy]:
     """By (trained, used). Raises BrokenRun, naming the file, if it is missing, unreadable or lacks a pair."""
     path = folder / PADDING_FILE
-    try:
-        rows = _ACCURACIES.validate_json(path.read_bytes())
-    except OSError as error:
-        raise BrokenRun(f"{path}: {error.strerror}") from error
-    except ValidationError as error:
-        raise BrokenRun(f"{path}: {error.errors()[0]['msg']}") from error
+    rows = read_checked(path, _ACCURACIES)
     found = {(row.trained, row.used): row for row in rows}
     if missing := [f"{a}/{b}" for a in PADDINGS for b in PADDINGS if (a, b) not in found]:
         raise BrokenRun(f"{path}: lacks {', '.join(missing)}; `maskscope padding --measure` makes it anew")

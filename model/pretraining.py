@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import get_args
 
 import torch
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter
 from pydantic.dataclasses import dataclass as checked
 
 from model.batches import Batch, make_batch
 from model.chat import Rendered, Segment
-from model.checkpoints import Checkpoint, load_weights, save_weights
+from model.checkpoints import Checkpoint, load_weights, read_checked, save_weights
 from model.corpus import SUMS, Kind, documents, fact, question, total
-from model.errors import BrokenRun, Diverged
+from model.errors import Diverged
 from model.evaluation import MeanLoss, Rate, ratio_of_sums, wilson
 from model.generation import generate
 from model.gpt import GPT, GPTConfig
@@ -137,13 +137,7 @@ def pretrain_run(setup: Pretraining, *, seed: int, folder: Path) -> Iterator[Pre
 
 def load_base(folder: Path) -> tuple[BaseRun, GPT]:
     """The run and its model. Raises BrokenRun, naming the file, if it is missing, unreadable or does not fit."""
-    path = folder / BASE_FILE
-    try:
-        run = _BASE_RUN.validate_json(path.read_bytes())
-    except OSError as error:
-        raise BrokenRun(f"{path}: {error.strerror}") from error
-    except ValidationError as error:
-        raise BrokenRun(f"{path}: {error.errors()[0]['msg']}") from error
+    run = read_checked(folder / BASE_FILE, _BASE_RUN)
     return run, load_weights(folder, run.model, run.checkpoint)
 
 
