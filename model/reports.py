@@ -39,6 +39,12 @@ REPORTS: dict[str, tuple[Report, ...]] = {
             "A fix of the mask for several turns moved it by one for single turns: a prompt token got a loss, "
             "the stop got none, and models ran on, as pull request 5362 reports.",
         ),
+        Report(
+            "axolotl-ai-cloud/axolotl",
+            3754,
+            "The end of Gemma's turns is not the tokenizer's end of text, which alone was looked for, so it "
+            "was ignored: right answers that never stop, and loss curves that look healthy.",
+        ),
     ),
     "pad-is-eos": (
         Report(
@@ -70,6 +76,12 @@ REPORTS: dict[str, tuple[Report, ...]] = {
             265,
             "Asked how documents in one row are kept apart, the maintainers compare losses: naive packing "
             "gives another loss than the documents alone, separated packing the same.",
+        ),
+        Report(
+            "pytorch/torchtitan",
+            3130,
+            "The end of a conversation was only ever a target, never an input, so in a packed row nothing "
+            "marked the seam that the document mask looks for, and attention ran across it.",
         ),
     ),
 }
