@@ -53,6 +53,12 @@ REPORTS: dict[str, tuple[Report, ...]] = {
             "With the pad set to the end of text, the collator ignored every label equal to it, the real ends "
             "included, and models rarely or never ended an answer.",
         ),
+        Report(
+            "deepseek-ai/DeepSeek-Coder",
+            163,
+            "A user sees that pad and end of text are one token, so that every end is ignored in fine-tuning, "
+            "and asks how the base was trained: in most of their runs it repeats a line for ever.",
+        ),
     ),
     "unmasked": (
         Report(
