@@ -8,7 +8,7 @@ from starlette.staticfiles import StaticFiles
 
 from app import errors
 from app.ablations import load_ablation
-from app.api import ablation, gallery, health, masks, packing, races, v1
+from app.api import ablation, budgets, gallery, health, masks, packing, padding, races, v1
 from app.catalog import load_catalog
 from app.engine import Engine
 from app.metrics import Metrics, MetricsMiddleware
@@ -53,6 +53,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         ablation.router,
         gallery.router,
         masks.router,
+        budgets.router,
+        padding.router,
         packing.router,
         *(page.router for page in PAGES),
     ):

@@ -15,6 +15,9 @@ from model.masks import MASK_POLICIES, MaskPolicy
 from model.packed_rows import row_tokens_of
 from model.recipes import Recipe
 
+BATCH_SEED = 0
+"""Of the training batch that is counted."""
+
 
 @dataclass(frozen=True)
 class PolicyBudget:

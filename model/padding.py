@@ -38,6 +38,9 @@ PROMPTS = 300
 TOLERANCE = 0.007
 """Two prompts of 300: a tie between two tokens may fall the other way on another processor."""
 BUCKET_SIZE = 16
+EXAMPLES = ("hello", "ab")
+SHAPES_SEED = 0
+"""Of the training batch whose cells are counted."""
 STRICT = ConfigDict(extra="forbid", frozen=True)
 
 

@@ -18,8 +18,10 @@ from model.gallery import Measured
 from model.inspection import Inspection, inspect_mask
 from model.masks import MASK_POLICIES, MaskPolicy
 from model.padding import (
+    EXAMPLES,
     PADDING_RECIPE,
     PADDINGS,
+    SHAPES_SEED,
     BatchShape,
     PaddedAccuracy,
     PaddedRow,
@@ -33,8 +35,6 @@ from model.tokenizer import ASSISTANT_START
 
 router = APIRouter(include_in_schema=False)
 
-SEED = 0
-EXAMPLES = ("hello", "ab")
 ROUNDING = 1e-4
 """Logits in single precision differ by less than this if nothing but the order of sums differs."""
 
@@ -134,8 +134,8 @@ def _context(choices: Choices, catalog: Catalog) -> PaddingContext:
         accuracies=tuple((title, tuple(measured[a, b] for b in PADDINGS)) for a, title in PADDINGS.items()),
         bare=catalog.measured[PADDING_RECIPE, "left-pad-unmasked"],
         sentence=_sentence(measured),
-        shapes=batch_shapes(choices.recipe, SEED),
-        seed=SEED,
+        shapes=batch_shapes(choices.recipe, SHAPES_SEED),
+        seed=SHAPES_SEED,
     )
 
 

@@ -13,7 +13,15 @@ from app.catalog import Catalog
 from app.deps import CatalogDep, EngineDep
 from app.engine import Engine
 from app.templating import percent, render
-from model.budget import PolicyBudget, SegmentBudget, TurnBudget, policy_budgets, segment_budgets, turn_budgets
+from model.budget import (
+    BATCH_SEED,
+    PolicyBudget,
+    SegmentBudget,
+    TurnBudget,
+    policy_budgets,
+    segment_budgets,
+    turn_budgets,
+)
 from model.chat import Message, Rendered
 from model.chat import render as render_chat
 from model.conversations import MOST_MESSAGES, fill_in, render_all
@@ -32,7 +40,6 @@ router = APIRouter(include_in_schema=False)
 TURNS_RECIPE = "dialogue"
 TRAINED = {"prompt-masked": "all answers", "last-turn-only": "last answer only"}
 EXAMPLE = (("user", "abc"), ("assistant", ""), ("user", "de"), ("assistant", ""), ("user", "1"), ("assistant", ""))
-SEED = 0
 
 
 class State(BaseModel):
@@ -97,7 +104,7 @@ class TurnsContext:
     ignored: str
     names: dict[str, str]
     steps: int
-    seed: int = SEED
+    seed: int = BATCH_SEED
     view: View | None = None
     message: str | None = None
     """Why there is no view."""
@@ -177,7 +184,7 @@ def _finding(every: tuple[Rate, ...], last: tuple[Rate, ...]) -> str:
 
 
 def _recipe_budget(recipe: Recipe, catalog: Catalog) -> RecipeBudget:
-    conversations = training_conversations(recipe, SEED)
+    conversations = training_conversations(recipe, BATCH_SEED)
     run = catalog.run(recipe, "unmasked").run
     return RecipeBudget(
         recipe=recipe,

@@ -1,0 +1,96 @@
+"""/api/v1/padding: two words padded four ways, what a model in memory makes of them, and what models answer."""
+
+from functools import partial
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import ConfigDict, Field
+
+from app.api.schemas import ERRORS, Answer, Rate, Request, Slug, Text
+from app.deps import CatalogDep, EngineDep
+from model.errors import UnknownName
+from model.masks import MASK_POLICIES
+from model.padding import (
+    EXAMPLES,
+    PADDING_RECIPE,
+    PADDINGS,
+    SHAPES_SEED,
+    batch_shapes,
+    conversations_of,
+    logit_changes,
+    padded_rows,
+)
+
+router = APIRouter(prefix="/api/v1/padding", tags=["padding"], responses=ERRORS)
+
+
+class PaddingQuery(Request):
+    model_config = ConfigDict(strict=False)
+
+    first: Text = EXAMPLES[0]
+    second: Text = EXAMPLES[1]
+    policy: Slug = Field("left-pad-unmasked", description=f"One of: {', '.join(PADDINGS)}.")
+
+
+class PaddedRowAnswer(Answer):
+    tokens: list[str]
+    real: list[bool] = Field(description="False at pads.")
+    sees: list[list[int]] = Field(description="For each position those that it can attend to.")
+    weights: list[list[list[list[float]]]] = Field(description="Layer, head, position, position attended to.")
+    logit_change: float = Field(description="Largest difference of a logit from what it is without padding.")
+
+
+class PaddingChange(Answer):
+    policy: str
+    padding: str
+    logit_change: float
+
+
+class PaddingAccuracy(Answer):
+    """Of a model trained with one padding and asked with another."""
+
+    trained: str
+    used: str
+    steps: int
+    exact_match: Rate
+
+
+class BatchAnswer(Answer):
+    title: str
+    cells: int
+    tokens: int
+    wasted: float = Field(description="Share of cells that hold no token.")
+
+
+class PaddingAnswer(Answer):
+    recipe: str
+    policy: str
+    step: int
+    rows: list[PaddedRowAnswer] = Field(description="The words under the policy asked for.")
+    changes: list[PaddingChange] = Field(description="Of the words under every padding.")
+    accuracies: list[PaddingAccuracy]
+    batches: list[BatchAnswer] = Field(description="The cells of one training batch.")
+
+
+@router.get("")
+async def read(query: Annotated[PaddingQuery, Query()], catalog: CatalogDep, engine: EngineDep) -> PaddingAnswer:
+    """What padding does to two words and to models; the model is that trained right-padded, at its last step."""
+    if query.policy not in PADDINGS:
+        raise UnknownName(f"policy is {query.policy!a}; allowed: {', '.join(PADDINGS)}", param="policy")
+    recipe = catalog.recipe(PADDING_RECIPE)
+    conversations = conversations_of(recipe, (query.first, query.second))
+    model, step = catalog.model(recipe, "prompt-masked", None)
+    rows = await engine.call(partial(padded_rows, model, recipe, conversations, MASK_POLICIES[query.policy]))
+    changes = []
+    for slug, title in PADDINGS.items():
+        change = await engine.call(partial(logit_changes, model, recipe, conversations, MASK_POLICIES[slug]))
+        changes.append(PaddingChange(policy=slug, padding=title, logit_change=max(change)))
+    return PaddingAnswer(
+        recipe=recipe.slug,
+        policy=query.policy,
+        step=step,
+        rows=[PaddedRowAnswer.model_validate(row) for row in rows],
+        changes=changes,
+        accuracies=[PaddingAccuracy.model_validate(row) for row in catalog.paddings.values()],
+        batches=[BatchAnswer.model_validate(shape) for shape in batch_shapes(recipe, SHAPES_SEED)],
+    )
