@@ -37,8 +37,13 @@ format: .venv/test ## Bring the code into its format
 	$(BIN)/ruff check --fix .
 
 train: .venv/run ## Train all shipped models anew into model/trained/, and measure them
+	for seed in 0 1 2; do $(BIN)/maskscope train worksheet --seed $$seed; done
 	$(BIN)/maskscope gallery --train
 	$(BIN)/maskscope padding --measure
+	$(BIN)/maskscope train answers answers-scratch sums-direct sums-thought numbers-direct numbers-thought
+	$(BIN)/maskscope dispatcher --measure
+	$(BIN)/maskscope reasoning --measure
+	$(BIN)/maskscope limits --measure
 
 bench: .venv/test ## The benchmarks of the README
 	$(BIN)/maskscope bench

@@ -24,8 +24,8 @@ from app.settings import ROOT
 from model.ablation import MeasuredRun, Plan, Setting, ablation_of, write_ablation
 
 MEASURED_BY = (
-    *("ablation", "batches", "chat", "checkpoints", "decoder", "errors", "evaluation", "generation", "gpt", "learner"),
-    *("loss", "masks", "recipes", "tasks", "tokenizer", "training"),
+    *("ablation", "batches", "chat", "checkpoints", "corpus", "decoder", "errors", "evaluation", "generation", "gpt"),
+    *("learner", "loss", "masks", "recipes", "sums", "tasks", "tokenizer", "training"),
 )
 """The modules of model/ that train and measure: a change of any other leaves the runs as they are."""
 

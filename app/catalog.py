@@ -10,8 +10,11 @@ from model.gallery import RIGHT, SHIPPED_RUNS, Bug, Measured, read_gallery, trai
 from model.gpt import GPT
 from model.masks import COMPARED_POLICIES, MASK_POLICIES, MaskPolicy
 from model.padding import PaddedAccuracy, read_paddings
-from model.recipes import ALL_RECIPES, RECIPES, Recipe, find_recipe
+from model.pretraining import BaseRun, base_folder, load_base
+from model.recipes import ALL_RECIPES, MASK_RECIPES, RECIPES, Recipe, find_recipe
 
+BASE_SEED = 0
+"""Of the base in memory, and of what starts from it."""
 GAP_EXACT_MATCH = 0.9
 """The gap is shown where the prompt-masked model first reaches this."""
 
@@ -31,6 +34,14 @@ class LoadedRun:
 
 
 @dataclass(frozen=True)
+class LoadedBase:
+    """A pretrained model."""
+
+    run: BaseRun
+    model: GPT
+
+
+@dataclass(frozen=True)
 class Catalog:
     """Everything that can be asked for by name. All of it is in memory."""
 
@@ -42,12 +53,19 @@ class Catalog:
     paddings: Mapping[tuple[str, str], PaddedAccuracy]
     """By the padding in training and the one at inference, as shipped."""
 
+    base: LoadedBase
+    """What SFT on sums starts from."""
+
     def recipes(self) -> tuple[Recipe, ...]:
         return tuple(recipe for slug, recipe in ALL_RECIPES.items() if any(key[0] == slug for key in self.runs))
 
     def recipe(self, slug: str, among: Iterable[Recipe] | None = None) -> Recipe:
         """Raises UnknownName for one that is not there, or not among those given."""
         return find_recipe(slug, self.recipes() if among is None else among)
+
+    def mask_recipes(self) -> tuple[Recipe, ...]:
+        """Those that are about masks, trained under both of the compared policies."""
+        return tuple(recipe for recipe in self.recipes() if recipe.slug in MASK_RECIPES)
 
     def single_turn_recipes(self) -> tuple[Recipe, ...]:
         """Those of one question and one answer, trained under both of the compared policies."""
@@ -104,7 +122,8 @@ def load_catalog(folder: Path) -> Catalog:
         seeds = {policy: run.run.seed for (recipe, policy), run in runs.items() if recipe == slug}
         if len(set(seeds.values())) > 1:
             raise BrokenRun(f"{folder / slug}: its runs are of different seeds, {seeds}; they cannot be compared")
-    return Catalog(runs, read_gallery(folder), read_paddings(folder))
+    base = LoadedBase(*load_base(base_folder(folder, BASE_SEED)))
+    return Catalog(runs, read_gallery(folder), read_paddings(folder), base)
 
 
 def _load(folder: Path, recipe: Recipe, policy: str) -> LoadedRun:

@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,19 +20,22 @@ from app import bench as benchmarks
 from app.ablations import load_ablation
 from app.catalog import load_catalog
 from app.cli_ablate import ablate
+from app.cli_claims import claims
+from app.cli_dispatcher import dispatcher
 from app.cli_gallery import gallery
+from app.cli_limits import limits
 from app.cli_mask import mask
 from app.cli_padding import padding
+from app.cli_reasoning import reasoning
 from app.main import create_app
 from app.settings import Settings
-from app.training_runs import Job, event_lines, train_all
+from app.training_runs import TRAINABLE, event_lines, jobs_of, train_all
 from model.analysis import Analysis, prompt_ids
 from model.analysis import analyze as analyze_prompt
 from model.errors import MaskscopeError
 from model.export import export_run
-from model.gallery import trained_as
 from model.generation import generate as generate_completions
-from model.masks import COMPARED_POLICIES, MASK_POLICIES, find_policy
+from model.masks import MASK_POLICIES, find_policy
 from model.recipes import ALL_RECIPES, DEFAULT_RECIPE, Recipe, find_recipe
 
 app = typer.Typer(
@@ -106,10 +109,8 @@ def serve(
 @app.command()
 @errors_in_one_line
 def train(
-    recipes: Annotated[list[str] | None, typer.Argument(help=f"Of: {', '.join(ALL_RECIPES)}; default: all.")] = None,
-    policy: Annotated[
-        list[str] | None, typer.Option(help=f"A loss mask; default: {' and '.join(COMPARED_POLICIES)}.")
-    ] = None,
+    recipes: Annotated[list[str] | None, typer.Argument(help=f"Of: {', '.join(TRAINABLE)}; default: all.")] = None,
+    policy: Annotated[list[str] | None, typer.Option(help="A loss mask; default: those that are compared.")] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Draws the first weights and all words.")] = 0,
     jobs: Annotated[int, typer.Option(min=1, max=64, help="Runs at once, each a process with one thread.")] = 2,
     into: Annotated[Path | None, typer.Option(help="With one run: its folder, instead of model/trained/...")] = None,
@@ -120,13 +121,11 @@ def train(
     Example: maskscope train reverse4 --policy prompt-masked --policy unmasked
     """
     trained = Settings().trained_folder
-    chosen = [
-        Job(trained_as(_recipe(recipe), mask.slug), mask, seed, into or trained / recipe / mask.slug)
-        for recipe in recipes or ALL_RECIPES
-        for mask in map(find_policy, policy or COMPARED_POLICIES)
-    ]
+    chosen = [job for slug in recipes or TRAINABLE for job in jobs_of(slug, policy, seed, trained)]
     if (into or as_json) and len(chosen) != 1:
         raise typer.BadParameter("--into and --json take exactly one recipe and one policy")
+    if into:
+        chosen = [replace(job, folder=into) for job in chosen]
     if as_json:
         for line in event_lines(chosen[0]):
             print(line, flush=True)
@@ -235,9 +234,13 @@ def bench(
 
 
 app.command()(errors_in_one_line(ablate))
+app.command()(errors_in_one_line(claims))
+app.command()(errors_in_one_line(dispatcher))
 app.command()(errors_in_one_line(gallery))
+app.command()(errors_in_one_line(limits))
 app.command()(errors_in_one_line(mask))
 app.command()(errors_in_one_line(padding))
+app.command()(errors_in_one_line(reasoning))
 
 
 def _recipe(slug: str) -> Recipe:

@@ -12,7 +12,7 @@ from rich.table import Table
 from app.settings import Settings
 from app.training_runs import Job, train_all
 from model.gallery import (
-    SHIPPED_RUNS,
+    GALLERY_RUNS,
     Measured,
     differences,
     measure_gallery,
@@ -21,14 +21,14 @@ from model.gallery import (
     trained_as,
 )
 from model.masks import MASK_POLICIES
-from model.recipes import ALL_RECIPES, find_recipe
+from model.recipes import MASK_RECIPES, find_recipe
 
 
 def gallery(
     recipe: Annotated[str | None, typer.Option(help="Only the models of one recipe; not with --measure.")] = None,
     check: Annotated[bool, typer.Option("--check", help="Measure the models anew and compare.")] = False,
     measure: Annotated[bool, typer.Option("--measure", help="Measure all models anew and write the file.")] = False,
-    train: Annotated[bool, typer.Option("--train", help="Train all shipped models anew, then measure.")] = False,
+    train: Annotated[bool, typer.Option("--train", help="Train all these models anew, then measure.")] = False,
     jobs: Annotated[int, typer.Option(min=1, max=64, help="With --train: processes at once.")] = 2,
 ) -> None:
     """Show the symptoms of every mask bug as measured on a model trained under it.
@@ -37,12 +37,12 @@ def gallery(
     """
     if recipe and (measure or train):
         raise typer.BadParameter("the file holds every recipe: --measure and --train take no --recipe")
-    asked = [find_recipe(recipe, ALL_RECIPES.values()).slug] if recipe else list(ALL_RECIPES)
-    runs = [run for run in SHIPPED_RUNS if run[0] in asked]
+    asked = [find_recipe(recipe, MASK_RECIPES.values()).slug] if recipe else list(MASK_RECIPES)
+    runs = [run for run in GALLERY_RUNS if run[0] in asked]
     folder, console = Settings().trained_folder, Console()
     if train:
         every = [
-            Job(trained_as(ALL_RECIPES[slug], policy), MASK_POLICIES[policy], 0, folder / slug / policy)
+            Job(trained_as(MASK_RECIPES[slug], policy), MASK_POLICIES[policy], 0, folder / slug / policy)
             for slug, policy in runs
         ]
         if not train_all(every, jobs, console):

@@ -10,6 +10,7 @@ from app.engine import Engine
 from app.metrics import Metrics
 from app.sessions import Races
 from app.settings import Settings
+from model.evidence import Evidence
 
 
 def _settings(request: Request) -> Settings:
@@ -25,6 +26,11 @@ def _catalog(request: Request) -> Catalog:
 def _ablation(request: Request) -> ShippedAblation:
     ablation: ShippedAblation = request.app.state.ablation
     return ablation
+
+
+def _evidence(request: Request) -> Evidence:
+    evidence: Evidence = request.app.state.evidence
+    return evidence
 
 
 def _engine(request: Request) -> Engine:
@@ -45,6 +51,7 @@ def _races(request: Request) -> Races:
 SettingsDep = Annotated[Settings, Depends(_settings)]
 CatalogDep = Annotated[Catalog, Depends(_catalog)]
 AblationDep = Annotated[ShippedAblation, Depends(_ablation)]
+EvidenceDep = Annotated[Evidence, Depends(_evidence)]
 EngineDep = Annotated[Engine, Depends(_engine)]
 RacesDep = Annotated[Races, Depends(_races)]
 MetricsDep = Annotated[Metrics, Depends(_metrics)]

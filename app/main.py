@@ -8,7 +8,20 @@ from starlette.staticfiles import StaticFiles
 
 from app import errors
 from app.ablations import load_ablation
-from app.api import ablation, budgets, gallery, health, masks, packing, padding, races, v1
+from app.api import (
+    ablation,
+    budgets,
+    claims,
+    dispatcher,
+    gallery,
+    health,
+    masks,
+    packing,
+    padding,
+    races,
+    reasoning,
+    v1,
+)
 from app.catalog import load_catalog
 from app.engine import Engine
 from app.metrics import Metrics, MetricsMiddleware
@@ -17,6 +30,7 @@ from app.security import Guard, SecurityHeaders
 from app.sessions import Races
 from app.settings import Settings
 from app.templating import STATIC_FOLDER
+from model.evidence import gather
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -28,6 +42,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.catalog = load_catalog(settings.trained_folder)
         app.state.ablation = load_ablation(settings.trained_folder)
+        app.state.evidence = gather(settings.trained_folder, app.state.ablation.findings.comparisons)
         app.state.engine = Engine(settings.queue_size, settings.queue_timeout_seconds)
         app.state.races = Races(settings)
         metrics.follow(app.state.engine, app.state.races)
@@ -56,6 +71,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         budgets.router,
         padding.router,
         packing.router,
+        dispatcher.router,
+        reasoning.router,
+        claims.router,
         *(page.router for page in PAGES),
     ):
         app.include_router(router)

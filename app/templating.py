@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+from collections.abc import Mapping
 from dataclasses import fields
 from functools import cache
 from typing import TYPE_CHECKING
@@ -56,6 +57,10 @@ def compact(value: float) -> str:
     return text.replace("-", "\N{MINUS SIGN}")
 
 
+def _nowhere(path: str, query: Mapping[str, str]) -> None:
+    """No page is part of a lesson that nobody has named."""
+
+
 def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(ROOT / "templates"),
@@ -64,7 +69,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals |= {"static_url": static_url, "pages": ()}  # app/pages names the pages of the menu
+    environment.globals |= {"static_url": static_url, "pages": (), "lesson_place": _nowhere}  # app/pages sets both
     environment.filters |= {"percent": percent, "compact": compact}
     return environment
 

@@ -17,10 +17,11 @@ from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
 from model.chat import SegmentKind, render
-from model.checkpoints import SPLIT, read_checked
+from model.checkpoints import read_checked
 from model.errors import BrokenAblation, OutOfRange
 from model.evaluation import Metrics
 from model.recipes import RECIPES, Recipe, Variation, vary
+from model.tasks import SPLIT
 
 ABLATION_FILE = "ablation.json"
 """Its name in the folder of trained runs."""

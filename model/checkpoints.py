@@ -17,7 +17,6 @@ from model.errors import BrokenRun, MaskscopeError
 from model.evaluation import Metrics
 from model.gpt import GPT, GPTConfig
 from model.recipes import Recipe, TrainingConfig
-from model.tasks import HELD_OUT_ONE_IN
 
 RUN_FILE = "run.json"
 STRICT = ConfigDict(extra="forbid", frozen=True)
@@ -64,11 +63,6 @@ class Run:
         return next(m.metrics for m in self.measurements if m.step == step)
 
 
-SPLIT = (
-    f"a word is held out if blake2b(word, 8 bytes, big-endian) mod {HELD_OUT_ONE_IN} is 0; "
-    "held-out words are never trained on; metrics are of different held-out words"
-)
-
 _RUN = TypeAdapter(Run)
 
 
@@ -80,7 +74,7 @@ def new_run(recipe: Recipe, policy: str, seed: int, model: GPT) -> Run:
         seed=seed,
         steps=0,
         parameters=model.config.parameter_count(),
-        split=SPLIT,
+        split=recipe.task.describe_split(),
         model=recipe.model,
         training=recipe.training,
         measurements=(),

@@ -140,6 +140,12 @@ def ratio_of_sums(losses_B: Tensor, tokens_B: Tensor) -> MeanLoss:
     return MeanLoss(float(mean), len(tokens_B), float(mean - half), float(mean + half))
 
 
+def pooled(rates: Sequence[Rate]) -> Rate:
+    """All trials together, as if they were independent."""
+    n = sum(rate.n for rate in rates)
+    return wilson(sum(round(rate.value * rate.n) for rate in rates) / n, n)
+
+
 def wilson(value: float, n: int, z: float = Z_95) -> Rate:
     """The Wilson score interval of a fraction `value` of n trials. Source: Wilson 1927, JASA 22."""
     assert n > 0, n

@@ -15,7 +15,7 @@ from model.checkpoints import load_model, read_checked, read_run
 from model.errors import BrokenRun
 from model.evaluation import Rate
 from model.masks import COMPARED_POLICIES, CUTS, MASK_POLICIES, MaskPolicy, shifted_cut
-from model.recipes import ALL_RECIPES, Recipe
+from model.recipes import ALL_RECIPES, MASK_RECIPES, SUM_RECIPES, Recipe
 from model.reports import REPORTS, Report
 from model.symptoms import Symptoms, measure
 
@@ -160,14 +160,21 @@ GALLERY: dict[str, Bug] = {
 
 SHIFT_RECIPE = "reverse4"
 
-SHIPPED_RUNS: tuple[tuple[str, str], ...] = tuple(
+GALLERY_RUNS: tuple[tuple[str, str], ...] = tuple(
     dict.fromkeys(
         (
-            *((recipe, policy) for recipe in ALL_RECIPES for policy in COMPARED_POLICIES),
+            *((recipe, policy) for recipe in MASK_RECIPES for policy in COMPARED_POLICIES),
             *((SHIFT_RECIPE, shifted_cut(offset).slug) for offset in CUTS),
             *((bug.recipe.slug, bug.slug) for bug in GALLERY.values()),
         )
     )
+)
+"""(recipe, policy) of every run whose symptoms are measured."""
+
+SHIPPED_RUNS: tuple[tuple[str, str], ...] = (
+    *GALLERY_RUNS,
+    *((recipe, RIGHT) for recipe in SUM_RECIPES),
+    ("answers", "unmasked"),
 )
 """(recipe, policy) of every run that is shipped."""
 
@@ -191,7 +198,7 @@ def trained_as(recipe: Recipe, policy: str) -> Recipe:
     return recipe if policy in COMPARED_POLICIES else recipe.keeping_the_last_checkpoint()
 
 
-def measure_gallery(folder: Path, runs: Sequence[tuple[str, str]] = SHIPPED_RUNS) -> Iterator[Measured]:
+def measure_gallery(folder: Path, runs: Sequence[tuple[str, str]] = GALLERY_RUNS) -> Iterator[Measured]:
     """The symptoms of shipped runs under `folder`, one after the other. Raises BrokenRun."""
     for recipe, policy in runs:
         run = read_run(folder / recipe / policy)
@@ -209,7 +216,7 @@ def read_gallery(folder: Path) -> dict[tuple[str, str], Measured]:
     path = folder / GALLERY_FILE
     rows = read_checked(path, _MEASURED)
     found = {(row.recipe, row.policy): row for row in rows}
-    if missing := [f"{recipe}/{policy}" for recipe, policy in SHIPPED_RUNS if (recipe, policy) not in found]:
+    if missing := [f"{recipe}/{policy}" for recipe, policy in GALLERY_RUNS if (recipe, policy) not in found]:
         raise BrokenRun(f"{path}: lacks {', '.join(missing)}; `maskscope gallery --measure` makes it anew")
     return found
 

@@ -28,7 +28,7 @@ from model.gpt import GPT, GPTConfig
 from model.learner import Learner
 from model.loss import batch_logits, token_losses
 from model.masks import MASK_POLICIES
-from model.recipes import TrainingConfig
+from model.recipes import BASE, TEXT_MODEL, TEXT_TOKENIZER, TrainingConfig
 from model.tokenizer import Tokenizer
 
 BASE_FILE = "base.json"
@@ -49,6 +49,23 @@ class Pretraining:
     tokenizer: Tokenizer
     model: GPTConfig
     training: TrainingConfig
+
+
+PRETRAINING: dict[str, Pretraining] = {
+    setup.slug: setup
+    for setup in (
+        Pretraining(
+            BASE,
+            "Continue text: worksheets, facts, statements, sentences",
+            TEXT_TOKENIZER,
+            TEXT_MODEL,
+            TrainingConfig(
+                batch_size=32, learning_rate=1e-3, checkpoint_steps=(4000,), decay_steps=800, evaluate_every=200
+            ),
+        ),
+    )
+}
+"""Base models, by slug."""
 
 
 @checked(config=STRICT)
@@ -93,6 +110,8 @@ class Pretrained:
     loss: float
 
 
+BaseEvent = Pretrained | BaseMeasurement | BaseRun
+
 _BASE_RUN = TypeAdapter(BaseRun)
 
 
@@ -115,7 +134,7 @@ def pretrain(model: GPT, setup: Pretraining, seed: int) -> Iterator[Pretrained |
             yield BaseMeasurement(step, measure_base(model, setup.tokenizer))
 
 
-def pretrain_run(setup: Pretraining, *, seed: int, folder: Path) -> Iterator[Pretrained | BaseMeasurement | BaseRun]:
+def pretrain_run(setup: Pretraining, *, seed: int, folder: Path) -> Iterator[BaseEvent]:
     """Pretrain from scratch and keep the last weights and all measurements in `folder`."""
     unfinished = folder.with_name(f"{folder.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
@@ -133,6 +152,11 @@ def pretrain_run(setup: Pretraining, *, seed: int, folder: Path) -> Iterator[Pre
     shutil.rmtree(folder, ignore_errors=True)
     unfinished.rename(folder)
     yield run
+
+
+def base_folder(trained: Path, seed: int) -> Path:
+    """Where the base of a seed lies among the trained runs."""
+    return trained / BASE / f"seed-{seed}"
 
 
 def load_base(folder: Path) -> tuple[BaseRun, GPT]:

@@ -7,8 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+from model.corpus import ALPHABET, SUMS
 from model.errors import OutOfRange, UnknownName
 from model.gpt import GPTConfig
+from model.sums import long_sums, sum_questions
 from model.tasks import TASKS, Task
 from model.tokenizer import Tokenizer
 
@@ -49,6 +51,8 @@ class Recipe:
     tokenizer: Tokenizer
     model: GPTConfig
     training: TrainingConfig
+    base: str | None = None
+    """The pretrained model that training starts from; None: from random weights."""
 
     def longest_sequence(self) -> int:
         """T, the most tokens a conversation of the task has."""
@@ -168,8 +172,71 @@ DIALOGUE = _char_recipe(
     ),
 )
 
-ALL_RECIPES: dict[str, Recipe] = RECIPES | {DIALOGUE.slug: DIALOGUE}
-"""All that can be trained."""
+MASK_RECIPES: dict[str, Recipe] = RECIPES | {DIALOGUE.slug: DIALOGUE}
+"""Those that are about masks: each is trained under the right one and under others."""
+
+TEXT_TOKENIZER = Tokenizer(ALPHABET, pads=True)
+"""Of a base model's text. It holds the template's specials too, which pretraining never shows."""
+TEXT_MODEL = GPTConfig(TEXT_TOKENIZER.vocab_size, context_length=64, layers=2, heads=4, width=64)
+BASE = "worksheet"
+
+
+def answers_recipe(slug: str, base: str | None, share: float = 0.5, seed: int = 0) -> Recipe:
+    """Questions answered in the template, trained on a share of all sums that `seed` draws."""
+    return Recipe(
+        slug,
+        "Answer what a sum is, " + ("from the base" if base else "from random weights"),
+        sum_questions(slug, share, seed),
+        TEXT_TOKENIZER,
+        TEXT_MODEL,
+        TrainingConfig(
+            batch_size=32,
+            learning_rate=2e-4,
+            checkpoint_steps=(0, 25, 50, 100, 150, 200, 300, 400, 500),
+            decay_steps=100,
+            evaluate_every=25,
+            evaluation_words=len(SUMS) // 2,
+        ),
+        base,
+    )
+
+
+def _reasoning_recipe(slug: str, *, traced: bool, largest: int) -> Recipe:
+    """Nothing but the response depends on `traced`: size, context, vocabulary and training are those of the trace."""
+    recipe = _char_recipe(
+        long_sums(slug, traced=traced, largest=largest),
+        context_length=96,
+        layers=2,
+        heads=4,
+        width=64,
+        training=TrainingConfig(
+            batch_size=64,
+            learning_rate=1e-3,
+            checkpoint_steps=(500, 1000, 2000, 4000),
+            decay_steps=1000,
+            evaluate_every=500,
+            evaluation_words=200,
+        ),
+    )
+    assert recipe.longest_sequence() <= recipe.model.context_length + 1, slug
+    return recipe
+
+
+SUM_RECIPES: dict[str, Recipe] = {
+    recipe.slug: recipe
+    for recipe in (
+        answers_recipe("answers", BASE),
+        answers_recipe("answers-scratch", None),
+        _reasoning_recipe("sums-direct", traced=False, largest=9),
+        _reasoning_recipe("sums-thought", traced=True, largest=9),
+        _reasoning_recipe("numbers-direct", traced=False, largest=99),
+        _reasoning_recipe("numbers-thought", traced=True, largest=99),
+    )
+}
+"""Those about sums: what a base model knows, and what a trace adds."""
+
+ALL_RECIPES: dict[str, Recipe] = MASK_RECIPES | SUM_RECIPES
+"""All that can be trained on conversations."""
 
 DEFAULT_RECIPE = next(iter(RECIPES))
 
@@ -178,7 +245,7 @@ def find_recipe(slug: str, among: Iterable[Recipe]) -> Recipe:
     """Raises UnknownName for one that is not among those given."""
     known = {recipe.slug: recipe for recipe in among}
     if slug not in known:
-        raise UnknownName(f"there is no recipe {slug[:64]!a}; allowed: {', '.join(known)}", param="recipe")
+        raise UnknownName(f"there is no recipe {slug[:32]!a}; allowed: {', '.join(known)}", param="recipe")
     return known[slug]
 
 

@@ -14,6 +14,10 @@ from model.chat import Message
 from model.errors import InvalidText
 
 HELD_OUT_ONE_IN = 10
+SPLIT = (
+    f"a word is held out if blake2b(word, 8 bytes, big-endian) mod {HELD_OUT_ONE_IN} is 0; "
+    "held-out words are never trained on; metrics are of different held-out words"
+)
 TURN_SEPARATOR = " "
 REQUEST_SHARE = 0.5
 
@@ -69,6 +73,10 @@ class Task:
             if place < len(turns):
                 messages.append(Message("assistant", self.solve(turns[:place])[: self.answer_length]))
         return tuple(messages)
+
+    def describe_split(self) -> str:
+        """Which words are never trained on."""
+        return SPLIT
 
     def describe_lengths(self) -> str:
         """`1 to 10 letters`"""

@@ -50,9 +50,16 @@ class Finished:
 Event = StepDone | Evaluated | CheckpointSaved | Finished
 
 
-def initial_model(recipe: Recipe, seed: int) -> GPT:
-    """The model before its first step: the same weights for the same recipe and seed, whatever the policy."""
-    return GPT(recipe.model, torch.Generator().manual_seed(seed))
+def initial_model(recipe: Recipe, seed: int, base: GPT | None = None) -> GPT:
+    """The model before its first step: the same weights for the same recipe and seed, whatever the policy.
+
+    With a base it is a copy of that.
+    """
+    assert (base is None) == (recipe.base is None), recipe.slug
+    model = GPT(recipe.model, torch.Generator().manual_seed(seed))
+    if base is not None:
+        model.load_state_dict(base.state_dict())
+    return model
 
 
 def train(model: GPT, recipe: Recipe, policy: MaskPolicy, *, seed: int) -> Iterator[StepDone | Evaluated]:
@@ -72,14 +79,16 @@ def train(model: GPT, recipe: Recipe, policy: MaskPolicy, *, seed: int) -> Itera
             yield Evaluated(done.step, evaluate(model, recipe.task, recipe.tokenizer, held_out))
 
 
-def train_run(recipe: Recipe, policy: MaskPolicy, *, seed: int, folder: Path) -> Iterator[Event]:
-    """Train from scratch and keep the run in `folder`: all of it at the end, in place of what was there before.
+def train_run(
+    recipe: Recipe, policy: MaskPolicy, *, seed: int, folder: Path, base: GPT | None = None
+) -> Iterator[Event]:
+    """Train from scratch, or from a base, and keep the run in `folder`: all at the end, in place of what was there.
 
     At a checkpoint the weights as they were written are measured, not those in training.
     """
     unfinished = folder.with_name(f"{folder.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
-    model = initial_model(recipe, seed)
+    model = initial_model(recipe, seed, base)
     run = new_run(recipe, policy.slug, seed, model)
     held_out = recipe.task.held_out_words(recipe.training.evaluation_words)
     for done in _optimize(model, recipe, policy, seed):

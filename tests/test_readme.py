@@ -15,9 +15,14 @@ from model.ablation import ABLATION_FILE, read_ablation
 from model.ablation_analysis import find
 from model.ablation_words import catching_up, headline, verdict_sentence
 from model.checkpoints import read_run
+from model.claims import ledger
 from model.diagnosis import diagnose
+from model.dispatcher import ARMS, SHARES
+from model.evaluation import Rate, pooled
+from model.evidence import gather
 from model.gallery import GALLERY, RIGHT, read_gallery
 from model.masks import MASK_POLICIES
+from model.reasoning import COMPARISONS, runs_of
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
@@ -36,7 +41,7 @@ def test_every_request_works_as_it_stands(command: str, live_server: str) -> Non
     response = httpx.post(address.replace("http://127.0.0.1:8000", live_server), json=body)
     assert response.status_code == (201 if address.endswith("/races") else 200)
     told = response.text if "stream" in body else response.json()
-    assert "hello" in response.text or {"prompt_length", "events", "mistake_count"} & set(told)
+    assert "hello" in response.text or {"prompt_length", "events", "mistake_count", "completion"} & set(told)
 
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if "bin/maskscope" in c])
@@ -77,6 +82,29 @@ def test_it_names_every_page_and_counts_what_there_is() -> None:
         assert f"\n| `{page.path}` | " in README
     assert f"{len(GALLERY)} ways" in README
     assert f"the {len(MASK_POLICIES)} masks" in README
+
+
+def test_its_ledger_is_what_the_rules_say_today() -> None:
+    for entry in ledger(gather(ROOT / "model" / "trained")):
+        judgement = entry.judgement
+        assert f"\n| {entry.claim.says} | {judgement.word} | {judgement.sentence} |\n" in README
+
+
+def test_its_tables_of_sums_are_what_was_measured() -> None:
+    evidence = gather(ROOT / "model" / "trained")
+
+    def cell(rates: list[Rate]) -> str:
+        rate = pooled(rates)
+        return f"{rate.value:.3f} ({rate.low:.3f} to {rate.high:.3f})"
+
+    for share in SHARES:
+        cells = [cell([run.last.exact for run in evidence.dispatched.of(arm, share)]) for arm in ARMS]
+        assert f"\n| {100 * share:.0f} % of the sums | {' | '.join(cells)} |\n" in README
+    for comparison in COMPARISONS.values():
+        for recipe in comparison.recipes:
+            runs = runs_of(evidence.reasoning, recipe.slug)
+            cells = [cell([run.at(terms).right for run in runs]) for terms in comparison.terms()]
+            assert f"\n| `{recipe.slug}` | {' | '.join(cells)} | " in README
 
 
 def test_the_table_of_exact_match_is_what_the_runs_say() -> None:

@@ -40,7 +40,7 @@ class BudgetAnswer(Answer):
 @router.get("")
 async def read(catalog: CatalogDep, recipe: Annotated[Slug, Query()] = "reverse") -> BudgetAnswer:
     """Counted from the first batch of the recipe's training."""
-    chosen = catalog.recipe(recipe)
+    chosen = catalog.recipe(recipe, catalog.mask_recipes())
     conversations = training_conversations(chosen, BATCH_SEED)
     run = catalog.run(chosen, "unmasked").run
     return BudgetAnswer(

@@ -57,6 +57,17 @@ class GenerateRequest(Request):
     stream: bool = Field(False, description="Server-sent events: `token` each, then `done`, or `error`.")
 
 
+class ContinueRequest(Request):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"text": "What is 2+2?"}]})
+
+    text: Text = Field(description="Plain text, without template characters.")
+    templated: bool = Field(False, description="Take the text for a user's turn and put it in the template.")
+    max_new_tokens: Annotated[int, Field(ge=1, le=4096)] | None = Field(
+        None, description="Default: 32, or what fits into the model's context."
+    )
+    stream: bool = Field(False, description="Server-sent events: `token` each, then `done`, or `error`.")
+
+
 class Answer(BaseModel):
     """Reads the domain's dataclasses as they are."""
 

@@ -15,6 +15,7 @@ from app.api.schemas import (
     AnalyzeAnswer,
     AnalyzeQuery,
     AnalyzeRequest,
+    ContinueRequest,
     GenerateAnswer,
     GeneratedToken,
     GenerateRequest,
@@ -24,11 +25,13 @@ from app.api.schemas import (
     RunSummary,
     StepMetrics,
 )
+from app.base_texts import admit_text
 from app.catalog import Catalog
 from app.deps import CatalogDep, EngineDep, SettingsDep
 from app.engine import Engine, EngineBusy
 from app.errors import body_of
 from app.generations import Generation, admit
+from app.settings import Settings
 from model.analysis import analyze
 from model.errors import MaskscopeError
 from model.masks import find_policy
@@ -63,12 +66,16 @@ async def generate(
     recipe = catalog.recipe(body.recipe)
     model, step = catalog.model(recipe, body.policy, body.step)
     generation = admit(engine, recipe, model, body.prompt, body.max_new_tokens)
-    if body.stream:
-        seconds = settings.stream_timeout_seconds
-        return EventSourceResponse(_events(generation, step, seconds), ping=15, send_timeout=seconds)
-    async for _ in generation.tokens():
-        pass
-    return _answer(generation, step)
+    return await _told(generation, step, body.stream, settings)
+
+
+@router.post("/continue", response_model=GenerateAnswer)
+async def continue_text(
+    body: ContinueRequest, catalog: CatalogDep, engine: EngineDep, settings: SettingsDep
+) -> GenerateAnswer | Response:
+    """The base model's greedy continuation of plain text, at once or as a stream."""
+    generation = admit_text(engine, catalog.base, body.text, body.max_new_tokens, templated=body.templated)
+    return await _told(generation, catalog.base.run.steps, body.stream, settings)
 
 
 async def _analyze(request: AnalyzeRequest, catalog: Catalog, engine: Engine) -> AnalyzeAnswer:
@@ -80,6 +87,15 @@ async def _analyze(request: AnalyzeRequest, catalog: Catalog, engine: Engine) ->
     if not request.similarity:
         del analysis["similarity"]
     return AnalyzeAnswer(recipe=recipe.slug, policy=policy.slug, trained_with=trained_with, step=step, **analysis)
+
+
+async def _told(generation: Generation, step: int, stream: bool, settings: Settings) -> GenerateAnswer | Response:
+    if stream:
+        seconds = settings.stream_timeout_seconds
+        return EventSourceResponse(_events(generation, step, seconds), ping=15, send_timeout=seconds)
+    async for _ in generation.tokens():
+        pass
+    return _answer(generation, step)
 
 
 async def _events(generation: Generation, step: int, timeout_seconds: float) -> AsyncIterator[JSONServerSentEvent]:

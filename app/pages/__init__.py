@@ -4,7 +4,21 @@ from dataclasses import dataclass
 
 from fastapi import APIRouter
 
-from app.pages import ablation, bugs, packing, padding, race, shift, turns, visualizer
+from app.lesson import at_page
+from app.pages import (
+    ablation,
+    bugs,
+    claims,
+    dispatcher,
+    lesson,
+    packing,
+    padding,
+    race,
+    reasoning,
+    shift,
+    turns,
+    visualizer,
+)
 from app.templating import ENVIRONMENT
 
 
@@ -20,6 +34,7 @@ class Page:
 
 PAGES: tuple[Page, ...] = (
     Page("visualizer", "/", "Loss mask visualizer", visualizer.router),
+    Page("lesson", "/lesson", "Lesson", lesson.router),
     Page("race", "/race", "Race", race.router),
     Page("ablation", "/ablation", "Ablation", ablation.router),
     Page("shift", "/shift", "Shift", shift.router),
@@ -27,5 +42,9 @@ PAGES: tuple[Page, ...] = (
     Page("padding", "/padding", "Padding", padding.router),
     Page("turns", "/turns", "Turns", turns.router),
     Page("packing", "/packing", "Packing", packing.router),
+    Page("dispatcher", "/dispatcher", "Dispatcher", dispatcher.router),
+    Page("reasoning", "/reasoning", "Reasoning", reasoning.router),
+    Page("claims", "/claims", "Claims", claims.router),
 )
+ENVIRONMENT.globals["lesson_place"] = at_page
 ENVIRONMENT.globals["pages"] = PAGES  # every page shows the menu, also those of errors, which know no page

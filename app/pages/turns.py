@@ -158,7 +158,7 @@ def _choices(state: State) -> Choices:
 
 def _context(choices: Choices, catalog: Catalog) -> TurnsContext:
     measured = {slug: catalog.measured[TURNS_RECIPE, slug] for slug in TRAINED}
-    budgets = tuple(_recipe_budget(recipe, catalog) for recipe in catalog.recipes())
+    budgets = tuple(_recipe_budget(recipe, catalog) for recipe in catalog.mask_recipes())
     right = [(budget.recipe.slug, percent(budget.policies["prompt-masked"].ignored)) for budget in budgets]
     return TurnsContext(
         choices=choices,

@@ -1,5 +1,6 @@
 // <live-generation data-recipe data-step data-prompt data-state>: streams the answer of each model named by a lane's
-// data-policy into it. data-state says what the server rendered: `idle`, `complete`, or `stream`: left to this element.
+// data-policy into it; a lane may name a recipe of its own, and one with a data-text is the base's continuation of it.
+// Without a data-answer nobody knows what is right. data-state says what the server rendered: `idle`, `complete`, or `stream`: left to this element.
 // Tokens come faster than one can read, so they are shown one every PACE milliseconds; but as they come if the same word
 // is answered at another step, so that a training can be played. Emits `generated` per lane.
 
@@ -72,7 +73,7 @@ class LiveGeneration extends HTMLElement {
     let count = 0;
     let ended = false;
     try {
-      for await (const { event, data } of this.ask(lane.dataset.policy, signal)) {
+      for await (const { event, data } of this.ask(lane, signal)) {
         if (event === "token") {
           tokens.append(cell(data.token));
           count += 1;
@@ -93,12 +94,15 @@ class LiveGeneration extends HTMLElement {
     }
   }
 
-  async *ask(policy, signal) {
-    const { recipe, prompt, step } = this.dataset;
-    const response = await fetch("/api/v1/generate", {
+  async *ask(lane, signal) {
+    const { text, policy, recipe = this.dataset.recipe, step = this.dataset.step } = lane.dataset;
+    const templated = "templated" in lane.dataset;
+    const { prompt } = this.dataset;
+    const asked = text === undefined ? { recipe, policy, prompt, step: Number(step) } : { text, templated };
+    const response = await fetch(text === undefined ? "/api/v1/generate" : "/api/v1/continue", {
       method: "POST",
       headers: { "content-type": "application/json" },
-      body: JSON.stringify({ recipe, policy, prompt, step: Number(step), stream: true }),
+      body: JSON.stringify({ ...asked, stream: true }),
       signal,
     });
     if (!response.ok) throw new Error((await response.json()).error.message);
@@ -133,7 +137,7 @@ function cell(token) {
 function ending({ completion, tokens, finish_reason: reason }, answer) {
   const count = tokens.length;
   const how = reason === "stop" ? `Stopped at # after ${count} tokens` : `Cut off at the cap of ${count} tokens: it never wrote #`;
-  return `${how}: ${completion === answer ? "right ✓" : "wrong ✗"}.`;
+  return answer ? `${how}: ${completion === answer ? "right ✓" : "wrong ✗"}.` : `${how}.`;
 }
 
 function pause(milliseconds, signal) {

@@ -10,7 +10,7 @@ from model.budget import policy_budgets
 from model.masks import MASK_POLICIES
 from model.packed_rows import training_conversations
 from model.padding import PADDINGS, conversations_of, logit_changes
-from model.recipes import ALL_RECIPES
+from model.recipes import ALL_RECIPES, MASK_RECIPES
 
 pytestmark = pytest.mark.anyio
 
@@ -52,7 +52,7 @@ async def test_what_cannot_be_padded_is_refused(client: httpx.AsyncClient, query
     assert (response.status_code, response.json()["error"]["param"]) == (status, param)
 
 
-@pytest.mark.parametrize("slug", ALL_RECIPES)
+@pytest.mark.parametrize("slug", MASK_RECIPES)
 async def test_a_budget_is_counted_from_the_first_batch(client: httpx.AsyncClient, slug: str) -> None:
     answer: dict[str, Any] = (await client.get(f"/api/v1/budget?recipe={slug}")).json()
     budgets = policy_budgets(ALL_RECIPES[slug], training_conversations(ALL_RECIPES[slug], 0))

@@ -17,7 +17,10 @@ from app.cli import app
 from model.recipes import RECIPES
 
 MARKS = ["ignored"] * 6 + ["trained"] * 6
-COMMANDS = ("serve", "train", "generate", "analyze", "export", "bench", "ablate", "gallery", "mask", "padding")
+COMMANDS = (
+    *("serve", "train", "generate", "analyze", "export", "bench", "ablate", "gallery", "mask", "padding"),
+    *("dispatcher", "reasoning", "limits", "claims"),
+)
 
 
 def run(*arguments: str, **environment: str) -> Result:

@@ -8,8 +8,8 @@ from typer.testing import CliRunner, Result
 
 from app.cli import app
 from app.settings import Settings
-from model.gallery import GALLERY, GALLERY_FILE, SHIPPED_RUNS, read_gallery
-from model.recipes import ALL_RECIPES
+from model.gallery import GALLERY, GALLERY_FILE, GALLERY_RUNS, read_gallery
+from model.recipes import MASK_RECIPES
 
 
 def run(*arguments: str, columns: int = 80, trained: Path | None = None) -> Result:
@@ -20,7 +20,7 @@ def run(*arguments: str, columns: int = 80, trained: Path | None = None) -> Resu
 def rows(result: Result) -> dict[tuple[str, str], list[str]]:
     """The table's figures by recipe and policy."""
     cells = [line.split() for line in result.stdout.splitlines()]
-    return {(words[0], words[1]): words[2:] for words in cells if len(words) == 9 and words[0] in ALL_RECIPES}
+    return {(words[0], words[1]): words[2:] for words in cells if len(words) == 9 and words[0] in MASK_RECIPES}
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def test_in_80_columns_every_run_stands_in_one_line_with_its_whole_name_and_its_
     assert "…" not in result.stdout
     assert max(map(len, result.stdout.splitlines())) <= 80
     shown = rows(result)
-    assert set(shown) == set(SHIPPED_RUNS)
+    assert set(shown) == set(GALLERY_RUNS)
     for key, measured in read_gallery(Settings().trained_folder).items():
         s = measured.symptoms
         assert [float(figure) for figure in shown[key][:3]] == [s.exact_match.value, s.first_right.value, s.stops.value]
@@ -61,12 +61,12 @@ def test_in_fewer_columns_a_name_goes_on_in_the_next_line_and_nothing_is_lost(co
 
 def test_one_recipe_can_be_asked_for():
     shown = rows(run("--recipe", "reverse4"))
-    assert set(shown) == {key for key in SHIPPED_RUNS if key[0] == "reverse4"}
+    assert set(shown) == {key for key in GALLERY_RUNS if key[0] == "reverse4"}
 
 
 def test_a_check_measures_the_models_anew_and_agrees_with_what_is_stated():
     result = run("--check", "--recipe", "reverse4")
-    models = sum(recipe == "reverse4" for recipe, _ in SHIPPED_RUNS)
+    models = sum(recipe == "reverse4" for recipe, _ in GALLERY_RUNS)
     assert models >= len([bug for bug in GALLERY.values() if bug.recipe.slug == "reverse4"]) > 5
     assert result.exit_code == 0, result.output
     assert f"{models} models measured anew, figures that differ from those stated: 0" in result.stdout
@@ -99,7 +99,7 @@ def test_an_unknown_recipe_ends_in_one_line_that_names_the_known_ones():
     result = run("--recipe", "nope")
     assert result.exit_code == 1
     (line,) = result.stderr.splitlines()
-    assert line == "maskscope: recipe: there is no recipe 'nope'; allowed: " + ", ".join(ALL_RECIPES)
+    assert line == "maskscope: recipe: there is no recipe 'nope'; allowed: " + ", ".join(MASK_RECIPES)
 
 
 @pytest.mark.parametrize(

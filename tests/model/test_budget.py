@@ -8,7 +8,7 @@ from model.evaluation import MeanLoss
 from model.inspection import inspect_mask
 from model.masks import MASK_POLICIES
 from model.packed_rows import training_conversations
-from model.recipes import ALL_RECIPES
+from model.recipes import ALL_RECIPES, MASK_RECIPES
 
 
 def conversation(recipe: str, prompt: str) -> Rendered:
@@ -44,7 +44,7 @@ def test_without_a_pad_token_only_even_rows_are_counted():
     }
 
 
-@pytest.mark.parametrize("slug", ALL_RECIPES)
+@pytest.mark.parametrize("slug", MASK_RECIPES)
 def test_the_toys_are_trained_on_half_of_a_batch_and_a_bit(slug: str):
     recipe = ALL_RECIPES[slug]
     budgets = {b.policy.slug: b for b in policy_budgets(recipe, training_conversations(recipe, 0))}

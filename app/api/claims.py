@@ -1,0 +1,55 @@
+"""/api/v1/claims: the ledger, each claim with its figures and its verdict."""
+
+from fastapi import APIRouter
+from pydantic import Field
+
+from app.api.schemas import ERRORS, Answer
+from app.deps import EvidenceDep
+from model.claim import Unit, Word
+from model.claims import ledger
+
+router = APIRouter(prefix="/api/v1/claims", tags=["claims"], responses=ERRORS)
+
+
+class FigureAnswer(Answer):
+    label: str
+    value: float
+    unit: Unit
+    conditions: str
+    n: int | None
+    low: float | None
+    high: float | None
+    spans: str = Field(description="What low and high are.")
+
+
+class ClaimAnswer(Answer):
+    slug: str
+    says: str
+    verdict: Word
+    sentence: str
+    figures: list[FigureAnswer]
+    command: str = Field(description="Measures the figures anew.")
+    page: str
+
+
+class ClaimsAnswer(Answer):
+    claims: list[ClaimAnswer]
+
+
+@router.get("")
+async def read(evidence: EvidenceDep) -> ClaimsAnswer:
+    """All claims, in the lesson's order."""
+    return ClaimsAnswer(
+        claims=[
+            ClaimAnswer(
+                slug=entry.claim.slug,
+                says=entry.claim.says,
+                verdict=entry.judgement.word,
+                sentence=entry.judgement.sentence,
+                figures=[FigureAnswer.model_validate(figure) for figure in entry.figures],
+                command=entry.claim.command,
+                page=entry.claim.page,
+            )
+            for entry in ledger(evidence)
+        ]
+    )

@@ -1,0 +1,111 @@
+"""/api/v1/dispatcher: what SFT adds to the base, as measured; and where the probability goes for one request, live."""
+
+from functools import partial
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import ConfigDict, Field
+
+from app.api.schemas import ERRORS, Answer, MeanLoss, Rate, Request, Step, Text
+from app.deps import CatalogDep, EngineDep, EvidenceDep
+from model.chat import SegmentKind
+from model.corpus import Kind
+from model.dispatcher import ARMS
+from model.recipes import SUM_RECIPES
+from model.slices import SAMPLED_TOKENS, SAMPLES, mass, openings
+
+router = APIRouter(prefix="/api/v1/dispatcher", tags=["dispatcher"], responses=ERRORS)
+
+
+class AnsweredAnswer(Answer):
+    """Requests about sums that SFT never saw, greedy; for a base all sums."""
+
+    step: int
+    exact: Rate
+    stops: Rate
+    continues: Rate = Field(description="The text holds another question, as a worksheet would.")
+
+
+class AbilityAnswer(Answer):
+    continues: Rate
+    knows: Rate
+    loss: dict[Kind, MeanLoss]
+
+
+class DriftAnswer(Answer):
+    moved: dict[str, float] = Field(description="Length of a part's change over its length before.")
+    text: dict[Kind, MeanLoss] = Field(description="KL to the base, nats per position of held-out documents.")
+    request: dict[SegmentKind, MeanLoss] = Field(description="The same on requests, by the next token's segment.")
+    ability: AbilityAnswer = Field(description="What the base could do, measured on this model.")
+
+
+class ArmRunAnswer(Answer):
+    arm: str
+    seed: int
+    share: float = Field(description="Of all sums, those that SFT saw.")
+    positions: int
+    supervised: int
+    answered: list[AnsweredAnswer]
+    drift: DriftAnswer | None
+
+
+class BaseAnswer(Answer):
+    seed: int
+    steps: int
+    tokens: int
+    plain: AnsweredAnswer
+    framed: AnsweredAnswer
+    templated: AnsweredAnswer
+
+
+class DispatcherAnswer(Answer):
+    bases: list[BaseAnswer]
+    runs: list[ArmRunAnswer]
+
+
+@router.get("")
+async def read(evidence: EvidenceDep) -> DispatcherAnswer:
+    """Bases in three framings, and every arm over steps, shares and seeds."""
+    return DispatcherAnswer.model_validate(evidence.dispatched)
+
+
+class MassQuery(Request):
+    model_config = ConfigDict(strict=False)
+
+    prompt: Text = "What is 2+2?"
+    step: Step = SUM_RECIPES["answers"].training.steps
+
+
+class MassAnswer(Answer):
+    model: str
+    opening: str
+    text: str
+    question: Rate = Field(description="A question mark is among the next characters.")
+    answer: Rate | None = Field(description="They begin with the right answer; null if nobody knows it.")
+    stop: Rate
+
+
+class MassesAnswer(Answer):
+    prompt: str
+    step: int
+    samples: int
+    tokens: int
+    masses: list[MassAnswer]
+
+
+@router.get("/mass")
+async def masses(query: Annotated[MassQuery, Query()], catalog: CatalogDep, engine: EngineDep) -> MassesAnswer:
+    """Shares of samples drawn now from the base and from each arm at a kept step, for three openings."""
+    recipe = SUM_RECIPES["answers"]
+    recipe.task.check_prompt(query.prompt)
+    models = {"base": catalog.base.model}
+    for arm in ARMS.values():
+        models[arm.slug] = catalog.model(catalog.recipe(arm.recipe), arm.policy, query.step)[0]
+    found = []
+    for opening in openings(query.prompt, recipe.tokenizer):
+        for name, model in models.items():
+            right = recipe.task.answer(query.prompt)
+            drawn = await engine.call(partial(mass, model, opening, right, recipe.tokenizer))
+            given = {"model": name, "opening": opening.slug, "text": opening.text}
+            found.append(MassAnswer.model_validate({**given, **vars(drawn)}))
+    return MassesAnswer(prompt=query.prompt, step=query.step, samples=SAMPLES, tokens=SAMPLED_TOKENS, masses=found)

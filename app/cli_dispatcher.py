@@ -1,0 +1,63 @@
+"""`maskscope dispatcher`: what SFT adds to the base, over seeds and over how many sums it saw; measured anew."""
+
+from typing import Annotated
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from app.settings import Settings
+from model.dispatcher import (
+    ARMS,
+    SEEDS,
+    SHARES,
+    Dispatched,
+    departures,
+    measure_arms,
+    measure_bases,
+    read_dispatched,
+    save_dispatched,
+)
+from model.evaluation import pooled
+from model.pretraining import base_folder, load_base
+
+
+def dispatcher(
+    check: Annotated[bool, typer.Option("--check", help="Measure the shipped models anew and compare.")] = False,
+    measure: Annotated[bool, typer.Option("--measure", help="Train all arms from the shipped bases, measure.")] = False,
+) -> None:
+    """Show how often each arm answers sums that SFT never saw: the base, SFT from it, SFT from random weights.
+
+    Example: maskscope dispatcher --check
+    """
+    folder, console = Settings().trained_folder, Console()
+    if measure:
+        bases = {seed: load_base(base_folder(folder, seed)) for seed in SEEDS}
+        runs = measure_arms({seed: model for seed, (_, model) in bases.items()})
+        arms = tuple(track(runs, "training", len(SEEDS) * len(SHARES) * len(ARMS), console=console))
+        save_dispatched(folder, Dispatched(tuple(measure_bases(bases)), arms))
+    stated = read_dispatched(folder)
+    console.print(_table(stated))
+    if check:
+        apart = departures(folder, stated)
+        for line in apart:
+            console.print(line, markup=False)
+        console.print(f"{len(SEEDS)} bases and {len(ARMS)} runs measured anew, {len(apart)} figures differ")
+        if apart:
+            raise typer.Exit(1)
+
+
+def _table(stated: Dispatched) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, title="held-out sums right and stopped, by the share of sums that SFT saw")
+    table.add_column("")
+    for share in SHARES:
+        table.add_column(f"{share:.0%}", justify="right")
+    for arm in ARMS.values():
+        cells = []
+        for share in SHARES:
+            exact = pooled([run.last.exact for run in stated.of(arm.slug, share)])
+            cells.append(f"{exact.value:.3f} ({exact.low:.2f}-{exact.high:.2f})")
+        table.add_row(arm.title, *cells)
+    return table

@@ -1,0 +1,210 @@
+"""LESSON: the lesson as a path of twelve parts, in our own words, each with the page and the claims behind it.
+
+Literal data. A live page that is opened from the path carries its part's number, and shows the way on.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+PARAMETER = "lesson"
+"""The name under which a live page's address carries the part."""
+
+
+@dataclass(frozen=True)
+class Part:
+    slug: str
+    title: str
+    text: tuple[str, ...]
+    """Paragraphs."""
+    page: str
+    """The live page, as an address on this site."""
+    look: str
+    """What to do there."""
+    claims: tuple[str, ...]
+    """By slug, as they stand in the ledger."""
+
+
+LESSON: tuple[Part, ...] = (
+    Part(
+        "gap",
+        "The gap that pretraining leaves",
+        (
+            "A pretrained model has learned P(text): which text follows which. It knows no request and no answer.",
+            "Give it the opening of a worksheet, and the likeliest next line is another question. "
+            "That is not a mistake: it is what it was trained for.",
+        ),
+        "/dispatcher?generate=1#answers-heading",
+        "Read what the base writes behind the plain question, and behind Q: and A:.",
+        ("worksheet",),
+    ),
+    Part(
+        "fix",
+        "The fix in one sentence",
+        (
+            "Count the loss at response tokens only, on pairs of prompt and response.",
+            "Architecture, optimizer, vocabulary and loss stay. The data changes, and which positions count.",
+        ),
+        "/dispatcher#outcomes-heading",
+        "Compare SFT from the base with the same SFT from random weights.",
+        ("knowledge", "machinery"),
+    ),
+    Part(
+        "template",
+        "The template",
+        (
+            "A model has one input: tokens. Whose turn it is has to be said in tokens as well.",
+            "Here three characters do it: < begins the user's turn, > the answer, # ends it.",
+        ),
+        "/",
+        "Type a word: grey segments are template and user, the blue one is the assistant's.",
+        (),
+    ),
+    Part(
+        "loss",
+        "The loss",
+        (
+            "The cross-entropy of pretraining, summed over fewer positions. Prompt positions still run forward: "
+            "the answer attends to them.",
+            "So their own loss gives no gradient, but the answer's loss flows back through them. "
+            "Ignored does not mean unimportant.",
+        ),
+        "/?gradient=input_norm",
+        "Switch the bars to “on its input”: they are not zero at ignored positions.",
+        ("gibberish",),
+    ),
+    Part(
+        "line",
+        "One line of code",
+        (
+            "y[: P-1] = -100. It is P-1 and not P because targets are shifted: position t is scored on token t+1.",
+            "One off in one direction, and the answer's first token is never trained. "
+            "One off in the other, and a bit of the prompt is.",
+        ),
+        "/shift",
+        "Move the cut, and see what becomes of the model that was trained with it.",
+        ("mask-late", "mask-early"),
+    ),
+    Part(
+        "ablation",
+        "Does the mask matter?",
+        (
+            "Two models, the same words, seed, steps and optimizer; only the mask differs.",
+            "What comes of it depends on the budget and on the model: many settings, each with many seeds, say how.",
+        ),
+        "/ablation",
+        "Look for the settings in which masking hurt, and for the gap at the end of the budget.",
+        ("gap", "collapse"),
+    ),
+    Part(
+        "padding",
+        "Pads on the right",
+        (
+            "A batch is a rectangle, so shorter rows are padded. Behind the text a causal model never sees the pads.",
+            "Before it, it does, unless they are hidden and positions begin behind them.",
+        ),
+        "/padding?policy=left-pad-unmasked",
+        "Choose a padding, and see how much of each head's attention goes to pads.",
+        ("right-padding", "left-padding"),
+    ),
+    Part(
+        "slice",
+        "A slice of P(text)",
+        (
+            "SFT does not replace the distribution over text; it moves the part of it that stands behind the template.",
+            "How much else moves with it is a question for a measurement.",
+        ),
+        "/dispatcher#mass-heading",
+        "Compare the three openings: the same weights, three different distributions.",
+        ("intact", "steps"),
+    ),
+    Part(
+        "reference",
+        "No reference policy",
+        (
+            "The loss matches labelled tokens. There is no reward in it to run after, so nothing has to be held back.",
+            "Drift is what SFT is for. Methods that follow a reward, like DPO and RLVR, bring the reference back: "
+            "their loss could be improved by text that no one would want.",
+        ),
+        "/dispatcher#drift-heading",
+        "Read how far each part of the model has moved, and behind which tokens.",
+        ("drift",),
+    ),
+    Part(
+        "limits",
+        "What SFT cannot do",
+        (
+            "Its contract is one answer per prompt. It sees no order between answers, gives several valid ones the "
+            "shares it was shown, and takes over mistakes that follow a rule.",
+            "Preferences need a loss that compares two answers: that is DPO. Getting past the labeller needs a reward "
+            "that checks the answer: that is RLVR.",
+        ),
+        "/claims#preferences",
+        "Read the three measurements: preferences, several answers, a labeller who errs.",
+        ("preferences", "answers", "labeller"),
+    ),
+    Part(
+        "trade-offs",
+        "Trade-offs",
+        (
+            "Long prompts and short answers leave most positions without a gradient. Packing fills rows, "
+            "if conversations in a row cannot see each other.",
+            "In a dialogue each answer is a response: train all of them, or the first turn is never learned.",
+        ),
+        "/packing",
+        "Join conversations, naively and separated; then open Turns.",
+        ("budget", "packing", "turns"),
+    ),
+    Part(
+        "reasoning",
+        "Reasoning: the same machinery",
+        (
+            "Put the steps into the response and change nothing else. The mask still ignores the prompt, "
+            "the model still writes until #.",
+            "Each token of the trace is one forward pass more, and later passes can read what earlier ones wrote.",
+        ),
+        "/reasoning",
+        "Ask for a long sum of large numbers, with and without the trace.",
+        ("reasoning",),
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where in the path one is: at a part's text, or at the live page behind it."""
+
+    number: int
+    part: Part
+    previous: str
+    next: str
+    """Addresses; empty at the path's ends."""
+
+
+def text_address(number: int) -> str:
+    return f"/lesson?part={number}"
+
+
+def live_address(number: int) -> str:
+    """The part's live page, which then knows its part."""
+    parts = urlsplit(LESSON[number - 1].page)
+    query = f"{parts.query}&{PARAMETER}={number}" if parts.query else f"{PARAMETER}={number}"
+    return parts._replace(query=query).geturl()
+
+
+def at_text(number: int) -> Place:
+    """The contents, a part, the page behind it, the next part, ..."""
+    previous = live_address(number - 1) if number > 1 else "/lesson"
+    return Place(number, LESSON[number - 1], previous, live_address(number))
+
+
+def at_page(path: str, query: Mapping[str, str]) -> Place | None:
+    """The place of a live page whose address carries the number of a part that it belongs to."""
+    given = query.get(PARAMETER, "")
+    if not (given.isascii() and given.isdigit() and 1 <= int(given[:4]) <= len(LESSON)):
+        return None
+    number = int(given[:4])
+    if urlsplit(LESSON[number - 1].page).path != path:
+        return None
+    following = text_address(number + 1) if number < len(LESSON) else "/lesson"
+    return Place(number, LESSON[number - 1], text_address(number), following)

@@ -1,0 +1,264 @@
+"""The dispatcher (`/dispatcher`): one request to a base, to SFT from it, and to SFT from nothing. State: address."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Annotated
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from app.base_texts import admit_text
+from app.catalog import BASE_SEED, Catalog
+from app.charts import CurveChart, Link
+from app.deps import CatalogDep, EngineDep, EvidenceDep
+from app.dispatcher_charts import curves_over_steps
+from app.engine import Engine
+from app.generations import Generation, admit
+from app.templating import render
+from model.corpus import question
+from model.dispatcher import ARMS, SHARES, Answered, Arm, ArmRun, Dispatched
+from model.drift import Drift
+from model.errors import InvalidText
+from model.evaluation import Rate, pooled
+from model.pretraining import BaseRun
+from model.recipes import SUM_RECIPES
+from model.slices import (
+    SAMPLED_TOKENS,
+    SAMPLES,
+    Mass,
+    Opening,
+    PositionDrift,
+    drift_rows,
+    mass,
+    openings,
+    position_drift,
+)
+from model.sums import QUESTION, SumQuestions
+from model.tokenizer import END_OF_TURN
+
+router = APIRouter(include_in_schema=False)
+
+RECIPE = SUM_RECIPES["answers"]
+EXAMPLES = (question("2+2"), question("7+8"), question("9+4"), "a cat sees")
+
+
+class State(BaseModel):
+    """What the address says. A step that was not kept is moved to the nearest."""
+
+    prompt: str = EXAMPLES[0]
+    step: int = RECIPE.training.steps
+    generate: bool = False
+
+
+@dataclass(frozen=True)
+class Choices:
+    prompt: str
+    step: int
+    steps: tuple[int, ...]
+    generate: bool
+    examples: tuple[str, ...] = EXAMPLES
+
+
+@dataclass(frozen=True)
+class Lane:
+    """A model, the text it goes on from, and its answer if it was asked for."""
+
+    name: str
+    style: str
+    note: str
+    given: str
+    """The opening as it is shown."""
+    text: str
+    """What the base is asked to go on from; empty for the others."""
+    recipe: str
+    """Of the API; empty for the base, which continues text."""
+    policy: str
+    step: int
+    right: str
+    generation: Generation | None
+
+
+@dataclass(frozen=True)
+class MassRow:
+    model: str
+    style: str
+    masses: tuple[Mass, ...]
+    """One per opening."""
+
+
+@dataclass(frozen=True)
+class DriftRow:
+    title: str
+    positions: tuple[PositionDrift, ...]
+
+
+@dataclass(frozen=True)
+class View:
+    right: str
+    """The answer; empty if no sum was asked for."""
+    taught: bool
+    lanes: tuple[Lane, ...]
+    openings: tuple[Opening, ...]
+    masses: tuple[MassRow, ...]
+    drifts: tuple[DriftRow, ...]
+    most_nats: float
+
+
+@dataclass(frozen=True)
+class ShareRow:
+    title: str
+    style: str
+    cells: tuple[Rate, ...]
+    """Exact match on sums that were not seen, one per share."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a model does with sums, all seeds together."""
+
+    title: str
+    style: str
+    asked: str
+    exact: Rate
+    stops: Rate
+    continues: Rate
+
+
+@dataclass(frozen=True)
+class DispatcherContext:
+    choices: Choices
+    dispatched: Dispatched
+    outcomes: tuple[Outcome, ...]
+    shares: tuple[float, ...]
+    share_rows: tuple[ShareRow, ...]
+    charts: tuple[CurveChart, ...]
+    drifts: tuple[tuple[Arm, Drift], ...]
+    """Of the arms that start from the base, the base's seed."""
+    base: BaseRun
+    first: ArmRun
+    samples: int = SAMPLES
+    sampled_tokens: int = SAMPLED_TOKENS
+    view: View | None = None
+    message: str | None = None
+    """Why there is no view."""
+
+
+@router.api_route("/dispatcher", methods=["GET", "HEAD"])
+async def page(
+    request: Request, state: Annotated[State, Query()], catalog: CatalogDep, engine: EngineDep, evidence: EvidenceDep
+) -> Response:
+    """The whole page."""
+    choices = _choices(state)
+    context = _context(choices, evidence.dispatched, catalog)
+    try:
+        view = await _view(choices, catalog, engine)
+    except InvalidText as error:
+        return render(request, "dispatcher/page.html", replace(context, message=error.message), 422)
+    return render(request, "dispatcher/page.html", replace(context, view=view))
+
+
+def _choices(state: State) -> Choices:
+    steps = RECIPE.training.checkpoint_steps
+    return Choices(state.prompt, min(steps, key=lambda step: abs(step - state.step)), steps, state.generate)
+
+
+def _context(choices: Choices, dispatched: Dispatched, catalog: Catalog) -> DispatcherContext:
+    every = {arm.slug: dispatched.of(arm.slug) for arm in ARMS.values()}
+    first = {slug: next(run for run in runs if run.seed == BASE_SEED) for slug, runs in every.items()}
+    links = [
+        Link(step, f"step {step}", f"/dispatcher?{urlencode({'prompt': choices.prompt, 'step': step})}")
+        for step in choices.steps
+    ]
+    return DispatcherContext(
+        choices=choices,
+        dispatched=dispatched,
+        outcomes=tuple(_outcomes(dispatched)),
+        shares=SHARES,
+        share_rows=tuple(
+            ShareRow(
+                arm.title,
+                arm.slug,
+                tuple(pooled([run.last.exact for run in dispatched.of(arm.slug, share)]) for share in SHARES),
+            )
+            for arm in ARMS.values()
+        ),
+        charts=curves_over_steps(every, links, choices.step),
+        drifts=tuple((ARMS[slug], run.drift) for slug, run in first.items() if run.drift),
+        base=catalog.base.run,
+        first=first["prompt-masked"],
+    )
+
+
+def _outcomes(dispatched: Dispatched) -> Iterator[Outcome]:
+    for framing, asked in (("plain", "plain text"), ("framed", "Q: and A:"), ("templated", "the template")):
+        rows = [getattr(base, framing) for base in dispatched.bases]
+        yield Outcome("Base", "base", asked, *_pooled(rows))
+    for arm in ARMS.values():
+        yield Outcome(arm.title, arm.slug, "the template", *_pooled([run.last for run in dispatched.of(arm.slug)]))
+
+
+def _pooled(rows: Sequence[Answered]) -> tuple[Rate, Rate, Rate]:
+    return pooled([r.exact for r in rows]), pooled([r.stops for r in rows]), pooled([r.continues for r in rows])
+
+
+async def _view(choices: Choices, catalog: Catalog, engine: Engine) -> View:
+    """Raises InvalidText if the request cannot be read."""
+    request = choices.prompt
+    RECIPE.task.check_prompt(request)
+    starts = openings(request, RECIPE.tokenizer)
+    right = RECIPE.task.answer(request)
+    base = catalog.base.model
+    models = {arm: catalog.model(catalog.recipe(arm.recipe), arm.policy, choices.step)[0] for arm in ARMS.values()}
+    lanes = [await _lane(lane, choices, catalog, engine) for lane in _lanes(choices, starts, right)]
+    masses = [
+        MassRow(name, style, tuple([await engine.call(partial(mass, m, o, right, RECIPE.tokenizer)) for o in starts]))
+        for name, style, m in (("Base", "base", base), *((arm.title, arm.slug, m) for arm, m in models.items()))
+    ]
+    masked = models[ARMS["prompt-masked"]]
+    drifts = [
+        DriftRow(title, await engine.call(partial(position_drift, base, masked, RECIPE, row)))
+        for title, row in drift_rows(request, RECIPE)
+    ]
+    return View(
+        right=right,
+        taught=_is_taught(request),
+        lanes=tuple(lanes),
+        openings=starts,
+        masses=tuple(masses),
+        drifts=tuple(drifts),
+        most_nats=max([p.nats for row in drifts for p in row.positions], default=0.0),
+    )
+
+
+def _lanes(choices: Choices, starts: tuple[Opening, ...], right: str) -> Iterator[Lane]:
+    plain, framed, templated = starts
+    for opening, note in ((plain, "plain text"), (framed, "framed as Q and A"), (templated, "specials it never saw")):
+        text = choices.prompt if opening is templated else opening.text
+        yield Lane("Base", "base", note, opening.text, text, "", "", choices.step, "", None)
+    for arm in ARMS.values():
+        answer = right + END_OF_TURN if right else ""
+        note = f"step {choices.step}"
+        yield Lane(arm.title, arm.slug, note, templated.text, "", arm.recipe, arm.policy, choices.step, answer, None)
+
+
+async def _lane(lane: Lane, choices: Choices, catalog: Catalog, engine: Engine) -> Lane:
+    """The lane with its answer, if that was asked for."""
+    if not choices.generate:
+        return lane
+    if lane.recipe:
+        recipe = catalog.recipe(lane.recipe)
+        generation = admit(engine, recipe, catalog.model(recipe, lane.policy, lane.step)[0], choices.prompt)
+    else:
+        generation = admit_text(engine, catalog.base, lane.text, templated=lane.given != lane.text)
+    async for _ in generation.tokens():
+        pass
+    return replace(lane, generation=generation)
+
+
+def _is_taught(request: str) -> bool:
+    asked = QUESTION.fullmatch(request)
+    assert isinstance(RECIPE.task, SumQuestions)
+    return asked is not None and asked[1] in RECIPE.task.taught

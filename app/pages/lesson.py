@@ -1,0 +1,51 @@
+"""The lesson (`/lesson`): its contents, and each of its parts with the page and the claims behind it."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from app.deps import EvidenceDep
+from app.lesson import LESSON, Part, Place, at_text
+from app.templating import render
+from model.claim import Claim, Judgement
+from model.claims import CLAIMS
+from model.evidence import Evidence
+
+router = APIRouter(include_in_schema=False)
+
+
+class State(BaseModel):
+    """What the address says. 0 is the contents; a number beyond the last part is moved to it."""
+
+    part: int = 0
+
+
+@dataclass(frozen=True)
+class JudgedClaim:
+    claim: Claim
+    judgement: Judgement
+
+
+@dataclass(frozen=True)
+class LessonContext:
+    parts: tuple[Part, ...]
+    place: Place | None
+    """None at the contents."""
+    claims: tuple[JudgedClaim, ...]
+
+
+@router.api_route("/lesson", methods=["GET", "HEAD"])
+async def page(request: Request, state: Annotated[State, Query()], evidence: EvidenceDep) -> Response:
+    """The contents, or one part."""
+    number = min(max(state.part, 0), len(LESSON))
+    place = at_text(number) if number else None
+    slugs = place.part.claims if place else ()
+    context = LessonContext(LESSON, place, tuple(_judged(CLAIMS[slug], evidence) for slug in slugs))
+    return render(request, "lesson/page.html", context)
+
+
+def _judged(claim: Claim, evidence: Evidence) -> JudgedClaim:
+    return JudgedClaim(claim, claim.judge(claim.collect(evidence)))
