@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from app.departures import report
 from app.settings import Settings
 from model.dispatcher import (
     ARMS,
@@ -41,12 +42,7 @@ def dispatcher(
     stated = read_dispatched(folder)
     console.print(_table(stated))
     if check:
-        apart = departures(folder, stated)
-        for line in apart:
-            console.print(line, markup=False)
-        console.print(f"{len(SEEDS)} bases and {len(ARMS)} runs measured anew, {len(apart)} figures differ")
-        if apart:
-            raise typer.Exit(1)
+        report(departures(folder, stated), f"{len(SEEDS)} bases and {len(ARMS)} runs", console)
 
 
 def _table(stated: Dispatched) -> Table:

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from app.departures import report
 from app.settings import Settings
 from model.evaluation import pooled
 from model.limits import SEEDS, SHARES, SPREADS, Limits, departures, measure_limits, read_limits, save_limits
@@ -31,12 +32,7 @@ def limits(
     stated = read_limits(folder)
     console.print(_table(stated))
     if check:
-        apart = departures(stated, trained)
-        for line in apart:
-            console.print(line, markup=False)
-        console.print(f"{len(trained)} runs trained and measured anew, {len(apart)} figures differ from those stated")
-        if apart:
-            raise typer.Exit(1)
+        report(departures(stated, trained), f"{len(trained)} runs trained and", console)
 
 
 def _table(stated: Limits) -> Table:

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from app.departures import report
 from app.settings import Settings
 from model.checkpoints import load_model, read_run
 from model.padding import (
@@ -47,11 +48,7 @@ def padding(
             for row in measured
             if abs((there := stated[row.trained, row.used].exact_match.value) - row.exact_match.value) > TOLERANCE
         ]
-        for line in apart:
-            console.print(line, markup=False)
-        console.print(f"{len(measured)} accuracies measured anew, {len(apart)} differ from those stated")
-        if apart:
-            raise typer.Exit(1)
+        report(apart, f"{len(measured)} accuracies", console)
 
 
 def _table(stated: dict[tuple[str, str], PaddedAccuracy]) -> Table:

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from app.departures import report
 from app.settings import Settings
 from app.training_runs import jobs_of, train_all
 from model.evaluation import pooled
@@ -56,12 +57,7 @@ def reasoning(
     if check:
         folders = shipped_folders(folder)
         again = list(track(measure_runs(folders), "measuring", len(folders), console=console))
-        apart = departures(stated, again)
-        for line in apart:
-            console.print(line, markup=False)
-        console.print(f"{len(again)} runs measured anew, {len(apart)} figures differ from those stated")
-        if apart:
-            raise typer.Exit(1)
+        report(departures(stated, again), f"{len(again)} runs", console)
 
 
 def _table(stated: Reasoning, slug: str) -> Table:

@@ -40,7 +40,7 @@ def test_every_claim_is_shown_with_its_verdict() -> None:
 def test_shipped_models_measured_anew_do_what_is_stated(command: str) -> None:
     result = CliRunner().invoke(app, [command, "--check"], env=WIDE)
     assert result.exit_code == 0, result.output
-    assert "measured anew, 0 figures differ" in result.output
+    assert "measured anew, 0 differ from those stated" in result.output
 
 
 def test_a_figure_that_departs_is_named_and_is_an_error(copied: Path) -> None:

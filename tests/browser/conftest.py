@@ -47,6 +47,20 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
+def tab_to() -> Callable[[Page, str], None]:
+    """`tab_to(page, selector)`: press Tab until what the selector names has the focus."""
+
+    def press(page: Page, selector: str) -> None:
+        for _ in range(60):
+            page.keyboard.press("Tab")
+            if page.evaluate("selector => document.activeElement.matches(selector)", selector):
+                return
+        raise AssertionError(f"{selector} cannot be reached with the Tab key")
+
+    return press
+
+
+@pytest.fixture
 def screenshots() -> Path:
     """The folder for pictures to look at, ignored by git."""
     folder = Path(__file__).resolve().parents[2] / "screenshots"

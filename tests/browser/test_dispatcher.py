@@ -9,17 +9,10 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 OpenPage = Callable[..., Page]
+TabTo = Callable[[Page, str], None]
 
 
-def tab_to(page: Page, selector: str) -> None:
-    for _ in range(60):
-        page.keyboard.press("Tab")
-        if page.evaluate("selector => document.activeElement.matches(selector)", selector):
-            return
-    raise AssertionError(f"{selector} cannot be reached with the Tab key")
-
-
-def test_the_keyboard_alone_asks_and_all_models_answer_at_once(open_page: OpenPage) -> None:
+def test_the_keyboard_alone_asks_and_all_models_answer_at_once(open_page: OpenPage, tab_to: TabTo) -> None:
     page = open_page("/dispatcher")
     tab_to(page, "input[name=prompt]")
     page.keyboard.press("Control+A")

@@ -10,6 +10,7 @@ from hypothesis import settings
 
 from model.checkpoints import load_model, read_run
 from model.gpt import GPT, GPTConfig
+from model.pretraining import base_folder, load_base
 
 TRAINED = Path(__file__).resolve().parents[2] / "model" / "trained"
 
@@ -36,6 +37,12 @@ def trained_model() -> Callable[[str, str, int], GPT]:
         )
 
     return load
+
+
+@pytest.fixture(scope="session")
+def base() -> GPT:
+    """The shipped base of the first seed."""
+    return load_base(base_folder(TRAINED, 0))[1]
 
 
 @pytest.fixture(scope="session")

@@ -1,32 +1,23 @@
 """model/drift.py: how far a model is from another, in weights and in distributions."""
 
+from collections.abc import Callable
 from copy import deepcopy
-from pathlib import Path
 
 import pytest
 import torch
 
 from model.chat import render
-from model.checkpoints import load_model, read_run
 from model.drift import divergence, measure_drift, moved_by_part
 from model.gpt import GPT
-from model.pretraining import base_folder, load_base
 from model.recipes import SUM_RECIPES
 
-TRAINED = Path(__file__).resolve().parents[2] / "model" / "trained"
 RECIPE = SUM_RECIPES["answers"]
 WORDS = ("What is 7+8?", "What is 0+0?", "What is 9+9?")
 
 
 @pytest.fixture(scope="module")
-def base() -> GPT:
-    return load_base(base_folder(TRAINED, 0))[1]
-
-
-@pytest.fixture(scope="module")
-def tuned() -> GPT:
-    run = read_run(TRAINED / "answers" / "prompt-masked")
-    return load_model(TRAINED / "answers" / "prompt-masked", run, run.checkpoints[-1])
+def tuned(trained_model: Callable[[str, str, int], GPT]) -> GPT:
+    return trained_model("answers", "prompt-masked", RECIPE.training.steps)
 
 
 def test_a_model_has_not_drifted_from_itself(base: GPT):

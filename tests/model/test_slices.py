@@ -1,31 +1,22 @@
 """model/slices.py: openings of one request, and where a model's probability goes from them."""
 
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
-from model.checkpoints import load_model, read_run
 from model.errors import InvalidText
 from model.gpt import GPT
-from model.pretraining import base_folder, load_base
 from model.recipes import SUM_RECIPES
 from model.slices import SAMPLES, begins_with, drift_rows, mass, openings, position_drift
 
-TRAINED = Path(__file__).resolve().parents[2] / "model" / "trained"
 RECIPE = SUM_RECIPES["answers"]
 TOKENIZER = RECIPE.tokenizer
 PLAIN, FRAMED, TEMPLATED = openings("What is 7+8?", TOKENIZER)
 
 
 @pytest.fixture(scope="module")
-def base() -> GPT:
-    return load_base(base_folder(TRAINED, 0))[1]
-
-
-@pytest.fixture(scope="module")
-def tuned() -> GPT:
-    run = read_run(TRAINED / "answers" / "prompt-masked")
-    return load_model(TRAINED / "answers" / "prompt-masked", run, run.checkpoints[-1])
+def tuned(trained_model: Callable[[str, str, int], GPT]) -> GPT:
+    return trained_model("answers", "prompt-masked", RECIPE.training.steps)
 
 
 def test_openings_are_the_request_in_three_framings():
