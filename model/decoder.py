@@ -43,7 +43,10 @@ class Decoder:
             self._part_HD, self._scaled_part_DH = part_DH.T.contiguous(), part_DH * self._head_width**-0.5
 
     def read(self, tokens_BT: Tensor, real_BT: Tensor | None) -> Tensor:
-        """Logits (B, V) after the prompts. `real_BT` is False at pads, all on the left; None if there are none."""
+        """Logits (B, V) after the prompts. `real_BT` is False at pads, all on the left; None if there are none.
+
+        A single prompt without pads may stand for all rows; its logits are (1, V) then.
+        """
         B, T = tokens_BT.shape
         self._filled, self._visible_B1TT = T, None
         places: Tensor | slice = slice(0, T)
@@ -80,7 +83,8 @@ class Decoder:
         return logits_BV
 
     def _attend_prompt(self, layer: "_Layer", x_ND: Tensor) -> Tensor:
-        B, T, D = self._rows, self._filled, self._width
+        T, D = self._filled, self._width
+        B = len(x_ND) // T  # 1 if one prompt stands for all rows: the cache takes it for each
         qkv = torch.addmm(layer.qkv_bias, x_ND, layer.qkv_weight).view(B, T, 3, D)
         layer.cache_C2BD[:T] = qkv[:, :, 1:].permute(1, 2, 0, 3)
         q, k, v = qkv.view(B, T, 3, self._heads, -1).permute(2, 0, 3, 1, 4)

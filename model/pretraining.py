@@ -21,7 +21,7 @@ from model.batches import Batch, make_batch
 from model.chat import Rendered, Segment
 from model.checkpoints import Checkpoint, load_weights, read_checked, save_weights
 from model.corpus import SUMS, Kind, documents, fact, question, total
-from model.errors import Diverged
+from model.errors import BrokenRun, Diverged
 from model.evaluation import MeanLoss, Rate, ratio_of_sums, wilson
 from model.generation import generate
 from model.gpt import GPT, GPTConfig
@@ -161,7 +161,10 @@ def base_folder(trained: Path, seed: int) -> Path:
 
 def load_base(folder: Path) -> tuple[BaseRun, GPT]:
     """The run and its model. Raises BrokenRun, naming the file, if it is missing, unreadable or does not fit."""
-    run = read_checked(folder / BASE_FILE, _BASE_RUN)
+    path = folder / BASE_FILE
+    if not path.exists():
+        raise BrokenRun(f"{path}: missing; `maskscope train {BASE}` makes it, with --seed for another seed")
+    run = read_checked(path, _BASE_RUN)
     return run, load_weights(folder, run.model, run.checkpoint)
 
 

@@ -28,7 +28,7 @@ def sample(
         )
     generator = torch.Generator().manual_seed(seed)
     decoder = Decoder(model, samples, len(prompt_ids) + tokens)
-    logits_BV = decoder.read(torch.tensor([list(prompt_ids)] * samples), None)
+    logits_BV = decoder.read(torch.tensor([list(prompt_ids)]), None).expand(samples, -1)
     drawn = []
     for produced in range(tokens):
         tokens_B = torch.multinomial(logits_BV.softmax(-1), 1, generator=generator)[:, 0]

@@ -5,6 +5,7 @@ In: models and a request. Out: plain values, from the models' own samples and di
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 
@@ -21,6 +22,9 @@ from model.tokenizer import END_OF_TURN, Tokenizer
 
 SAMPLES, SAMPLED_TOKENS, SAMPLING_SEED = 200, 16, 0
 """So many tokens hold a whole question of a worksheet: ` What is 3+4?`."""
+
+KEPT_MASSES = 1024
+"""The last so many of them are remembered."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +66,9 @@ def openings(request: str, tokenizer: Tokenizer) -> tuple[Opening, ...]:
     )
 
 
+@lru_cache(maxsize=KEPT_MASSES)
 def mass(model: GPT, opening: Opening, right: str, tokenizer: Tokenizer) -> Mass:
-    """`right` is the answer, empty if nobody knows it.
+    """`right` is the answer, empty if nobody knows it. Seeded, so what a whole class asks is sampled once.
 
     Raises:
         OutOfRange: the opening is too long for the model's context.

@@ -71,6 +71,19 @@ def test_rows_padded_on_the_left_step_as_rows_that_are_not(model: GPT, tokens_BT
 
 
 @torch.inference_mode()
+def test_one_prompt_may_stand_for_all_rows(model: GPT, tokens_BT: Tensor):
+    B = len(tokens_BT)
+    together, alone = Decoder(model, B, T), Decoder(model, B, T)
+    every = tokens_BT[:1, :8].expand(B, -1)
+    with torch.inference_mode():
+        first = together.read(tokens_BT[:1, :8], None)
+        assert first.shape == (1, REVERSE.tokenizer.vocab_size)
+        torch.testing.assert_close(first.expand(B, -1), alone.read(every, None), **EXACT)
+        for column in range(8, T):
+            ours, theirs = (decoder.step(tokens_BT[:, column], column) for decoder in (together, alone))
+            torch.testing.assert_close(ours, theirs, **EXACT)
+
+
 def test_decoding_changes_no_weight(model: GPT, tokens_BT: Tensor):
     before = [parameter.clone() for parameter in model.parameters()]
     decoder = Decoder(model, len(tokens_BT), T)
