@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from app.charts import RATE, CurveChart, Link, Series, draw_curves
 from model.dispatcher import ARMS, ArmRun
+from model.pretraining import BaseRun
 
 QUANTITIES = {
     "exact": ("Sums right", "of sums SFT never saw"),
@@ -26,6 +27,25 @@ def curves_over_steps(runs: Mapping[str, Sequence[ArmRun]], links: Sequence[Link
             current_x=float(step),
         )
         for quantity, (title, y_title) in QUANTITIES.items()
+    )
+
+
+def pretraining_curve(base: BaseRun) -> CurveChart:
+    """What the base learned, and when."""
+    names = {"continues": "goes on with another question", "knows": "knows the sum behind Q: and A:"}
+    return draw_curves(
+        "pretraining",
+        "Before: the base",
+        [
+            Series(
+                slug,
+                name,
+                tuple((float(m.step), getattr(m.metrics, slug).value) for m in base.measurements),
+            )
+            for slug, name in names.items()
+        ],
+        y_title="of all sums",
+        x_title="steps of pretraining",
     )
 
 

@@ -134,8 +134,8 @@ LESSON: tuple[Part, ...] = (
         "limits",
         "What SFT cannot do",
         (
-            "Its contract is one answer per prompt. It sees no order between answers, gives several valid ones the "
-            "shares it was shown, and takes over mistakes that follow a rule.",
+            "Its contract is one answer per prompt. It sees no order between answers, gives each of several "
+            "valid ones a part of its probability, and takes over mistakes that follow a rule.",
             "Preferences need a loss that compares two answers: that is DPO. Getting past the labeller needs a reward "
             "that checks the answer: that is RLVR.",
         ),

@@ -55,7 +55,7 @@ def _answers_figures(share: float, evidence: Evidence) -> Figures:
         "first": of_rates("greedy: the reversal", [r.reversal for r in runs], conditions),
         "second": of_rates("greedy: the other", [r.other for r in runs], conditions),
         "only_first": of_mean(
-            "the other, if never shown", [r.p_other for r in _at("scattered", 0.0, evidence)], "share", "0 %"
+            "the other, if never shown", [r.p_other for r in _at("scattered", 0.0, evidence)], "share", "reversals only"
         ),
     }
 

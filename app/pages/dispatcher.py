@@ -14,7 +14,7 @@ from app.base_texts import admit_text
 from app.catalog import BASE_SEED, Catalog
 from app.charts import CurveChart, Link
 from app.deps import CatalogDep, EngineDep, EvidenceDep
-from app.dispatcher_charts import curves_over_steps
+from app.dispatcher_charts import curves_over_steps, pretraining_curve
 from app.engine import Engine
 from app.generations import Generation, admit
 from app.templating import render
@@ -185,7 +185,7 @@ def _context(choices: Choices, dispatched: Dispatched, catalog: Catalog) -> Disp
             )
             for arm in ARMS.values()
         ),
-        charts=curves_over_steps(every, links, choices.step),
+        charts=(*curves_over_steps(every, links, choices.step), pretraining_curve(catalog.base.run)),
         drifts=tuple((ARMS[slug], run.drift) for slug, run in first.items() if run.drift),
         base=catalog.base.run,
         first=first["prompt-masked"],

@@ -91,7 +91,12 @@ async def test_tables_show_what_was_measured(open_page: Any, text_of: TextOf, ca
     for line, arm in zip(table.findall("tbody/tr"), ARMS, strict=True):
         shown = [text_of(cell) for cell in line.findall("td")]
         assert shown == [percents(pooled([r.last.exact for r in dispatched.of(arm, share)])) for share in SHARES]
-    assert len(of_class(page, "figure", "chart")) == 3
+    charts = of_class(page, "figure", "chart")
+    assert [chart.get("id") for chart in charts] == [
+        f"chart-{slug}" for slug in ("exact", "stops", "continues", "pretraining")
+    ]
+    (base,) = (svg for svg in charts[-1].iter("svg") if svg.get("role"))
+    assert "goes on with another question: 0 % at 0 to 100 % at 4,000" in base.get("aria-label", "")
 
 
 async def test_a_text_that_asks_for_no_sum_has_no_right_answer(open_page: Any, text_of: TextOf) -> None:
