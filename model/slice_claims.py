@@ -3,6 +3,7 @@
 from dataclasses import fields
 from typing import get_args
 
+from model import pretraining, training
 from model.chat import SegmentKind
 from model.claim import (
     Claim,
@@ -26,7 +27,9 @@ from model.recipes import BASE, SUM_RECIPES, Recipe
 HALF = f"the half of all sums that SFT never saw, {len(SEEDS)} seeds"
 ENOUGH = 0.9
 MACHINERY = ("tokenizer", "model")
-"""What pretraining and SFT have to share, besides the code that trains: one Learner, one make_batch, one loss."""
+"""What pretraining and SFT have to share, besides the code that trains."""
+SAME_CODE = ("Learner", "make_batch", "GPT")
+"""By name in both of the modules that train: loss, gradient and optimizer step; batches; the model."""
 
 
 def _worksheet_figures(evidence: Evidence) -> Figures:
@@ -127,7 +130,15 @@ def _machinery_figures(evidence: Evidence) -> Figures:
     shared = [name for name in MACHINERY if getattr(base, name) == getattr(sft, name)]
     differ = [f.name for f in fields(Recipe) if getattr(SUM_RECIPES["sums-direct"], f.name) != getattr(thought, f.name)]
     by_name = [name for name in differ if name in ("slug", "title", "task")]
+    code = [name for name in SAME_CODE if getattr(pretraining, name) is getattr(training, name)]
     return {
+        "code": Figure(
+            "functions that both trainings call, the same objects",
+            len(code),
+            "count",
+            ", ".join(f"{getattr(training, name).__module__}.{name}" for name in code),
+            len(SAME_CODE),
+        ),
         "shared": Figure(
             "of tokenizer and model, equal in pretraining and SFT", len(shared), "count", BASE, len(MACHINERY)
         ),
@@ -137,10 +148,11 @@ def _machinery_figures(evidence: Evidence) -> Figures:
 
 
 def _judge_machinery(f: Figures) -> Judgement:
-    if f["shared"].value == len(MACHINERY) and f["differ"].value == f["allowed"].value:
+    same = f["code"].value == len(SAME_CODE) and f["shared"].value == len(MACHINERY)
+    if same and f["differ"].value == f["allowed"].value:
         return holds(
-            "One tokenizer, one model, one Learner.step, one make_batch, one loss; between answers with and without a "
-            f"trace only {f['differ'].conditions} differ."
+            f"One tokenizer, one model, and the same {f['code'].conditions}; between answers with and without a trace "
+            f"only {f['differ'].conditions} differ."
         )
     return does_not_hold(f"These settings differ: {f['differ'].conditions}.")
 
