@@ -113,6 +113,8 @@ class ShareRow:
     style: str
     cells: tuple[Rate, ...]
     """Exact match on sums that were not seen, one per share."""
+    spreads: tuple[tuple[float, float], ...]
+    """The lowest and the highest seed of each."""
 
 
 @dataclass(frozen=True)
@@ -134,6 +136,8 @@ class DispatcherContext:
     outcomes: tuple[Outcome, ...]
     shares: tuple[float, ...]
     share_rows: tuple[ShareRow, ...]
+    ahead: int
+    """Seeds in which, at the smallest share, the masked run is right more often than the unmasked one."""
     charts: tuple[CurveChart, ...]
     drifts: tuple[tuple[Arm, Drift], ...]
     """Of the arms that start from the base, the base's seed."""
@@ -177,19 +181,25 @@ def _context(choices: Choices, dispatched: Dispatched, catalog: Catalog) -> Disp
         dispatched=dispatched,
         outcomes=tuple(_outcomes(dispatched)),
         shares=SHARES,
-        share_rows=tuple(
-            ShareRow(
-                arm.title,
-                arm.slug,
-                tuple(pooled([run.last.exact for run in dispatched.of(arm.slug, share)]) for share in SHARES),
-            )
-            for arm in ARMS.values()
-        ),
+        share_rows=tuple(_share_row(arm, dispatched) for arm in ARMS.values()),
+        ahead=_ahead(dispatched),
         charts=(*curves_over_steps(every, links, choices.step), pretraining_curve(catalog.base.run)),
         drifts=tuple((ARMS[slug], run.drift) for slug, run in first.items() if run.drift),
         base=catalog.base.run,
         first=first["prompt-masked"],
     )
+
+
+def _share_row(arm: Arm, dispatched: Dispatched) -> ShareRow:
+    exact = [[run.last.exact for run in dispatched.of(arm.slug, share)] for share in SHARES]
+    spreads = tuple((min(r.value for r in rates), max(r.value for r in rates)) for rates in exact)
+    return ShareRow(arm.title, arm.slug, tuple(map(pooled, exact)), spreads)
+
+
+def _ahead(dispatched: Dispatched) -> int:
+    """Seed by seed: both start from the same base and see the same sums."""
+    masked, unmasked = (dispatched.of(arm, SHARES[0]) for arm in ("prompt-masked", "unmasked"))
+    return sum(a.last.exact.value > b.last.exact.value for a, b in zip(masked, unmasked, strict=True))
 
 
 def _outcomes(dispatched: Dispatched) -> Iterator[Outcome]:

@@ -64,6 +64,8 @@ class TermsRow:
     trained: bool
     rates: tuple[Rate, ...]
     """At once, with a trace; all seeds together."""
+    spreads: tuple[tuple[float, float], ...]
+    """The lowest and the highest seed of each."""
     whole: Rate
     """The trace right as well."""
     passes: tuple[float, ...]
@@ -136,11 +138,16 @@ def _table(comparison: Comparison, reasoning: Reasoning) -> Table:
                 terms,
                 terms <= comparison.task.most,
                 tuple(pooled([row.right for row in of_recipe]) for of_recipe in measured),
+                tuple(_spread([row.right.value for row in of_recipe]) for of_recipe in measured),
                 pooled([row.whole for row in measured[1]]),
                 tuple(sum(row.passes for row in of_recipe) / len(of_recipe) for of_recipe in measured),
             )
         )
     return Table(comparison, tuple(rows), _chart(comparison, rows), _sentence(comparison, rows))
+
+
+def _spread(values: list[float]) -> tuple[float, float]:
+    return min(values), max(values)
 
 
 def _chart(comparison: Comparison, rows: list[TermsRow]) -> CurveChart:
@@ -149,7 +156,7 @@ def _chart(comparison: Comparison, rows: list[TermsRow]) -> CurveChart:
             style,
             NAMES[style],
             tuple((float(row.terms), row.rates[i].value) for row in rows),
-            tuple((float(row.terms), row.rates[i].low, row.rates[i].high) for row in rows),
+            tuple((float(row.terms), *row.spreads[i]) for row in rows),
         )
         for i, style in enumerate(STYLES)
     ]

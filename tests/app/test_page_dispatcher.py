@@ -90,7 +90,10 @@ async def test_tables_show_what_was_measured(open_page: Any, text_of: TextOf, ca
     (table,) = of_class(page, "table", "share-table")
     for line, arm in zip(table.findall("tbody/tr"), ARMS, strict=True):
         shown = [text_of(cell) for cell in line.findall("td")]
-        assert shown == [percents(pooled([r.last.exact for r in dispatched.of(arm, share)])) for share in SHARES]
+        for cell, share in zip(shown, SHARES, strict=True):
+            rates = [run.last.exact for run in dispatched.of(arm, share)]
+            seeds = sorted(100 * rate.value for rate in rates)
+            assert cell == f"{percents(pooled(rates))} seeds {seeds[0]:.0f} to {seeds[-1]:.0f}"
     charts = of_class(page, "figure", "chart")
     assert [chart.get("id") for chart in charts] == [
         f"chart-{slug}" for slug in ("exact", "stops", "continues", "pretraining")
