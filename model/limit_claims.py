@@ -43,7 +43,7 @@ def _judge_labeller(f: Figures) -> Judgement:
         return does_not_hold(f"{by_chance}, and {by_rule} where mistakes follow a rule.")
     return holds_when(
         f"the mistakes follow a rule: {by_rule}. Where nothing tells the wrong words apart, greedy answers take the "
-        f"majority: {by_chance}; beyond half it turns around, {in_words(f['scattered_0.7'])}."
+        f"majority: {by_chance}; with 70 % wrong labels, {in_words(f['scattered_0.7'])}."
     )
 
 
@@ -94,17 +94,17 @@ def _reasoning_figures(evidence: Evidence) -> Figures:
 
 
 def _judge_reasoning(f: Figures) -> Judgement:
-    pairs = {c.title: tuple(f[recipe.slug] for recipe in c.recipes) for c in COMPARISONS.values()}
-    helped = [title for title, (direct, thought) in pairs.items() if clearly_above(thought, direct, SAME)]
+    pairs = {c: tuple(f[recipe.slug] for recipe in c.recipes) for c in COMPARISONS.values()}
+    helped = [c.title for c, (direct, thought) in pairs.items() if clearly_above(thought, direct, SAME)]
     found = "; ".join(
-        f"six {title}: {in_words(direct)} at once, {in_words(thought)} with a trace"
-        for title, (direct, thought) in pairs.items()
+        f"{c.task.most} {c.title}: {in_words(direct)} at once, {in_words(thought)} with a trace"
+        for c, (direct, thought) in pairs.items()
     )
     if len(helped) == len(pairs):
         return holds(f"{found}.")
     if helped:
-        return holds_when(f"the sum is too hard to be done at once. {found[0].upper()}{found[1:]}.")
-    return does_not_hold(f"{found[0].upper()}{found[1:]}.")
+        return holds_when(f"the terms are {' or '.join(helped)}. {found}.")
+    return does_not_hold(f"{found}.")
 
 
 LIMITS_CHECK = "maskscope limits --check"

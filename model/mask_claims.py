@@ -149,17 +149,17 @@ def _budget_figures(evidence: Evidence) -> Figures:
 
 
 def _judge_budget(f: Figures) -> Judgement:
-    shares = sorted(f.values(), key=lambda figure: figure.value)
-    span = f"{in_words(shares[0])} to {in_words(shares[-1])} over the recipes here"
-    inside = [figure for figure in shares if 0.6 <= figure.value <= 0.9]
-    toy = abs(f["reverse4"].value - 0.5) < 1e-9
-    if toy and len(inside) == len(shares) - 1:
-        return holds(f"50.0 % for words of four letters, and {span}.")
-    if toy and inside:
-        return holds_when(
-            f"questions are long and answers short: 50.0 % for words of four letters; {span}. A trace turns it around."
-        )
-    return does_not_hold(f"It is {in_words(f['reverse4'])} for words of four letters, and {span}.")
+    by_share = sorted(f, key=lambda slug: f[slug].value)
+    least, most = by_share[0], by_share[-1]
+    span = f"from {in_words(f[least])} ({least}) to {in_words(f[most])} ({most}) over the recipes here"
+    inside = [slug for slug in by_share if 0.6 <= f[slug].value <= 0.9]
+    toy = f"{in_words(f['reverse4'])} for words of four letters"
+    halved = abs(f["reverse4"].value - 0.5) < 1e-9
+    if halved and len(inside) == len(by_share) - 1:
+        return holds(f"{toy}; {span}.")
+    if halved and inside:
+        return holds_when(f"prompts are long beside their responses, as in {', '.join(inside)}: {toy}; {span}.")
+    return does_not_hold(f"{toy}; {span}.")
 
 
 MASK_CLAIMS: tuple[Claim, ...] = (
