@@ -3,10 +3,10 @@
 from app.catalog import LoadedBase
 from app.engine import Engine
 from app.generations import Generation
-from model.chat import Message, render
 from model.errors import InvalidText
-from model.generation import new_token_cap
-from model.recipes import TEXT_TOKENIZER
+from model.network.generation import new_token_cap
+from model.text.chat import Message, render
+from model.training.recipes import TEXT_TOKENIZER
 
 CONTINUED_TOKENS = 32
 """By default, or what fits."""

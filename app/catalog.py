@@ -4,14 +4,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from model.checkpoints import RUN_FILE, Run, load_model, read_run
 from model.errors import BrokenRun, OutOfRange, UnknownName
-from model.gallery import RIGHT, SHIPPED_RUNS, Bug, Measured, read_gallery, trained_as
-from model.gpt import GPT
-from model.masks import COMPARED_POLICIES, MASK_POLICIES, MaskPolicy
-from model.padding import PaddedAccuracy, read_paddings
-from model.pretraining import BaseRun, base_folder, load_base
-from model.recipes import ALL_RECIPES, MASK_RECIPES, RECIPES, Recipe, find_recipe
+from model.experiments.bugs.gallery import RIGHT, SHIPPED_RUNS, Bug, Measured, read_gallery, trained_as
+from model.experiments.padding import PaddedAccuracy, read_paddings
+from model.masks.policies import COMPARED_POLICIES, MASK_POLICIES, MaskPolicy
+from model.network.gpt import GPT
+from model.training.checkpoints import RUN_FILE, Run, load_model, read_run
+from model.training.pretraining import BaseRun, base_folder, load_base
+from model.training.recipes import ALL_RECIPES, MASK_RECIPES, RECIPES, Recipe, find_recipe
 
 BASE_SEED = 0
 """Of the base in memory, and of what starts from it."""

@@ -16,27 +16,27 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from app import bench as benchmarks
-from app.ablations import load_ablation
 from app.catalog import load_catalog
-from app.cli_ablate import ablate
-from app.cli_claims import claims
-from app.cli_dispatcher import dispatcher
-from app.cli_gallery import gallery
-from app.cli_limits import limits
-from app.cli_mask import mask
-from app.cli_padding import padding
-from app.cli_reasoning import reasoning
+from app.commands import bench as benchmarks
+from app.commands.ablate import ablate
+from app.commands.claims import claims
+from app.commands.dispatcher import dispatcher
+from app.commands.gallery import gallery
+from app.commands.limits import limits
+from app.commands.mask import mask
+from app.commands.padding import padding
+from app.commands.reasoning import reasoning
 from app.main import create_app
 from app.settings import Settings
-from app.training_runs import TRAINABLE, event_lines, jobs_of, train_all
-from model.analysis import Analysis, prompt_ids
-from model.analysis import analyze as analyze_prompt
+from app.workers.training import TRAINABLE, event_lines, jobs_of, train_all
 from model.errors import MaskscopeError
-from model.export import export_run
-from model.generation import generate as generate_completions
-from model.masks import MASK_POLICIES, find_policy
-from model.recipes import ALL_RECIPES, DEFAULT_RECIPE, Recipe, find_recipe
+from model.experiments.ablation.shipped import load_ablation
+from model.explain.analysis import Analysis, prompt_ids
+from model.explain.analysis import analyze as analyze_prompt
+from model.masks.policies import MASK_POLICIES, find_policy
+from model.network.export import export_run
+from model.network.generation import generate as generate_completions
+from model.training.recipes import ALL_RECIPES, DEFAULT_RECIPE, Recipe, find_recipe
 
 app = typer.Typer(
     name="maskscope",

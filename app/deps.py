@@ -4,13 +4,13 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from app.ablations import ShippedAblation
 from app.catalog import Catalog
 from app.engine import Engine
 from app.metrics import Metrics
-from app.sessions import Races
+from app.races.sessions import Races
 from app.settings import Settings
-from model.evidence import Evidence
+from model.claims.evidence import Evidence
+from model.experiments.ablation.shipped import ShippedAblation
 
 
 def _settings(request: Request) -> Settings:

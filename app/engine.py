@@ -17,8 +17,8 @@ from typing import Any, TypeVar
 import torch
 
 from model.errors import MaskscopeError
-from model.generation import DecodedStep, FinishReason, decode
-from model.gpt import GPT
+from model.network.generation import DecodedStep, FinishReason, decode
+from model.network.gpt import GPT
 
 Result = TypeVar("Result")
 log = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from app.engine import EngineBusy, EngineFailed, EngineStopped
-from app.sessions import RaceFailed, RacesBusy, WrongState
+from app.races.sessions import RaceFailed, RacesBusy, WrongState
 from app.templating import is_partial, render
 from model.errors import Diverged, InvalidText, MaskscopeError, OutOfRange, UnknownName
 

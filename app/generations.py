@@ -4,11 +4,11 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 from app.engine import Engine, NewToken
-from model.analysis import prompt_ids
-from model.generation import FinishReason, new_token_cap
-from model.gpt import GPT
-from model.recipes import Recipe
-from model.tokenizer import Tokenizer
+from model.explain.analysis import prompt_ids
+from model.network.generation import FinishReason, new_token_cap
+from model.network.gpt import GPT
+from model.text.tokenizer import Tokenizer
+from model.training.recipes import Recipe
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
 from app import errors
-from app.ablations import load_ablation
 from app.api import (
     ablation,
     budgets,
@@ -26,11 +25,12 @@ from app.catalog import load_catalog
 from app.engine import Engine
 from app.metrics import Metrics, MetricsMiddleware
 from app.pages import PAGES
+from app.races.sessions import Races
 from app.security import Guard, SecurityHeaders
-from app.sessions import Races
 from app.settings import Settings
 from app.templating import STATIC_FOLDER
-from model.evidence import gather
+from model.claims.evidence import gather
+from model.experiments.ablation.shipped import load_ablation
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:

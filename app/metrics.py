@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.engine import Engine
-from app.sessions import Races
+from app.races.sessions import Races
 
 
 class Metrics:

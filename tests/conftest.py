@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import httpx
 import pytest
 
-from model.ablation import Ablation, MeasuredRun, ablation_of
-from model.ablation_plan import plan_of
-from model.recipes import Variation
+from model.experiments.ablation.plan import plan_of
+from model.experiments.ablation.runs import Ablation, MeasuredRun, ablation_of
+from model.training.recipes import Variation
 
 Arrivals = Mapping[str, Sequence[int | None]]
 """For each policy, the step from which each seed's model answers every word right; None: never."""

@@ -52,7 +52,7 @@ def test_a_page_is_one_slug_on_every_axis(page: object) -> None:
     slug, path = page.slug, page.path  # type: ignore[attr-defined]
     assert (ROOT / "app" / "pages" / f"{slug}.py").is_file()
     assert (ROOT / "templates" / slug / "page.html").is_file()
-    assert (ROOT / "tests" / "app" / f"test_page_{slug}.py").is_file()
+    assert (ROOT / "tests" / "app" / "pages" / f"test_{slug}.py").is_file()
     assert path == ("/" if page is PAGES[0] else f"/{slug}")
     assert path in {route.path for route in page.router.routes}  # type: ignore[attr-defined]
 
@@ -61,7 +61,8 @@ def test_no_page_is_left_over_on_any_axis() -> None:
     slugs = {page.slug for page in PAGES}
     assert {path.stem for path in (ROOT / "app" / "pages").glob("*.py")} == slugs | {"__init__"}
     assert {path.name for path in (ROOT / "templates").iterdir() if path.is_dir()} == slugs | {"shared"}
-    assert {path.stem for path in (ROOT / "tests" / "app").glob("test_page_*.py")} == {f"test_page_{s}" for s in slugs}
+    tests = (ROOT / "tests" / "app" / "pages").glob("test_*.py")
+    assert {path.stem for path in tests} == {f"test_{slug}" for slug in slugs}
 
 
 def test_a_fragment_is_a_template_whose_name_says_so_and_every_template_is_used() -> None:
@@ -162,11 +163,20 @@ def test_tests_are_no_package_and_use_no_client_but_httpx() -> None:
             assert "unittest.mock" not in source, name_of(path)
 
 
-def test_every_test_module_of_the_app_is_named_after_what_it_tests() -> None:
-    modules = {"_".join(path.relative_to(ROOT / "app").with_suffix("").parts) for path in (ROOT / "app").rglob("*.py")}
-    pages = {f"page_{page.slug}" for page in PAGES}
-    for path in (ROOT / "tests" / "app").glob("test_*.py"):
-        assert path.stem.removeprefix("test_") in modules | pages, path.name
+NOT_OF_ONE_MODULE = {
+    "tests/model/masks/test_policy_tables.py",
+    "tests/model/masks/test_trl.py",
+    "tests/model/test_trained.py",
+}
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in TESTS if p.name.startswith("test_") and p.parent.name != "tests"], ids=name_of
+)
+def test_a_test_module_stands_where_its_module_stands(path: Path) -> None:
+    place = path.relative_to(ROOT / "tests")
+    if place.parts[0] != "browser" and name_of(path) not in NOT_OF_ONE_MODULE:
+        assert (ROOT / place.parent / f"{path.stem.removeprefix('test_')}.py").is_file()
 
 
 def test_the_product_imports_nothing_that_a_plain_install_lacks() -> None:

@@ -11,18 +11,18 @@ from typer.testing import CliRunner
 
 from app.cli import app
 from app.pages import PAGES
-from model.ablation import ABLATION_FILE, read_ablation
-from model.ablation_analysis import find
-from model.ablation_words import catching_up, headline, verdict_sentence
-from model.checkpoints import read_run
-from model.claims import ledger
-from model.diagnosis import diagnose
-from model.dispatcher import ARMS, SHARES
-from model.evaluation import Rate, pooled
-from model.evidence import gather
-from model.gallery import GALLERY, RIGHT, read_gallery
-from model.masks import MASK_POLICIES
-from model.reasoning import COMPARISONS, runs_of
+from model.claims.evidence import gather
+from model.claims.ledger import ledger
+from model.experiments.ablation.findings import find
+from model.experiments.ablation.runs import ABLATION_FILE, read_ablation
+from model.experiments.ablation.words import catching_up, headline, verdict_sentence
+from model.experiments.bugs.diagnosis import diagnose
+from model.experiments.bugs.gallery import GALLERY, RIGHT, read_gallery
+from model.experiments.dispatcher.arms import ARMS, SHARES
+from model.experiments.reasoning import COMPARISONS, runs_of
+from model.masks.policies import MASK_POLICIES
+from model.training.checkpoints import read_run
+from model.training.evaluation import Rate, pooled
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()

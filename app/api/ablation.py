@@ -6,16 +6,16 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from app.ablation_charts import curve_chart, pair_chart, ratio_chart, sweep_chart
-from app.ablations import ShippedAblation
 from app.api.schemas import ERRORS, AblationFindings, Arrival, Interval, SettingFinding, Slug
-from app.chart_files import to_standalone_svg
-from app.charts import CurveChart
-from app.comparison_charts import PairChart, RatioChart
+from app.charts.ablation import curve_chart, pair_chart, ratio_chart, sweep_chart
+from app.charts.comparisons import PairChart, RatioChart
+from app.charts.curves import CurveChart
+from app.charts.files import to_standalone_svg
 from app.deps import AblationDep
-from model.ablation_analysis import Comparison
-from model.ablation_words import conditions, gap_sentence, missing_sentence, verdict_sentence
 from model.errors import UnknownName
+from model.experiments.ablation.findings import Comparison
+from model.experiments.ablation.shipped import ShippedAblation
+from model.experiments.ablation.words import conditions, gap_sentence, missing_sentence, verdict_sentence
 
 router = APIRouter(prefix="/api/v1/ablation", tags=["ablation"], responses=ERRORS)
 

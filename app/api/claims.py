@@ -5,8 +5,8 @@ from pydantic import Field
 
 from app.api.schemas import ERRORS, Answer
 from app.deps import EvidenceDep
-from model.claim import Unit, Word
-from model.claims import ledger
+from model.claims.claim import Unit, Word
+from model.claims.ledger import ledger
 
 router = APIRouter(prefix="/api/v1/claims", tags=["claims"], responses=ERRORS)
 

@@ -8,11 +8,11 @@ from pydantic import ConfigDict, Field
 
 from app.api.schemas import ERRORS, Answer, MeanLoss, Rate, Request, Step, Text
 from app.deps import CatalogDep, EngineDep, EvidenceDep
-from model.chat import SegmentKind
-from model.corpus import Kind
-from model.dispatcher import ARMS
-from model.recipes import SUM_RECIPES
-from model.slices import SAMPLED_TOKENS, SAMPLES, mass, openings
+from model.experiments.dispatcher.arms import ARMS
+from model.experiments.dispatcher.openings import SAMPLED_TOKENS, SAMPLES, mass, openings
+from model.text.chat import SegmentKind
+from model.text.corpus import Kind
+from model.training.recipes import SUM_RECIPES
 
 router = APIRouter(prefix="/api/v1/dispatcher", tags=["dispatcher"], responses=ERRORS)
 

@@ -8,8 +8,8 @@ from pydantic import Field
 from app.api.schemas import ERRORS, Answer, Rate
 from app.catalog import Catalog
 from app.deps import CatalogDep
-from model.diagnosis import diagnose
-from model.gallery import GALLERY, Bug
+from model.experiments.bugs.diagnosis import diagnose
+from model.experiments.bugs.gallery import GALLERY, Bug
 
 router = APIRouter(prefix="/api/v1/gallery", tags=["gallery"], responses=ERRORS)
 

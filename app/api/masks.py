@@ -8,10 +8,10 @@ from pydantic import ConfigDict, Field
 
 from app.api.schemas import ERRORS, Answer, Request, Slug, Text
 from app.deps import CatalogDep
-from model.conversations import MOST_CONVERSATIONS, MOST_MESSAGES, fill_in, messages_of, render_all
-from model.inspection import Inspection, Kind, Mistake, inspect_mask
-from model.masks import MASK_POLICIES, MaskPolicy, find_policy
-from model.recipes import Recipe
+from model.explain.cells import Inspection, Kind, Mistake, inspect_mask
+from model.masks.policies import MASK_POLICIES, MaskPolicy, find_policy
+from model.training.conversations import MOST_CONVERSATIONS, MOST_MESSAGES, fill_in, messages_of, render_all
+from model.training.recipes import Recipe
 
 router = APIRouter(prefix="/api/v1", tags=["masks"], responses=ERRORS)
 

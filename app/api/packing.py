@@ -9,8 +9,8 @@ from pydantic import ConfigDict, Field
 from app.api.schemas import ERRORS, Answer, Rate, Request, Slug, Step, Text
 from app.deps import CatalogDep, EngineDep
 from model.errors import UnknownName
-from model.masks import MASK_POLICIES
-from model.packed_rows import (
+from model.experiments.packing.effects import Effects, measure_documents, measure_effects
+from model.experiments.packing.rows import (
     EXAMPLES,
     PACKINGS,
     inspect_packed,
@@ -19,7 +19,7 @@ from model.packed_rows import (
     split_conversations,
     training_conversations,
 )
-from model.packing_effects import Effects, measure_documents, measure_effects
+from model.masks.policies import MASK_POLICIES
 
 router = APIRouter(prefix="/api/v1/packing", tags=["packing"], responses=ERRORS)
 

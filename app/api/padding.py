@@ -9,8 +9,7 @@ from pydantic import ConfigDict, Field
 from app.api.schemas import ERRORS, Answer, Rate, Request, Slug, Text
 from app.deps import CatalogDep, EngineDep
 from model.errors import UnknownName
-from model.masks import MASK_POLICIES
-from model.padding import (
+from model.experiments.padding import (
     EXAMPLES,
     PADDING_RECIPE,
     PADDINGS,
@@ -20,6 +19,7 @@ from model.padding import (
     logit_changes,
     padded_rows,
 )
+from model.masks.policies import MASK_POLICIES
 
 router = APIRouter(prefix="/api/v1/padding", tags=["padding"], responses=ERRORS)
 

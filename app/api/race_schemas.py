@@ -1,14 +1,14 @@
-"""The public JSON of /api/v1/races. The bounds of a request are those of model/recipes.py."""
+"""The public JSON of /api/v1/races. The bounds of a request are those of model/training/recipes.py."""
 
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
 from app.api.schemas import Answer, ErrorDetail, MeanLoss, Rate, Request, Slug, Text
-from app.race_orders import RACE_WORDS, SEED_HIGH
-from model.chat import SegmentKind
-from model.masks import COMPARED_POLICIES
-from model.recipes import LIMITS, RECIPES, Variation
+from app.races.orders import RACE_WORDS, SEED_HIGH
+from model.masks.policies import COMPARED_POLICIES
+from model.text.chat import SegmentKind
+from model.training.recipes import LIMITS, RECIPES, Variation
 
 
 def _within(name: str) -> Any:

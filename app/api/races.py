@@ -14,9 +14,9 @@ from starlette.types import Receive, Scope, Send
 from app.api.race_schemas import Evaluation, RaceList, RaceRequest, RaceStarted, RaceState, RaceSummary
 from app.api.schemas import ERRORS, ErrorDetail
 from app.deps import RacesDep, SettingsDep
-from app.race_orders import order_race
-from app.sessions import Command, Race, Races
-from app.standings import results_of
+from app.races.orders import order_race
+from app.races.sessions import Command, Race, Races
+from app.races.standings import results_of
 from model.errors import OutOfRange
 
 COLUMNS = (

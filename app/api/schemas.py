@@ -4,9 +4,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from model.ablation_analysis import Bound, Verdict
-from model.chat import SegmentKind
-from model.generation import FinishReason
+from model.experiments.ablation.findings import Bound, Verdict
+from model.network.generation import FinishReason
+from model.text.chat import SegmentKind
 
 Slug = Annotated[str, Field(min_length=1, max_length=64)]
 Text = Annotated[str, Field(max_length=256)]

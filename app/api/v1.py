@@ -32,10 +32,10 @@ from app.engine import Engine, EngineBusy
 from app.errors import body_of
 from app.generations import Generation, admit
 from app.settings import Settings
-from model.analysis import analyze
 from model.errors import MaskscopeError
-from model.masks import find_policy
-from model.recipes import Recipe
+from model.explain.analysis import analyze
+from model.masks.policies import find_policy
+from model.training.recipes import Recipe
 
 router = APIRouter(prefix="/api/v1", tags=["v1"], responses=ERRORS)
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from fastapi import APIRouter
 
-from app.lesson import at_page
+from app.lesson_path import at_page
 from app.pages import (
     ablation,
     bugs,

@@ -7,16 +7,16 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from app.ablation_charts import curve_charts, name_of, pair_chart, ratio_chart, sweep_chart
-from app.ablations import ShippedAblation
-from app.charts import CurveChart
-from app.comparison_charts import PairChart, RatioChart
+from app.charts.ablation import curve_charts, name_of, pair_chart, ratio_chart, sweep_chart
+from app.charts.comparisons import PairChart, RatioChart
+from app.charts.curves import CurveChart
 from app.deps import AblationDep
 from app.templating import render
-from model import ablation_words as words
-from model.ablation import Ablation
-from model.ablation_analysis import MASKED, UNMASKED, Comparison
-from model.recipes import RECIPES, Recipe
+from model.experiments.ablation import words
+from model.experiments.ablation.findings import MASKED, UNMASKED, Comparison
+from model.experiments.ablation.runs import Ablation
+from model.experiments.ablation.shipped import ShippedAblation
+from model.training.recipes import RECIPES, Recipe
 
 router = APIRouter(include_in_schema=False)
 

@@ -13,15 +13,15 @@ from app.deps import CatalogDep, EngineDep
 from app.engine import Engine
 from app.generations import Generation, admit
 from app.templating import render
-from model.chat import render as render_chat
-from model.detection import Finding, batch_findings
-from model.diagnosis import Diagnosis, diagnose
 from model.errors import InvalidText, UnknownName
-from model.gallery import GALLERY, RIGHT, Bug, Measured
-from model.inspection import Inspection, inspect_mask
-from model.packed_rows import row_tokens_of
-from model.tokenizer import END_OF_TURN
-from model.training import training_batches
+from model.experiments.bugs.diagnosis import Diagnosis, diagnose
+from model.experiments.bugs.gallery import GALLERY, RIGHT, Bug, Measured
+from model.experiments.packing.rows import row_tokens_of
+from model.explain.cells import Inspection, inspect_mask
+from model.inspector.rules import Finding, batch_findings
+from model.text.chat import render as render_chat
+from model.text.tokenizer import END_OF_TURN
+from model.training.loop import training_batches
 
 router = APIRouter(include_in_schema=False)
 

@@ -6,12 +6,12 @@ from typing import get_args
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from app.charts import CurveChart
+from app.charts.curves import CurveChart
+from app.charts.limits import answers_chart, labeller_chart
 from app.deps import EvidenceDep
-from app.limit_charts import answers_chart, labeller_chart
 from app.templating import render
-from model.claim import Claim, Figure, Judgement, Word, in_words, interval_in_words
-from model.claims import Entry, ledger
+from model.claims.claim import Claim, Figure, Judgement, Word, in_words, interval_in_words
+from model.claims.ledger import Entry, ledger
 
 router = APIRouter(include_in_schema=False)
 

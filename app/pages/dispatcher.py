@@ -12,20 +12,16 @@ from starlette.responses import Response
 
 from app.base_texts import admit_text
 from app.catalog import BASE_SEED, Catalog
-from app.charts import CurveChart, Link
+from app.charts.curves import CurveChart, Link
+from app.charts.dispatcher import curves_over_steps, pretraining_curve
 from app.deps import CatalogDep, EngineDep, EvidenceDep
-from app.dispatcher_charts import curves_over_steps, pretraining_curve
 from app.engine import Engine
 from app.generations import Generation, admit
 from app.templating import render
-from model.corpus import question
-from model.dispatcher import ARMS, SHARES, Answered, Arm, ArmRun, Dispatched
-from model.drift import Drift
 from model.errors import InvalidText
-from model.evaluation import Rate, pooled
-from model.pretraining import BaseRun
-from model.recipes import SUM_RECIPES
-from model.slices import (
+from model.experiments.dispatcher.arms import ARMS, SHARES, Answered, Arm, ArmRun, Dispatched
+from model.experiments.dispatcher.drift import Drift
+from model.experiments.dispatcher.openings import (
     SAMPLED_TOKENS,
     SAMPLES,
     Mass,
@@ -36,8 +32,12 @@ from model.slices import (
     openings,
     position_drift,
 )
-from model.sums import QUESTION, SumQuestions
-from model.tokenizer import END_OF_TURN
+from model.text.corpus import question
+from model.text.sums import QUESTION, SumQuestions
+from model.text.tokenizer import END_OF_TURN
+from model.training.evaluation import Rate, pooled
+from model.training.pretraining import BaseRun
+from model.training.recipes import SUM_RECIPES
 
 router = APIRouter(include_in_schema=False)
 

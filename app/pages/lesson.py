@@ -8,11 +8,11 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from app.deps import EvidenceDep
-from app.lesson import LESSON, Part, Place, at_text
+from app.lesson_path import LESSON, Part, Place, at_text
 from app.templating import render
-from model.claim import Claim, Judgement
-from model.claims import CLAIMS
-from model.evidence import Evidence
+from model.claims.claim import Claim, Judgement
+from model.claims.evidence import Evidence
+from model.claims.ledger import CLAIMS
 
 router = APIRouter(include_in_schema=False)
 

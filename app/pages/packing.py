@@ -8,18 +8,15 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from app.attention_pictures import AttentionPicture, draw_attention
 from app.catalog import Catalog
+from app.charts.attention import AttentionPicture, draw_attention
 from app.deps import CatalogDep, EngineDep
 from app.engine import Engine
 from app.templating import render
-from model import packing_words as words
-from model.chat import Rendered
 from model.errors import InvalidText, UnknownName
-from model.evaluation import Rate
-from model.inspection import Inspection
-from model.masks import MASK_POLICIES, MaskPolicy
-from model.packed_rows import (
+from model.experiments.packing import words
+from model.experiments.packing.effects import ROUNDING, DocumentChange, Effects, measure_documents, measure_effects
+from model.experiments.packing.rows import (
     EXAMPLES,
     MOST_CONVERSATIONS,
     PACKINGS,
@@ -32,8 +29,11 @@ from model.packed_rows import (
     trace_sight,
     training_conversations,
 )
-from model.packing_effects import ROUNDING, DocumentChange, Effects, measure_documents, measure_effects
-from model.recipes import Recipe
+from model.explain.cells import Inspection
+from model.masks.policies import MASK_POLICIES, MaskPolicy
+from model.text.chat import Rendered
+from model.training.evaluation import Rate
+from model.training.recipes import Recipe
 
 router = APIRouter(include_in_schema=False)
 

@@ -14,10 +14,8 @@ from app.deps import CatalogDep, EngineDep
 from app.engine import Engine
 from app.templating import compact, percent, render
 from model.errors import InvalidText, UnknownName
-from model.gallery import Measured
-from model.inspection import Inspection, inspect_mask
-from model.masks import MASK_POLICIES, MaskPolicy
-from model.padding import (
+from model.experiments.bugs.gallery import Measured
+from model.experiments.padding import (
     EXAMPLES,
     PADDING_RECIPE,
     PADDINGS,
@@ -30,8 +28,10 @@ from model.padding import (
     logit_changes,
     padded_rows,
 )
-from model.recipes import ALL_RECIPES, Recipe
-from model.tokenizer import ASSISTANT_START
+from model.explain.cells import Inspection, inspect_mask
+from model.masks.policies import MASK_POLICIES, MaskPolicy
+from model.text.tokenizer import ASSISTANT_START
+from model.training.recipes import ALL_RECIPES, Recipe
 
 router = APIRouter(include_in_schema=False)
 

@@ -8,18 +8,18 @@ from fastapi import APIRouter, Query, Request
 from pydantic import TypeAdapter, ValidationError
 from starlette.responses import RedirectResponse, Response
 
-from app.chart_files import to_standalone_svg
-from app.charts import CurveChart
+from app.charts.curves import CurveChart
+from app.charts.files import to_standalone_svg
+from app.charts.race import draw_race, name_of
 from app.deps import RacesDep, SettingsDep
-from app.race_charts import draw_race, name_of
-from app.race_orders import RACE_WORDS, SEED_HIGH, RaceOrder, order_race
-from app.sessions import Race, Races
-from app.standings import THRESHOLDS, Standing, results_of
+from app.races.orders import RACE_WORDS, SEED_HIGH, RaceOrder, order_race
+from app.races.sessions import Race, Races
+from app.races.standings import THRESHOLDS, Standing, results_of
 from app.templating import is_partial, render
 from model.errors import InvalidText, OutOfRange, UnknownName
-from model.masks import COMPARED_POLICIES, MASK_POLICIES, POLICY_NAMES, MaskPolicy
-from model.recipes import LIMITS, RECIPES, WIDTH_STEP, Recipe, Variation, find_recipe
-from model.tokenizer import END_OF_TURN
+from model.masks.policies import COMPARED_POLICIES, MASK_POLICIES, POLICY_NAMES, MaskPolicy
+from model.text.tokenizer import END_OF_TURN
+from model.training.recipes import LIMITS, RECIPES, WIDTH_STEP, Recipe, Variation, find_recipe
 
 router = APIRouter(include_in_schema=False)
 

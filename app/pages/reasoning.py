@@ -8,19 +8,19 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from app.catalog import Catalog
-from app.charts import RATE, CurveChart, Series, Unit, draw_curves
+from app.charts.curves import RATE, CurveChart, Series, Unit, draw_curves
 from app.deps import CatalogDep, EngineDep, EvidenceDep
 from app.engine import Engine
 from app.generations import Generation, admit
 from app.templating import render
-from model.chat import render as render_chat
 from model.errors import InvalidText, UnknownName
-from model.evaluation import Rate, pooled
-from model.inspection import Inspection, inspect_mask
-from model.masks import MASK_POLICIES
-from model.reasoning import COMPARISONS, SEEDS, Comparison, Reasoning, runs_of
-from model.recipes import Recipe
-from model.tokenizer import END_OF_TURN
+from model.experiments.reasoning import COMPARISONS, SEEDS, Comparison, Reasoning, runs_of
+from model.explain.cells import Inspection, inspect_mask
+from model.masks.policies import MASK_POLICIES
+from model.text.chat import render as render_chat
+from model.text.tokenizer import END_OF_TURN
+from model.training.evaluation import Rate, pooled
+from model.training.recipes import Recipe
 
 router = APIRouter(include_in_schema=False)
 

@@ -12,14 +12,14 @@ from app.catalog import Catalog
 from app.deps import CatalogDep, EngineDep
 from app.engine import Engine
 from app.templating import is_partial, percent, render
-from model.alignment import Alignment, align, describe_mistakes, describe_trained
-from model.chat import render as render_chat
 from model.errors import InvalidText
-from model.evaluation import complete_words
-from model.gallery import SHIFT_RECIPE, Measured
-from model.masks import CUTS, MaskPolicy, shifted_cut
-from model.recipes import Recipe
-from model.tokenizer import END_OF_TURN
+from model.experiments.bugs.gallery import SHIFT_RECIPE, Measured
+from model.explain.cut import Alignment, align, describe_mistakes, describe_trained
+from model.masks.policies import CUTS, MaskPolicy, shifted_cut
+from model.text.chat import render as render_chat
+from model.text.tokenizer import END_OF_TURN
+from model.training.evaluation import complete_words
+from model.training.recipes import Recipe
 
 router = APIRouter(include_in_schema=False)
 

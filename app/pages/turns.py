@@ -13,7 +13,9 @@ from app.catalog import Catalog
 from app.deps import CatalogDep, EngineDep
 from app.engine import Engine
 from app.templating import percent, render
-from model.budget import (
+from model.errors import InvalidText, OutOfRange
+from model.experiments.packing.rows import training_conversations
+from model.explain.budgets import (
     BATCH_SEED,
     PolicyBudget,
     SegmentBudget,
@@ -22,18 +24,16 @@ from model.budget import (
     segment_budgets,
     turn_budgets,
 )
-from model.chat import Message, Rendered
-from model.chat import render as render_chat
-from model.conversations import MOST_MESSAGES, fill_in, render_all
-from model.errors import InvalidText, OutOfRange
-from model.evaluation import Rate
-from model.generation import generate
-from model.gpt import GPT
-from model.inspection import Inspection, inspect_mask
-from model.masks import MASK_POLICIES, MaskPolicy, find_policy
-from model.packed_rows import training_conversations
-from model.recipes import ALL_RECIPES, Recipe
-from model.tokenizer import END_OF_TURN
+from model.explain.cells import Inspection, inspect_mask
+from model.masks.policies import MASK_POLICIES, MaskPolicy, find_policy
+from model.network.generation import generate
+from model.network.gpt import GPT
+from model.text.chat import Message, Rendered
+from model.text.chat import render as render_chat
+from model.text.tokenizer import END_OF_TURN
+from model.training.conversations import MOST_MESSAGES, fill_in, render_all
+from model.training.evaluation import Rate
+from model.training.recipes import ALL_RECIPES, Recipe
 
 router = APIRouter(include_in_schema=False)
 

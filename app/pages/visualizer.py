@@ -11,23 +11,23 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from app.ablations import ShippedAblation
 from app.catalog import Catalog
-from app.charts import CurveChart, Link
-from app.chips import GRADIENT_CHOICES, ChipGroup, GradientChoice, group_chips, share_of
+from app.charts.chips import GRADIENT_CHOICES, ChipGroup, GradientChoice, group_chips, share_of
+from app.charts.curves import CurveChart, Link
+from app.charts.timelines import bands_of, draw_timeline, letter_floor
 from app.deps import AblationDep, CatalogDep, EngineDep
 from app.engine import Engine
 from app.generations import Generation, admit
 from app.templating import is_partial, render
-from app.timelines import bands_of, draw_timeline, letter_floor
-from model.analysis import Analysis, analyze
-from model.chat import render as to_tokens
 from model.errors import InvalidText, UnknownName
-from model.evaluation import Metrics
-from model.inspection import Inspection, inspect_mask
-from model.masks import MASK_POLICIES, MaskPolicy, find_policy
-from model.recipes import DEFAULT_RECIPE, Recipe
-from model.tokenizer import END_OF_TURN
+from model.experiments.ablation.shipped import ShippedAblation
+from model.explain.analysis import Analysis, analyze
+from model.explain.cells import Inspection, inspect_mask
+from model.masks.policies import MASK_POLICIES, MaskPolicy, find_policy
+from model.text.chat import render as to_tokens
+from model.text.tokenizer import END_OF_TURN
+from model.training.evaluation import Metrics
+from model.training.recipes import DEFAULT_RECIPE, Recipe
 
 router = APIRouter(include_in_schema=False)
 

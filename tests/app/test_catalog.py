@@ -12,9 +12,9 @@ import pytest
 
 from app.catalog import Catalog, load_catalog
 from model.errors import BrokenRun, OutOfRange, UnknownName
-from model.gallery import GALLERY_RUNS, SHIPPED_RUNS
-from model.masks import COMPARED_POLICIES, MASK_POLICIES, find_policy
-from model.recipes import ALL_RECIPES, MASK_RECIPES, RECIPES
+from model.experiments.bugs.gallery import GALLERY_RUNS, SHIPPED_RUNS
+from model.masks.policies import COMPARED_POLICIES, MASK_POLICIES, find_policy
+from model.training.recipes import ALL_RECIPES, MASK_RECIPES, RECIPES
 
 RUN = Path("reverse4/prompt-masked")
 WEIGHTS = RUN / "step_000400.safetensors"

@@ -14,7 +14,7 @@ import typer.main
 from typer.testing import CliRunner, Result
 
 from app.cli import app
-from model.recipes import RECIPES
+from model.training.recipes import RECIPES
 
 MARKS = ["ignored"] * 6 + ["trained"] * 6
 COMMANDS = (

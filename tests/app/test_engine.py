@@ -9,10 +9,10 @@ import pytest
 
 from app.catalog import Catalog
 from app.engine import Engine, EngineBusy, EngineFailed, EngineStopped
-from model.analysis import prompt_ids
-from model.generation import generate, new_token_cap
-from model.gpt import GPT
-from model.recipes import RECIPES
+from model.explain.analysis import prompt_ids
+from model.network.generation import generate, new_token_cap
+from model.network.gpt import GPT
+from model.training.recipes import RECIPES
 
 pytestmark = pytest.mark.anyio
 
@@ -204,7 +204,7 @@ async def test_an_unforeseen_failure_while_decoding_is_told_as_one(
     def fails(*_: object) -> None:
         raise RuntimeError("nobody foresaw this")
 
-    monkeypatch.setattr("model.decoder.Decoder.step", fails)
+    monkeypatch.setattr("model.network.decoder.Decoder.step", fails)
     stream = start(engine, trained, "hello")
     await anext(stream)
     with pytest.raises(EngineFailed, match="the server's log has it"):

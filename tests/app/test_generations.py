@@ -8,8 +8,8 @@ from app.catalog import Catalog
 from app.engine import Engine, EngineStopped
 from app.generations import admit
 from model.errors import InvalidText, OutOfRange
-from model.gpt import GPT
-from model.recipes import RECIPES
+from model.network.gpt import GPT
+from model.training.recipes import RECIPES
 
 pytestmark = pytest.mark.anyio
 

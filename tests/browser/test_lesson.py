@@ -8,7 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from app.lesson import LESSON, live_address
+from app.lesson_path import LESSON, live_address
 
 OpenPage = Callable[..., Page]
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 from hypothesis import settings
 
-from model.checkpoints import load_model, read_run
-from model.gpt import GPT, GPTConfig
-from model.pretraining import base_folder, load_base
+from model.network.gpt import GPT, GPTConfig
+from model.training.checkpoints import load_model, read_run
+from model.training.pretraining import base_folder, load_base
 
 TRAINED = Path(__file__).resolve().parents[2] / "model" / "trained"
 

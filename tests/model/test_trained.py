@@ -7,18 +7,18 @@ from pathlib import Path
 import pytest
 import torch
 
-from model.ablation import ABLATION_FILE
-from model.checkpoints import Run, load_model, read_run
-from model.dispatcher import DISPATCHER_FILE, SEEDS
-from model.evaluation import Metrics, complete_words, evaluate
-from model.gallery import GALLERY_FILE, SHIPPED_RUNS
-from model.gpt import GPT
-from model.limits import LIMITS_FILE
-from model.padding import PADDING_FILE
-from model.pretraining import BASE_FILE, base_folder, load_base
-from model.reasoning import REASONING_FILE
-from model.recipes import RECIPES
-from model.tasks import SPLIT
+from model.experiments.ablation.runs import ABLATION_FILE
+from model.experiments.bugs.gallery import GALLERY_FILE, SHIPPED_RUNS
+from model.experiments.dispatcher.arms import DISPATCHER_FILE, SEEDS
+from model.experiments.limits import LIMITS_FILE
+from model.experiments.padding import PADDING_FILE
+from model.experiments.reasoning import REASONING_FILE
+from model.network.gpt import GPT
+from model.text.tasks import SPLIT
+from model.training.checkpoints import Run, load_model, read_run
+from model.training.evaluation import Metrics, complete_words, evaluate
+from model.training.pretraining import BASE_FILE, base_folder, load_base
+from model.training.recipes import RECIPES
 
 TRAINED = Path(__file__).resolve().parents[2] / "model" / "trained"
 BYTES_ALLOWED = 30_000_000

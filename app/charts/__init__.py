@@ -1,0 +1,1 @@
+"""Values in, SVG out: places for the templates that draw. Knows no request."""

@@ -1,0 +1,60 @@
+"""The training of the dispatcher's arms as charts over steps: mean over seeds, lowest to highest. In: runs."""
+
+from collections.abc import Mapping, Sequence
+
+from app.charts.curves import RATE, CurveChart, Link, Series, draw_curves
+from model.experiments.dispatcher.arms import ARMS, ArmRun
+from model.training.pretraining import BaseRun
+
+QUANTITIES = {
+    "exact": ("Sums right", "of sums SFT never saw"),
+    "stops": ("Stops by itself", "of answers"),
+    "continues": ("Goes on with another question", "of answers"),
+}
+
+
+def curves_over_steps(runs: Mapping[str, Sequence[ArmRun]], links: Sequence[Link], step: int) -> tuple[CurveChart, ...]:
+    """One chart per quantity, `runs` by arm."""
+    return tuple(
+        draw_curves(
+            quantity,
+            title,
+            [_series(arm, rows, quantity) for arm, rows in runs.items()],
+            y_title=y_title,
+            y_unit=RATE,
+            x_title="steps of SFT",
+            links=links,
+            current_x=float(step),
+        )
+        for quantity, (title, y_title) in QUANTITIES.items()
+    )
+
+
+def pretraining_curve(base: BaseRun) -> CurveChart:
+    """What the base learned, and when."""
+    names = {"continues": "goes on with another question", "knows": "knows the sum behind Q: and A:"}
+    return draw_curves(
+        "pretraining",
+        "Before: the base",
+        [
+            Series(
+                slug,
+                name,
+                tuple((float(m.step), getattr(m.metrics, slug).value) for m in base.measurements),
+            )
+            for slug, name in names.items()
+        ],
+        y_title="of all sums",
+        x_title="steps of pretraining",
+    )
+
+
+def _series(arm: str, runs: Sequence[ArmRun], quantity: str) -> Series:
+    steps = [row.step for row in runs[0].answered]
+    values = [[getattr(run.answered[i], quantity).value for run in runs] for i in range(len(steps))]
+    return Series(
+        arm,
+        ARMS[arm].title,
+        tuple((float(step), sum(v) / len(v)) for step, v in zip(steps, values, strict=True)),
+        tuple((float(step), min(v), max(v)) for step, v in zip(steps, values, strict=True)),
+    )

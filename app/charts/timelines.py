@@ -1,0 +1,110 @@
+"""The training of a recipe's runs as charts over steps: exact match, and the loss by segment. In: runs. Out: charts.
+
+Each chart's lines are the shipped runs, the models in memory; its bands are other seeds, if any were measured.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from app.charts.curves import (
+    GUESSING,
+    NATS,
+    RATE,
+    CurveChart,
+    Link,
+    Series,
+    Unit,
+    beyond,
+    draw_curves,
+    leaving,
+    random_letter,
+)
+from model.experiments.ablation.findings import Curves
+from model.training.checkpoints import Run
+from model.training.evaluation import Metrics
+from model.training.recipes import Recipe
+
+Band = tuple[tuple[float, float, float], ...]
+"""(step, low, high) in order of steps."""
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """Something that is measured during training. `field` names it among the bands."""
+
+    field: str
+    title: str
+    y_title: str
+    unit: Unit
+    read: Callable[[Metrics], float]
+
+
+QUANTITIES: tuple[Quantity, ...] = (
+    Quantity("exact_match", "Answers right", "of held-out words", RATE, lambda m: m.exact_match.value),
+    Quantity("assistant", "Loss on the answer", "nats per token", NATS, lambda m: m.loss["assistant"].value),
+    Quantity("user", "Loss on the user segment", "nats per letter", GUESSING, lambda m: m.loss["user"].value),
+    Quantity("template", "Loss on the template segment", "nats", NATS, lambda m: m.loss["template"].value),
+)
+
+
+def bands_of(curves: Curves | None) -> dict[tuple[str, str], Band]:
+    """The intervals of the mean over seeds, by policy and quantity."""
+    return {
+        (curve.policy, quantity): tuple(zip(map(float, curve.steps), curve.low, curve.high, strict=True))
+        for quantity, of_policies in (curves or {}).items()
+        for curve in of_policies
+    }
+
+
+def draw_timeline(
+    recipe: Recipe,
+    runs: Sequence[tuple[str, Run]],
+    bands: Mapping[tuple[str, str], Band],
+    *,
+    links: Sequence[Link],
+    step: int,
+) -> tuple[CurveChart, ...]:
+    """A chart of each quantity for (name, run) of each policy; `bands` by policy and quantity."""
+    return tuple(_draw(quantity, recipe, runs, bands, links, step) for quantity in QUANTITIES)
+
+
+def _draw(
+    quantity: Quantity,
+    recipe: Recipe,
+    runs: Sequence[tuple[str, Run]],
+    bands: Mapping[tuple[str, str], Band],
+    links: Sequence[Link],
+    step: int,
+) -> CurveChart:
+    guesses = quantity.field == "user"
+    series = [
+        Series(
+            run.policy,
+            name,
+            tuple((float(m.step), quantity.read(m.metrics)) for m in run.measurements),
+            bands.get((run.policy, quantity.field), ()),
+        )
+        for name, run in runs
+    ]
+    return draw_curves(
+        quantity.field,
+        quantity.title,
+        [leaving(s, GUESSING.high) for s in series] if guesses else series,
+        y_title=quantity.y_title + (beyond(series, GUESSING) if guesses else ""),
+        y_unit=quantity.unit,
+        references=(random_letter(len(recipe.task.alphabet)),) if guesses else (),
+        links=links,
+        current_x=float(step),
+    )
+
+
+@cache
+def letter_floor(recipe: Recipe) -> float:
+    """Nats per letter of the held-out words that were measured, for one who knows the task but not the word."""
+    task = recipe.task
+    words = task.held_out_words(recipe.training.evaluation_words)
+    lengths = task.max_length - task.min_length + 1
+    goes_on = sum(-math.log(min(1.0, (task.max_length - len(word) + 1) / lengths)) for word in words)
+    return math.log(len(task.alphabet)) + goes_on / sum(map(len, words))

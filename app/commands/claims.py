@@ -1,0 +1,78 @@
+"""`maskscope claims`: the ledger of what the lesson states, judged by what was measured; all of it measured anew."""
+
+import subprocess
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from app.settings import Settings
+from model.claims.claim import Figure, in_words, interval_in_words
+from model.claims.evidence import gather
+from model.claims.ledger import CLAIMS, Entry, ledger
+
+MEASURING_AGAIN = (
+    ("gallery", "--check"),
+    ("padding", "--check"),
+    ("dispatcher", "--check"),
+    ("reasoning", "--check"),
+    ("limits", "--check"),
+)
+"""From the shipped weights; only the short runs of `limits`, whose weights are not shipped, are trained anew."""
+TRAINING_AGAIN = (
+    ("train", "worksheet", "--seed", "0"),
+    ("train", "worksheet", "--seed", "1"),
+    ("train", "worksheet", "--seed", "2"),
+    ("gallery", "--train"),
+    ("padding", "--measure"),
+    ("ablate", "--shipped"),
+    ("train", "answers", "answers-scratch", "sums-direct", "sums-thought", "numbers-direct", "numbers-thought"),
+    ("dispatcher", "--measure"),
+    ("reasoning", "--measure"),
+    ("limits", "--measure"),
+)
+
+
+def claims(
+    check: Annotated[bool, typer.Option("--check", help="Measure all figures anew and compare; minutes.")] = False,
+    retrain: Annotated[bool, typer.Option("--retrain", help="Train everything from scratch; hours.")] = False,
+) -> None:
+    """Show every claim of the lesson with its verdict and the figures that it rests on.
+
+    Example: maskscope claims --check
+    """
+    console = Console()
+    failed = []
+    for command in (*(TRAINING_AGAIN if retrain else ()), *(MEASURING_AGAIN if check else ())):
+        console.rule(f"maskscope {' '.join(command)}", align="left")
+        if subprocess.run([sys.executable, "-m", "app.cli", *command], check=False).returncode:
+            failed.append(command)
+            if retrain:
+                break
+    entries = list(ledger(gather(Settings().trained_folder)))
+    for entry in entries:
+        _print(entry, console)
+    count = {word: sum(entry.judgement.word == word for entry in entries) for word in ("holds", "holds when")}
+    rest = len(entries) - sum(count.values())
+    console.print(
+        f"{len(CLAIMS)} claims: {count['holds']} hold, {count['holds when']} hold under conditions, "
+        f"{rest} do not hold here"
+    )
+    for command in failed:
+        console.print(f"failed: maskscope {' '.join(command)}", markup=False)
+    if failed:
+        raise typer.Exit(1)
+
+
+def _print(entry: Entry, console: Console) -> None:
+    console.print(f"\n[bold]{entry.claim.slug}[/bold]: {entry.claim.says}", highlight=False)
+    console.print(f"  {entry.judgement.word}: {entry.judgement.sentence}", markup=False, highlight=False)
+    for figure in entry.figures:
+        console.print(f"    {_line(figure)}", markup=False, highlight=False)
+
+
+def _line(figure: Figure) -> str:
+    n = "" if figure.n is None else f", n {figure.n:,}"
+    interval = f" ({figure.spans} {interval_in_words(figure)})" if figure.low is not None else ""
+    return f"{figure.label}: {in_words(figure)}{interval}{n}; {figure.conditions}"

@@ -1,0 +1,59 @@
+"""`maskscope dispatcher`: what SFT adds to the base, over seeds and over how many sums it saw; measured anew."""
+
+from typing import Annotated
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from app.commands.departures import report
+from app.settings import Settings
+from model.experiments.dispatcher.arms import (
+    ARMS,
+    SEEDS,
+    SHARES,
+    Dispatched,
+    departures,
+    measure_arms,
+    measure_bases,
+    read_dispatched,
+    save_dispatched,
+)
+from model.training.evaluation import pooled
+from model.training.pretraining import base_folder, load_base
+
+
+def dispatcher(
+    check: Annotated[bool, typer.Option("--check", help="Measure the shipped models anew and compare.")] = False,
+    measure: Annotated[bool, typer.Option("--measure", help="Train all arms from the shipped bases, measure.")] = False,
+) -> None:
+    """Show how often each arm answers sums that SFT never saw: the base, SFT from it, SFT from random weights.
+
+    Example: maskscope dispatcher --check
+    """
+    folder, console = Settings().trained_folder, Console()
+    if measure:
+        bases = {seed: load_base(base_folder(folder, seed)) for seed in SEEDS}
+        runs = measure_arms({seed: model for seed, (_, model) in bases.items()})
+        arms = tuple(track(runs, "training", len(SEEDS) * len(SHARES) * len(ARMS), console=console))
+        save_dispatched(folder, Dispatched(tuple(measure_bases(bases)), arms))
+    stated = read_dispatched(folder)
+    console.print(_table(stated))
+    if check:
+        report(departures(folder, stated), f"{len(SEEDS)} bases and {len(ARMS)} runs", console)
+
+
+def _table(stated: Dispatched) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, title="held-out sums right and stopped, by the share of sums that SFT saw")
+    table.add_column("")
+    for share in SHARES:
+        table.add_column(f"{share:.0%}", justify="right")
+    for arm in ARMS.values():
+        cells = []
+        for share in SHARES:
+            exact = pooled([run.last.exact for run in stated.of(arm.slug, share)])
+            cells.append(f"{exact.value:.3f} ({exact.low:.2f}-{exact.high:.2f})")
+        table.add_row(arm.title, *cells)
+    return table

@@ -1,0 +1,1 @@
+"""Live training for everybody who opens the address: orders, a worker process each, event log, sessions, standings."""

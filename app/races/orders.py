@@ -1,0 +1,101 @@
+"""What a race may be: checked and within the limits before anything starts. In: choices. Out: a RaceOrder."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from model.errors import OutOfRange
+from model.explain.analysis import prompt_ids
+from model.masks.policies import COMPARED_POLICIES, find_policy
+from model.text.tokenizer import ASSISTANT_START, END_OF_TURN, USER_START
+from model.training.recipes import RECIPES, Recipe, Variation, find_recipe, vary
+
+SEED_HIGH = 2**31 - 1
+RACE_WORDS = 200
+"""Held-out words of a measurement, so that measuring takes less time than training."""
+MOST_MEASUREMENTS = 500
+"""Of one policy: each is kept for followers to come."""
+
+
+@dataclass(frozen=True)
+class RaceOrder:
+    """A race that can be run: checked, and within the limits."""
+
+    recipe_slug: str
+    recipe: Recipe
+    """As varied."""
+    variation: Variation
+    policies: tuple[str, ...]
+    seed: int
+    prompt: str
+
+    def settings(self) -> dict[str, Any]:
+        """Everything that determines the result."""
+        task, model, training = self.recipe.task, self.recipe.model, self.recipe.training
+        return {
+            "recipe": self.recipe_slug,
+            "policies": list(self.policies),
+            "seed": self.seed,
+            "prompt": self.prompt,
+            "min_length": task.min_length,
+            "max_length": task.max_length,
+            "answer_length": task.answer_length,
+            "layers": model.layers,
+            "width": model.width,
+            "learning_rate": training.learning_rate,
+            "batch_size": training.batch_size,
+            "steps": training.steps,
+            "evaluate_every": training.evaluate_every,
+            "evaluation_words": training.evaluation_words,
+        }
+
+    def describe(self) -> dict[str, Any]:
+        """The settings, and what follows from them: what a race starts with."""
+        return {
+            "settings": self.settings(),
+            "parameters": self.recipe.model.parameter_count(),
+            "answer": self.recipe.task.answer(self.prompt) + END_OF_TURN,
+            "prompt_text": USER_START + self.prompt + ASSISTANT_START,
+        }
+
+
+def order_race(
+    recipe_slug: str, policies: tuple[str, ...], seed: int, prompt: str | None, variation: Variation, max_cost: float
+) -> RaceOrder:
+    """Check what was asked for, before anything starts.
+
+    Raises:
+        UnknownName, OutOfRange, InvalidText: names the field at fault; too costly a race is OutOfRange as well.
+    """
+    recipe = vary(find_recipe(recipe_slug, RECIPES.values()), variation)
+    _check_policies(policies)
+    if not 0 <= seed <= SEED_HIGH:
+        raise OutOfRange(f"seed is {seed}; allowed: 0 to {SEED_HIGH}", param="seed")
+    training = recipe.training
+    if training.steps > MOST_MEASUREMENTS * training.evaluate_every:
+        least = -(-training.steps // MOST_MEASUREMENTS)
+        given = f"evaluate_every is {training.evaluate_every}"
+        raise OutOfRange(f"{given}; allowed with {training.steps} steps: {least} or more", param="evaluate_every")
+    cost = recipe.cost() * len(policies)
+    if cost > max_cost:
+        raise OutOfRange(
+            f"the race costs {cost:.2g} (parameters x tokens trained and measured on); allowed: {max_cost:.2g}; "
+            "fewer steps, a smaller batch, a narrower model or fewer measurements cost less",
+            param="steps",
+        )
+    prompt = example_of(recipe) if prompt is None else prompt
+    prompt_ids(recipe, prompt)
+    return RaceOrder(recipe_slug, recipe, variation, policies, seed, prompt)
+
+
+def _check_policies(policies: tuple[str, ...]) -> None:
+    others = [find_policy(policy, param="policies").slug for policy in policies if policy not in COMPARED_POLICIES]
+    if not policies or len(set(policies)) < len(policies) or len(others) > 1:
+        compared = ", ".join(COMPARED_POLICIES)
+        raise OutOfRange(f"allowed policies: one or more of {compared}, and one other; each once", param="policies")
+
+
+def example_of(recipe: Recipe) -> str:
+    """The task's example as far as its lengths allow, else the first held-out word."""
+    task = recipe.task
+    fits = task.min_length <= len(task.example) <= task.max_length
+    return task.example if fits else task.held_out_words(1)[0]

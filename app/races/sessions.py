@@ -1,0 +1,279 @@
+"""Live training: races of models, each an event log with many followers. In: orders. Out: events, resumable by id.
+
+A race trains one model per policy, each in a worker process of its own (worker.py), and tells what they tell. At
+most so many races run at once; the others wait in a queue. Knows neither HTTP nor HTML.
+"""
+
+import asyncio
+import json
+import logging
+import secrets
+import sys
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Literal
+
+from app.races.event_log import EventLog
+from app.races.orders import RaceOrder
+from app.races.standings import Standing, results_of
+from app.races.worker import ORDER, RunnerOrder
+from app.settings import ROOT, Settings
+from model.errors import MaskscopeError, UnknownName
+
+LINE_BYTES = 1_000_000
+"""More than the longest line of a worker."""
+
+MOST_COMMANDS = 1000
+"""Of one race: each is kept for followers to come, and waits to be read by the workers."""
+
+Status = Literal["queued", "running", "paused", "finished", "stopped", "failed"]
+Command = Literal["pause", "resume", "step"]
+log = logging.getLogger(__name__)
+
+
+class WrongState(MaskscopeError, RuntimeError):
+    """A command that a race cannot follow as it stands."""
+
+    code = "wrong_state"
+
+
+class RacesBusy(MaskscopeError, TimeoutError):
+    """No place in the queue. Trying again later helps."""
+
+    code = "busy"
+
+
+class RaceFailed(MaskscopeError, RuntimeError):
+    """A race that could not go on: a worker died, its time was up, or its training diverged."""
+
+    code = "race_failed"
+
+    def __init__(self, message: str, *, param: str | None = None, code: str = code):
+        super().__init__(message, param=param)
+        self.code = code
+
+    def body(self) -> dict[str, str | None]:
+        """As every error of the API is told. One that names a field is the request's fault."""
+        kind = "invalid_request" if self.param else "server_error"
+        return {"type": kind, "message": self.message, "param": self.param, "code": self.code}
+
+
+class Race:
+    """One race, from the queue to its end. Made by Races."""
+
+    def __init__(self, id: str, order: RaceOrder, clock: float):
+        self.id, self.order = id, order
+        self.log = EventLog()
+        self.status: Status = "queued"
+        self.commands = self.followers = 0
+        self.last_seen = clock
+        """When it had a follower or a visitor last."""
+        self.standings = {policy: Standing() for policy in order.policies}
+        self.failure: RaceFailed | None = None
+        self._workers: dict[str, asyncio.subprocess.Process] = {}
+        self._ready: set[str] = set()
+
+    @property
+    def ended(self) -> bool:
+        return self.status in ("finished", "stopped", "failed")
+
+    def worker_pids(self) -> tuple[int, ...]:
+        return tuple(worker.pid for worker in self._workers.values())
+
+    def command(self, name: Command) -> None:
+        """Raises WrongState if the race cannot do that now."""
+        needed: Status = "running" if name == "pause" else "paused"
+        if self.status != needed:
+            raise WrongState(f"the race is {self.status}; {name} needs a {needed} one")
+        if self.commands == MOST_COMMANDS:
+            raise WrongState(f"the race has had {MOST_COMMANDS} commands, the most it takes; it can be stopped")
+        self.commands += 1
+        self._send(name)
+        if name != "step":
+            self.status = "paused" if name == "pause" else "running"
+            self.log.append(f"{name}d", {})
+
+    async def run(self, timeout_seconds: float) -> None:
+        """Run to the end, whatever the end is; leaves a last event and no process. Cancelling it stops the race."""
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                await self._train()
+            self.end("finished")
+        except RaceFailed as failure:
+            self.fail(failure)
+        except TimeoutError:
+            self.fail(RaceFailed(f"the race took longer than {timeout_seconds:g} s", code="race_too_long"))
+        except asyncio.CancelledError:
+            self.end("stopped")
+        except Exception:  # the top of a race: its followers must see its end, whatever it is
+            log.exception("race %s failed", self.id)
+            self.fail(RaceFailed("unexpected error; the server's log has it"))
+
+    def end(self, status: Literal["finished", "stopped"]) -> None:
+        self.status = status
+        self.log.append("finished", {"status": status, **results_of(self.standings)})
+        self.log.close()
+
+    def fail(self, failure: RaceFailed) -> None:
+        self.status, self.failure = "failed", failure
+        self.log.append("failed", {"error": failure.body()})
+        self.log.close()
+
+    async def _train(self) -> None:
+        readers: list[asyncio.Task[None]] = []
+        try:
+            for policy in self.order.policies:
+                worker = self._workers[policy] = await asyncio.create_subprocess_exec(
+                    *(sys.executable, "-m", "app.races.worker"),
+                    stdin=asyncio.subprocess.PIPE,
+                    stdout=asyncio.subprocess.PIPE,
+                    cwd=ROOT,
+                    start_new_session=True,  # a Ctrl-C in the server's terminal is the server's alone
+                    limit=LINE_BYTES,
+                )
+                readers.append(asyncio.create_task(self._read(policy, worker)))
+            await asyncio.gather(*readers)
+        finally:
+            for worker in self._workers.values():
+                if worker.returncode is None:
+                    worker.kill()
+            for reader in readers:
+                reader.cancel()
+            await asyncio.gather(*readers, *(w.communicate() for w in self._workers.values()), return_exceptions=True)
+            self._workers.clear()
+
+    async def _read(self, policy: str, worker: asyncio.subprocess.Process) -> None:
+        """Tell what a worker tells, up to its `done`."""
+        assert worker.stdin
+        assert worker.stdout
+        order = RunnerOrder(self.order.recipe_slug, policy, self.order.seed, self.order.prompt, self.order.variation)
+        worker.stdin.write(ORDER.dump_json(order) + b"\n")
+        async for line in worker.stdout:
+            event = json.loads(line)
+            match event.pop("event"):
+                case "ready":
+                    self._start_when_all_are_ready(policy)
+                case "error":
+                    raise RaceFailed(event["message"], param=event["param"], code=event["code"])
+                case "done":
+                    return
+                case name:
+                    self.standings[policy].note(name, event)
+                    self.log.append(name, event)
+        raise RaceFailed(f"the worker of {policy} died: {_describe(await worker.wait())}", code="worker_died")
+
+    def _start_when_all_are_ready(self, policy: str) -> None:
+        self._ready.add(policy)
+        if len(self._ready) == len(self.order.policies):
+            self.status = "running"
+            self.log.append("started", self.order.describe())
+            self._send("resume")
+
+    def _send(self, name: Command) -> None:
+        for worker in self._workers.values():
+            if worker.stdin and worker.returncode is None:
+                worker.stdin.write(f"{name}\n".encode())
+
+
+def _describe(exit_code: int) -> str:
+    return f"exit code {exit_code}" if exit_code >= 0 else f"signal {-exit_code}"
+
+
+class Races:
+    """All races of a server. Made and closed by the application's lifespan, in the event loop of all its callers."""
+
+    def __init__(self, settings: Settings):
+        self._settings = settings
+        self._races: dict[str, Race] = {}
+        self._tasks: dict[Race, asyncio.Task[None]] = {}
+        self._closing = False
+        self._sweeper = asyncio.create_task(self._stop_the_unseen())
+
+    def start(self, order: RaceOrder) -> Race:
+        """Queue a race; it runs as soon as there is a place. Raises RacesBusy."""
+        if self._closing or len(self.waiting()) >= self._settings.race_queue_size:
+            raise RacesBusy(f"all {self._settings.race_queue_size} places in the queue are taken; try again")
+        race = Race(secrets.token_urlsafe(6), order, time.monotonic())
+        self._races[race.id] = race
+        ended = [race for race in self._races.values() if race.ended]
+        for race_too_many in ended[: max(0, len(self._races) - self._settings.max_races)]:
+            del self._races[race_too_many.id]
+        self._fill_places()
+        return race
+
+    def find(self, id: str) -> Race:
+        """Raises UnknownName. Finding a race counts as a visit."""
+        if id not in self._races:
+            raise UnknownName(f"there is no race {id[:64]!a}; races are kept until the server restarts", param="id")
+        race = self._races[id]
+        race.last_seen = time.monotonic()
+        return race
+
+    def newest_first(self) -> tuple[Race, ...]:
+        return tuple(reversed(self._races.values()))
+
+    def running(self) -> tuple[Race, ...]:
+        return tuple(self._tasks)
+
+    def waiting(self) -> tuple[Race, ...]:
+        return tuple(r for r in self._races.values() if r.status == "queued" and r not in self._tasks)
+
+    def place_of(self, race: Race) -> int | None:
+        """1 for the next to run; None for a race that does not wait."""
+        waiting = self.waiting()
+        return waiting.index(race) + 1 if race in waiting else None
+
+    def stop(self, race: Race) -> None:
+        """Stop a race that waits or runs; one that has ended is forgotten."""
+        if race.ended:
+            self._races.pop(race.id, None)
+        elif race in self._tasks:
+            if not self._tasks[race].cancelling():
+                self._tasks[race].cancel()
+        else:
+            race.end("stopped")
+
+    async def follow(self, race: Race, after: int) -> AsyncGenerator[bytes, None]:
+        """Server-sent events after an id; see EventLog."""
+        race.followers += 1
+        try:
+            async with aclosing(race.log.follow(after)) as pieces:
+                async for piece in pieces:
+                    yield piece
+        finally:
+            race.followers -= 1
+            race.last_seen = time.monotonic()
+
+    async def close(self) -> None:
+        """Stop every race; no process is left."""
+        self._closing = True
+        self._sweeper.cancel()
+        tasks = list(self._tasks.values())
+        for race in self._races.values():
+            if not race.ended:
+                self.stop(race)
+        await asyncio.gather(self._sweeper, *tasks, return_exceptions=True)
+
+    def _fill_places(self) -> None:
+        for race in self.waiting()[: max(0, self._settings.race_slots - len(self._tasks))]:
+            task = asyncio.create_task(race.run(self._settings.race_timeout_seconds))
+            self._tasks[race] = task
+            task.add_done_callback(lambda _, race=race: self._after(race))  # type: ignore[misc]
+
+    def _after(self, race: Race) -> None:
+        del self._tasks[race]
+        if not race.ended:  # cancelled before it could begin
+            race.end("stopped")
+        if not self._closing:
+            self._fill_places()
+
+    async def _stop_the_unseen(self) -> None:
+        """A race that nobody follows or visits ends after the grace time."""
+        grace = self._settings.race_grace_seconds
+        while True:
+            await asyncio.sleep(min(1.0, grace / 4))
+            for race in list(self._races.values()):
+                unseen = race.followers == 0 and time.monotonic() - race.last_seen > grace
+                if unseen and not race.ended:
+                    self.stop(race)

@@ -1,0 +1,1 @@
+"""Processes that train: runs side by side with progress bars, and the ablation's workers."""

@@ -1,0 +1,140 @@
+"""Trains an ablation's plan in processes side by side, keeps each finished run at once, and writes one file at the end.
+
+Finished runs lie in `FILE.parts/`, each named by a hash of all that determines it, until the file is whole: whatever
+was finished before a kill is not trained again, and nothing made by other code is taken for it.
+"""
+
+import asyncio
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+
+from pydantic import ValidationError
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from app.settings import ROOT
+from app.workers.ablation_worker import JOB, RUN, Job, write_whole
+from model.experiments.ablation.runs import MeasuredRun, Plan, Setting, ablation_of, write_ablation
+
+MEASURED_BY = (
+    *("errors", "masks/batches", "masks/policies", "network/decoder", "network/generation", "network/gpt"),
+    *("network/learner", "network/loss", "text/chat", "text/corpus", "text/sums", "text/tasks", "text/tokenizer"),
+    *("training/checkpoints", "training/evaluation", "training/loop", "training/recipes", "experiments/ablation/runs"),
+)
+"""The modules of model/ that train and measure: a change of any other leaves the runs as they are."""
+
+
+def run_ablation(plan: Plan, into: Path, at_once: int, console: Console) -> bool:
+    """Train what is not kept yet, then write the file and drop the parts. False if a run failed; it is named."""
+    parts, commit = into.with_name(f"{into.name}.parts"), code_commit()
+    parts.mkdir(parents=True, exist_ok=True)
+    jobs = jobs_of(plan, parts, commit, code_digest(), version("torch"))
+    missing = [job for job in jobs if kept_run(job) is None]
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, TextColumn("{task.fields[news]}"), console=console) as progress:
+        bar = progress.add_task(f"{len(jobs)} runs", total=plan.steps(), news=f"{len(jobs) - len(missing)} kept")
+        progress.advance(bar, plan.steps() - sum(job.setting.steps for job in missing))
+        if not asyncio.run(_train(missing, at_once, progress, bar)):
+            return False
+    runs = [run for job in jobs if (run := kept_run(job))]
+    write_whole(into, write_ablation(ablation_of(runs, plan, commit)))
+    shutil.rmtree(parts)
+    return True
+
+
+def jobs_of(plan: Plan, parts: Path, *made_by: str) -> list[Job]:
+    """One for each run, long ones first. `made_by` says by what they are made: other parts are not looked at."""
+
+    def part(setting: Setting, policy: str, seed: int) -> Path:
+        key = json.dumps([asdict(setting), policy, seed, *made_by])
+        return parts / f"{hashlib.sha256(key.encode()).hexdigest()}.json"
+
+    jobs = [Job(*run, part(*run)) for run in plan.runs()]
+    return sorted(jobs, key=lambda job: -job.setting.varied().cost())
+
+
+def kept_run(job: Job) -> MeasuredRun | None:
+    """The finished run of a job, if it is there and whole."""
+    try:
+        return RUN.validate_json(job.file.read_bytes())
+    except (FileNotFoundError, ValidationError):
+        return None
+
+
+def code_commit() -> str:
+    """The last commit that changed MEASURED_BY; `+changes` if it is not as committed, `unknown` without git."""
+    paths = [f"model/{name}.py" for name in MEASURED_BY]
+    try:
+        commit, changes = (
+            subprocess.run(
+                ["git", *arguments, "--", *paths], cwd=ROOT, capture_output=True, text=True, check=True
+            ).stdout
+            for arguments in (["log", "-1", "--format=%H"], ["status", "--porcelain"])
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return (commit.strip() + ("+changes" if changes else "")) if commit else "unknown"
+
+
+def code_digest() -> str:
+    """Of MEASURED_BY as it is now, committed or not."""
+    digest = hashlib.sha256()
+    for name in MEASURED_BY:
+        digest.update(name.encode() + b"\0" + (ROOT / "model" / f"{name}.py").read_bytes())
+    return digest.hexdigest()
+
+
+async def _train(jobs: Sequence[Job], at_once: int, progress: Progress, bar: TaskID) -> bool:
+    """Each process takes the next job when it has finished one. After a failure none takes another."""
+    waiting = iter(jobs)
+    followers = [_follow(waiting, progress, bar) for _ in range(min(at_once, len(jobs)))]
+    ended = await asyncio.gather(*followers)
+    return all(ended)
+
+
+async def _follow(waiting: Iterator[Job], progress: Progress, bar: TaskID) -> bool:
+    """One process and the jobs that it gets. False if one failed."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "app.workers.ablation_worker"),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        cwd=ROOT,
+    )
+    assert process.stdin
+    assert process.stdout
+    try:
+        for job in waiting:
+            process.stdin.write(JOB.dump_json(job) + b"\n")
+            if failure := await _follow_job(job, process.stdout, progress, bar):
+                progress.console.print(failure, markup=False)
+                for _ in waiting:
+                    pass
+                return False
+        return True
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def _follow_job(job: Job, news: asyncio.StreamReader, progress: Progress, bar: TaskID) -> str | None:
+    """Why the run failed, or None."""
+    reached = 0
+    async for line in news:
+        match json.loads(line):
+            case {"step": step}:
+                progress.advance(bar, step - reached)
+                reached = step
+            case {"failed": message}:
+                return str(message)
+            case _:
+                progress.update(bar, news=f"{job.name()} finished")
+                return None
+    return f"{job.name()}: its process has died"

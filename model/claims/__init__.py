@@ -1,0 +1,1 @@
+"""What the lesson states, judged by rules over what was measured. Imports model.experiments and below."""

@@ -1,0 +1,217 @@
+"""What the lesson claims about the base model and the slice that SFT carves out of it. One rule each."""
+
+from dataclasses import fields
+from typing import get_args
+
+from model.claims.claim import (
+    Claim,
+    Figure,
+    Figures,
+    Judgement,
+    bounds,
+    clearly_above,
+    does_not_hold,
+    holds,
+    in_words,
+    of_mean,
+    of_rates,
+)
+from model.claims.evidence import Evidence
+from model.experiments.limits import SEEDS
+from model.text.chat import SegmentKind
+from model.text.corpus import Kind
+from model.training import loop, pretraining
+from model.training.pretraining import PRETRAINING
+from model.training.recipes import BASE, SUM_RECIPES, Recipe
+
+HALF = f"the half of all sums that SFT never saw, {len(SEEDS)} seeds"
+ENOUGH = 0.9
+MACHINERY = ("tokenizer", "model")
+"""What pretraining and SFT have to share, besides the code that trains."""
+SAME_CODE = ("Learner", "make_batch", "GPT")
+"""By name in both of the modules that train: loss, gradient and optimizer step; batches; the model."""
+
+
+def _worksheet_figures(evidence: Evidence) -> Figures:
+    bases = evidence.dispatched.bases
+    conditions = f"all sums, {len(bases)} bases, step {bases[0].steps}, greedy"
+    return {
+        "continues": of_rates("openings followed by another question", [b.plain.continues for b in bases], conditions),
+        "answers": of_rates("openings answered", [b.plain.exact for b in bases], conditions),
+    }
+
+
+def _judge_worksheet(f: Figures) -> Judgement:
+    found = f"{in_words(f['continues'])} are followed by another question, {in_words(f['answers'])} are answered"
+    return holds(f"{found}.") if bounds(f["continues"])[0] > ENOUGH else does_not_hold(f"Only {found}.")
+
+
+def _knowledge_figures(evidence: Evidence) -> Figures:
+    dispatched = evidence.dispatched
+    bases = [base.framed.exact for base in dispatched.bases]
+    return {
+        "framed": of_rates("the base, framed as Q and A", bases, "all sums"),
+        "sft": of_rates("SFT from the base", [r.last.exact for r in dispatched.of("prompt-masked")], HALF),
+        "scratch": of_rates("the same SFT from random weights", [r.last.exact for r in dispatched.of("scratch")], HALF),
+    }
+
+
+def _judge_knowledge(f: Figures) -> Judgement:
+    found = f"{in_words(f['sft'])} of unseen sums from the base, {in_words(f['scratch'])} from random weights"
+    if bounds(f["framed"])[0] > ENOUGH and clearly_above(f["sft"], f["scratch"], 0.4):
+        return holds(f"Framed, the base knows {in_words(f['framed'])}; SFT brings {found}.")
+    return does_not_hold(f"SFT brings {found}; framed, the base knows {in_words(f['framed'])}.")
+
+
+def _steps_figures(evidence: Evidence) -> Figures:
+    base, runs = evidence.dispatched.bases[0], evidence.dispatched.of("prompt-masked")
+    steps = [row.step for row in runs[0].answered]
+    at = {step: [r.exact for run in runs for r in run.answered if r.step == step] for step in steps}
+    exact = {step: of_rates("unseen sums right at that step", rates, HALF) for step, rates in at.items()}
+    arrived = next((step for step in steps if exact[step].value >= ENOUGH), steps[-1])
+    supervised = [run.supervised for run in runs]
+    return {
+        "pretraining": Figure("steps of pretraining", base.steps, "steps", f"{base.tokens:,} targets"),
+        "sft": Figure("steps of SFT to 90 % of unseen sums", arrived, "steps", HALF, len(runs)),
+        "reached": exact[arrived],
+        "targets": of_mean("targets of the whole SFT", supervised, "tokens", "answers and stops"),
+        "of_pretraining": Figure("targets of pretraining", base.tokens, "tokens", "every token of the text"),
+    }
+
+
+def _judge_steps(f: Figures) -> Judgement:
+    if f["reached"].value < ENOUGH:
+        return does_not_hold(f"SFT does not reach 90 % within {in_words(f['sft'])} steps.")
+    share, targets = f["sft"].value / f["pretraining"].value, f["targets"].value / f["of_pretraining"].value
+    found = f"{in_words(f['sft'])} against {in_words(f['pretraining'])} steps ({100 * share:.1f} %)"
+    if share < 0.5:
+        return holds(f"{found}; all of SFT has {100 * targets:.2f} % of the targets.")
+    return does_not_hold(f"{found}.")
+
+
+def _intact_figures(evidence: Evidence) -> Figures:
+    drifts = [run.drift for run in evidence.dispatched.of("prompt-masked") if run.drift]
+    conditions = f"SFT on half of the sums, {len(drifts)} seeds"
+    on_text: dict[str, Figure] = {
+        kind: of_mean(f"KL on {kind}s", [d.text[kind].value for d in drifts], "nats", conditions)
+        for kind in get_args(Kind)
+    }
+    asked: dict[str, Figure] = {
+        kind: of_mean(f"KL on requests, {kind}", [d.request[kind].value for d in drifts], "nats", conditions)
+        for kind in get_args(SegmentKind)
+    }
+    return {
+        "continues": of_rates("openings still continued", [d.ability.continues for d in drifts], "all sums"),
+        "knows": of_rates("sums still known when framed as Q and A", [d.ability.knows for d in drifts], "all sums"),
+        **on_text,
+        **asked,
+    }
+
+
+def _judge_drift(f: Figures) -> Judgement:
+    text = max(f[kind].value for kind in get_args(Kind))
+    answers = f["assistant"].value
+    found = f"KL to the base {answers:.2f} nats on answers, at most {text:.2f} on plain text"
+    if answers > 2 * text:
+        return holds(f"{found}.")
+    return does_not_hold(f"{found}.")
+
+
+def _judge_intact(f: Figures) -> Judgement:
+    found = f"{in_words(f['continues'])} of openings continued, {in_words(f['knows'])} of sums known in the old framing"
+    if min(bounds(f["continues"])[0], bounds(f["knows"])[0]) > ENOUGH:
+        return holds(f"After SFT: {found}.")
+    return does_not_hold(f"After SFT: {found}.")
+
+
+def _machinery_figures(evidence: Evidence) -> Figures:
+    assert evidence
+    base, sft, thought = PRETRAINING[BASE], SUM_RECIPES["answers"], SUM_RECIPES["sums-thought"]
+    shared = [name for name in MACHINERY if getattr(base, name) == getattr(sft, name)]
+    differ = [f.name for f in fields(Recipe) if getattr(SUM_RECIPES["sums-direct"], f.name) != getattr(thought, f.name)]
+    by_name = [name for name in differ if name in ("slug", "title", "task")]
+    code = [name for name in SAME_CODE if getattr(pretraining, name) is getattr(loop, name)]
+    return {
+        "code": Figure(
+            "functions that both trainings call, the same objects",
+            len(code),
+            "count",
+            ", ".join(f"{getattr(loop, name).__module__}.{name}" for name in code),
+            len(SAME_CODE),
+        ),
+        "shared": Figure(
+            "of tokenizer and model, equal in pretraining and SFT", len(shared), "count", BASE, len(MACHINERY)
+        ),
+        "differ": Figure("settings that differ with a trace", len(differ), "count", ", ".join(differ), len(differ)),
+        "allowed": Figure("of these, name and response", len(by_name), "count", ", ".join(by_name), len(by_name)),
+    }
+
+
+def _judge_machinery(f: Figures) -> Judgement:
+    same = f["code"].value == len(SAME_CODE) and f["shared"].value == len(MACHINERY)
+    if same and f["differ"].value == f["allowed"].value:
+        return holds(
+            f"One tokenizer, one model, and the same {f['code'].conditions}; between answers with and without a trace "
+            f"only {f['differ'].conditions} differ."
+        )
+    return does_not_hold(f"These settings differ: {f['differ'].conditions}.")
+
+
+SHARES_CHECK = "maskscope dispatcher --check"
+DISPATCHER_PAGE = "/dispatcher"
+
+BASE_CLAIMS: tuple[Claim, ...] = (
+    Claim(
+        "worksheet",
+        "A pretrained model goes on with the worksheet instead of answering.",
+        DISPATCHER_PAGE,
+        SHARES_CHECK,
+        _worksheet_figures,
+        _judge_worksheet,
+        "maskscope train worksheet",
+    ),
+    Claim(
+        "knowledge",
+        "All knowledge is in the weights already; SFT installs a dispatcher.",
+        DISPATCHER_PAGE,
+        SHARES_CHECK,
+        _knowledge_figures,
+        _judge_knowledge,
+    ),
+    Claim(
+        "machinery",
+        "From pretraining to SFT to reasoning the machinery stays the same.",
+        "/reasoning",
+        "maskscope claims --check",
+        _machinery_figures,
+        _judge_machinery,
+        "maskscope claims --check",
+    ),
+)
+SLICE_CLAIMS: tuple[Claim, ...] = (
+    Claim(
+        "intact",
+        "SFT leaves everything else that the model can do intact.",
+        "/dispatcher#drift-heading",
+        SHARES_CHECK,
+        _intact_figures,
+        _judge_intact,
+    ),
+    Claim(
+        "drift",
+        "Drift is the point: the model moves where requests are answered.",
+        "/dispatcher#drift-heading",
+        SHARES_CHECK,
+        _intact_figures,
+        _judge_drift,
+    ),
+    Claim(
+        "steps",
+        "SFT takes far fewer steps than pretraining.",
+        "/dispatcher#shares-heading",
+        SHARES_CHECK,
+        _steps_figures,
+        _judge_steps,
+    ),
+)
+"""In the lesson's order."""

@@ -1,0 +1,125 @@
+"""What the lesson claims about padding, turns and packing. Literal data and one rule each."""
+
+from model.claims.claim import (
+    GALLERY_CHECK,
+    GALLERY_TRAIN,
+    SAME,
+    Claim,
+    Figure,
+    Figures,
+    Judgement,
+    clearly_above,
+    does_not_hold,
+    holds,
+    holds_when,
+    in_words,
+    of_rate,
+    rates_beside_the_right,
+)
+from model.claims.evidence import Evidence
+from model.experiments.bugs.gallery import RIGHT
+
+ROUNDING = 1e-3
+"""A logit's change by less than this is that of sums in another order."""
+
+
+def _right_pad_figures(evidence: Evidence) -> Figures:
+    same = evidence.paddings[RIGHT, RIGHT]
+    return {
+        "change": Figure(
+            "largest change of any logit by pads on the right",
+            evidence.right_pad_change,
+            "logits",
+            "six words, reverse",
+        ),
+        "rounding": Figure("taken for rounding below", ROUNDING, "logits", "sums in another order"),
+        "exact": of_rate("exact match, right-padded", same.exact_match, f"reverse, step {same.steps}, one batch"),
+    }
+
+
+def _judge_right_pad(f: Figures) -> Judgement:
+    if f["change"].value < f["rounding"].value:
+        return holds(f"No logit changes by {in_words(f['rounding'])} or more.")
+    return does_not_hold(f"A logit changes by {in_words(f['change'])}.")
+
+
+def _left_pad_figures(evidence: Evidence) -> Figures:
+    pairs = {"bare": (RIGHT, "left-pad-unmasked"), "corrected": (RIGHT, "left-pad"), "right": (RIGHT, RIGHT)}
+    return {
+        name: of_rate(
+            f"exact match, {name}", evidence.paddings[pair].exact_match, f"reverse, trained {pair[0]}, asked {pair[1]}"
+        )
+        for name, pair in pairs.items()
+    }
+
+
+def _judge_left_pad(f: Figures) -> Judgement:
+    bare, corrected = in_words(f["bare"]), in_words(f["corrected"])
+    if not clearly_above(f["right"], f["bare"], SAME):
+        return does_not_hold(f"Bare pads on the left leave {bare}.")
+    if clearly_above(f["right"], f["corrected"], SAME):
+        return holds(f"{bare} with bare pads, and still {corrected} when hidden.")
+    return holds_when(f"pads are not hidden: bare they leave {bare}, hidden and with corrected positions {corrected}.")
+
+
+def _judge_turns(f: Figures) -> Judgement:
+    found = f"first answers right {in_words(f['bug_by_turn'])} against {in_words(f['right_by_turn'])}"
+    if clearly_above(f["right_by_turn"], f["bug_by_turn"], SAME):
+        return holds(f"With the last answer trained alone: {found}.")
+    return does_not_hold(f"Training the last answer alone suffices: {found}.")
+
+
+def _packing_figures(evidence: Evidence) -> Figures:
+    separated = rates_beside_the_right("reverse", "packed", "exact_match")(evidence)
+    naive = rates_beside_the_right("reverse", "packed-naive", "exact_match")(evidence)
+    return {
+        "separated": separated["bug_exact_match"],
+        "alone": separated["right_exact_match"],
+        "naive": naive["bug_exact_match"],
+    }
+
+
+def _judge_packing(f: Figures) -> Judgement:
+    found = f"{in_words(f['separated'])} packed and separated, {in_words(f['alone'])} unpacked"
+    if clearly_above(f["alone"], f["separated"], SAME):
+        return does_not_hold(f"Something is lost: {found}.")
+    return holds(f"{found}; packed without separation {in_words(f['naive'])}.")
+
+
+LAYOUT_CLAIMS: tuple[Claim, ...] = (
+    Claim(
+        "right-padding",
+        "Pads on the right leak nothing into real tokens.",
+        "/padding",
+        "maskscope padding --check",
+        _right_pad_figures,
+        _judge_right_pad,
+    ),
+    Claim(
+        "left-padding",
+        "Pads on the left pollute what comes behind them.",
+        "/padding?policy=left-pad-unmasked",
+        "maskscope padding --check",
+        _left_pad_figures,
+        _judge_left_pad,
+    ),
+    Claim(
+        "turns",
+        "Earlier answers of a conversation should be trained as well.",
+        "/bugs?bug=last-turn-only",
+        GALLERY_CHECK,
+        rates_beside_the_right("dialogue", "last-turn-only", "by_turn", "exact_match"),
+        _judge_turns,
+        GALLERY_TRAIN,
+    ),
+    Claim(
+        "packing",
+        "Packed conversations lose nothing if they are separated.",
+        "/packing",
+        GALLERY_CHECK,
+        _packing_figures,
+        _judge_packing,
+        GALLERY_TRAIN,
+    ),
+)
+"""In the lesson's order."""

@@ -1,0 +1,147 @@
+"""What the lesson claims about the limits of SFT, and about reasoning. Literal data and one rule each."""
+
+from functools import partial
+
+from model.claims.claim import (
+    SAME,
+    Claim,
+    Figures,
+    Judgement,
+    clearly_above,
+    does_not_hold,
+    holds,
+    holds_when,
+    in_words,
+    of_mean,
+    of_rates,
+)
+from model.claims.evidence import Evidence
+from model.experiments.limits import SEEDS, LimitRun
+from model.experiments.reasoning import COMPARISONS, runs_of
+
+
+def _at(where: str, share: float, evidence: Evidence) -> list[LimitRun]:
+    return [run for run in evidence.limits if (run.where, run.share) == (where, share)]
+
+
+def _labeller_figures(evidence: Evidence) -> Figures:
+    found = {}
+    for where, share in (("scattered", 0.3), ("predictable", 0.3), ("scattered", 0.7)):
+        runs, conditions = _at(where, share, evidence), f"{100 * share:.0f} % wrong, {where}, {len(SEEDS)} seeds"
+        found[f"{where}_{share}_labeller"] = of_rates("labels right", [r.labeller for r in runs], conditions)
+        found[f"{where}_{share}"] = of_rates("answers right", [r.reversal for r in runs], conditions)
+    return found
+
+
+def _judge_labeller(f: Figures) -> Judgement:
+    by_chance = f"{in_words(f['scattered_0.3'])} right from labels of which {in_words(f['scattered_0.3_labeller'])} are"
+    by_rule = f"{in_words(f['predictable_0.3'])} from {in_words(f['predictable_0.3_labeller'])}"
+    passes = [clearly_above(f[f"{w}_0.3"], f[f"{w}_0.3_labeller"], SAME) for w in ("scattered", "predictable")]
+    if not any(passes):
+        return holds(f"{by_chance}.")
+    if all(passes):
+        return does_not_hold(f"{by_chance}, and {by_rule} where mistakes follow a rule.")
+    return holds_when(
+        f"the mistakes follow a rule: {by_rule}. Where nothing tells the wrong words apart, greedy answers take the "
+        f"majority: {by_chance}; with 70 % wrong labels, {in_words(f['scattered_0.7'])}."
+    )
+
+
+def _answers_figures(share: float, evidence: Evidence) -> Figures:
+    runs, conditions = _at("scattered", share, evidence), f"{100 * share:.0f} % of the words with the other answer"
+    return {
+        "p_first": of_mean("probability of the reversal", [r.p_reversal for r in runs], "share", conditions),
+        "p_second": of_mean("probability of the other answer", [r.p_other for r in runs], "share", conditions),
+        "first": of_rates("greedy: the reversal", [r.reversal for r in runs], conditions),
+        "second": of_rates("greedy: the other", [r.other for r in runs], conditions),
+        "only_first": of_mean(
+            "the other, if never shown", [r.p_other for r in _at("scattered", 0.0, evidence)], "share", "reversals only"
+        ),
+    }
+
+
+def _judge_answers(f: Figures) -> Judgement:
+    given = f"{in_words(f['p_first'])} and {in_words(f['p_second'])}"
+    if f["only_first"].value > 0.1:
+        return does_not_hold(f"An answer never shown gets {in_words(f['only_first'])}.")
+    if f["p_second"].value > 0.1:
+        return holds_when(
+            f"only one of them is shown: then the other gets {in_words(f['only_first'])}. Shown both in equal parts, "
+            f"the model gives them {given}."
+        )
+    return holds(f"Even shown both, it gives them {given}.")
+
+
+def _judge_preferences(f: Figures) -> Judgement:
+    gap = abs(f["p_first"].value - f["p_second"].value)
+    given = f"{in_words(f['p_first'])} and {in_words(f['p_second'])}"
+    if gap < 0.2:
+        return holds(f"Trained on both answers it gives them {given}, whichever was preferred: rows carry no order.")
+    return does_not_hold(f"It tells them apart: {given}.")
+
+
+def _reasoning_figures(evidence: Evidence) -> Figures:
+    found = {}
+    for comparison in COMPARISONS.values():
+        most = comparison.task.most
+        for recipe in comparison.recipes:
+            rows = [run.at(most) for run in runs_of(evidence.reasoning, recipe.slug)]
+            conditions = f"{most} {comparison.title}, {len(rows)} seeds, step {recipe.training.steps}"
+            found[recipe.slug] = of_rates(f"right, {recipe.slug}", [row.right for row in rows], conditions)
+            passes = of_mean(f"forward passes, {recipe.slug}", [row.passes for row in rows], "count", conditions)
+            found[f"{recipe.slug}-passes"] = passes
+    return found
+
+
+def _judge_reasoning(f: Figures) -> Judgement:
+    pairs = {c: tuple(f[recipe.slug] for recipe in c.recipes) for c in COMPARISONS.values()}
+    helped = [c.title for c, (direct, thought) in pairs.items() if clearly_above(thought, direct, SAME)]
+    found = "; ".join(
+        f"{c.task.most} {c.title}: {in_words(direct)} at once, {in_words(thought)} with a trace"
+        for c, (direct, thought) in pairs.items()
+    )
+    if len(helped) == len(pairs):
+        return holds(f"{found}.")
+    if helped:
+        return holds_when(f"the terms are {' or '.join(helped)}. {found}.")
+    return does_not_hold(f"{found}.")
+
+
+LIMITS_CHECK = "maskscope limits --check"
+EQUAL = partial(_answers_figures, 0.5)
+
+LIMIT_CLAIMS: tuple[Claim, ...] = (
+    Claim(
+        "preferences",
+        "SFT cannot use preferences.",
+        "/claims#preferences",
+        LIMITS_CHECK,
+        EQUAL,
+        _judge_preferences,
+    ),
+    Claim(
+        "answers",
+        "With several valid answers SFT learns the one that it was shown.",
+        "/claims#answers",
+        LIMITS_CHECK,
+        EQUAL,
+        _judge_answers,
+    ),
+    Claim(
+        "labeller",
+        "SFT cannot be better than its labeller.",
+        "/claims#labeller",
+        LIMITS_CHECK,
+        _labeller_figures,
+        _judge_labeller,
+    ),
+    Claim(
+        "reasoning",
+        "Written steps make sums right that are wrong at once: each token is a forward pass more.",
+        "/reasoning",
+        "maskscope reasoning --check",
+        _reasoning_figures,
+        _judge_reasoning,
+    ),
+)
+"""In the lesson's order."""

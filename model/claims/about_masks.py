@@ -1,0 +1,221 @@
+"""What the lesson claims about the loss mask. Literal data and one rule each."""
+
+import math
+from string import ascii_lowercase
+
+from model.claims.claim import (
+    GALLERY_CHECK,
+    GALLERY_TRAIN,
+    SAME,
+    Claim,
+    Figure,
+    Figures,
+    Judgement,
+    clearly_above,
+    does_not_hold,
+    holds,
+    holds_when,
+    in_words,
+    of_loss,
+    of_rate,
+    rates_beside_the_right,
+)
+from model.claims.evidence import Evidence
+from model.experiments.ablation.findings import Comparison, side_of_end
+from model.experiments.bugs.gallery import RIGHT
+from model.experiments.packing.rows import training_conversations
+from model.explain.budgets import policy_budgets
+from model.training.recipes import ALL_RECIPES
+
+GUESSING = math.log(len(ascii_lowercase))
+"""Nats per letter of whoever knows that all letters are as likely."""
+
+
+def _gap_figures(evidence: Evidence) -> Figures:
+    conditions = f"ablation, {len(evidence.comparisons)} settings, {evidence.comparisons[0].seeds()} seeds each"
+
+    def count(verdict: str, label: str) -> Figure:
+        found = [c for c in evidence.comparisons if c.verdict == verdict]
+        return Figure(label, len(found), "count", conditions, len(evidence.comparisons))
+
+    ratios = sorted(evidence.comparisons, key=lambda c: c.ratio.value)
+    return {
+        "helped": count("helped", "settings in which masking saved steps or gave more at the end"),
+        "none": count("no clear difference", "settings without a clear difference"),
+        "hurt": count("hurt", "settings in which masking cost steps"),
+        "ahead": Figure(
+            "settings in which masking is ahead when the budget is spent",
+            sum(side_of_end(c.end) == "helped" for c in evidence.comparisons),
+            "count",
+            conditions,
+            len(evidence.comparisons),
+        ),
+        "least": _ratio("smallest ratio of steps to 90 %, unmasked / masked", ratios[0]),
+        "most": _ratio("largest ratio of steps to 90 %, unmasked / masked", ratios[-1]),
+    }
+
+
+def _ratio(label: str, comparison: Comparison) -> Figure:
+    ratio = comparison.ratio
+    return Figure(label, ratio.value, "times", comparison.setting.slug, comparison.seeds(), ratio.low, ratio.high)
+
+
+def _judge_gap(f: Figures) -> Judgement:
+    settings = f["helped"].n or 0
+    helped = f["helped"].value
+    if helped == settings:
+        return holds(f"Masking helped in all {settings} settings.")
+    if helped == 0:
+        return does_not_hold(f"Masking clearly helped in none of {settings} settings.")
+    return holds_when(
+        f"the setting is one of the {helped:.0f} of {settings} in which masking helped; it hurt in "
+        f"{f['hurt'].value:.0f}. Without it {in_words(f['least'])} to {in_words(f['most'])} as many steps. When the "
+        f"budget is spent, masking is ahead in {f['ahead'].value:.0f}: elsewhere the gap is one of speed."
+    )
+
+
+def _gibberish_figures(evidence: Evidence) -> Figures:
+    found = {}
+    for policy, name in ((RIGHT, "masked"), ("unmasked", "unmasked")):
+        run = evidence.runs["reverse4", policy]
+        metrics, conditions = run.metrics_at(run.steps), f"reverse4, {policy}, step {run.steps}, seed {run.seed}"
+        found[name] = of_loss(f"loss on the user's letters, {name}", metrics.loss["user"], conditions)
+    found["guessing"] = Figure("loss of even guesses among 26 letters, ln 26", GUESSING, "nats", "by arithmetic")
+    return found
+
+
+def _judge_gibberish(f: Figures) -> Judgement:
+    found = (
+        f"{in_words(f['masked'])} against {in_words(f['unmasked'])} unmasked and {in_words(f['guessing'])} of guesses"
+    )
+    if clearly_above(f["masked"], f["guessing"]) and clearly_above(f["masked"], f["unmasked"]):
+        return holds(f"Worse than guessing evenly: {found}.")
+    return does_not_hold(f"The masked model predicts prompts no worse: {found}.")
+
+
+def _collapse_figures(evidence: Evidence) -> Figures:
+    masked, unmasked = (evidence.runs["reverse4", policy] for policy in (RIGHT, "unmasked"))
+    learned = next((m.step for m in masked.measurements if m.metrics.exact_match.value >= 0.9), masked.steps)
+    found = {}
+    for when, step in (("early", learned), ("end", masked.steps)):
+        for name, run in (("masked", masked), ("unmasked", unmasked)):
+            rate = run.metrics_at(step).exact_match
+            found[f"{name}_{when}"] = of_rate(
+                f"exact match at step {step}, {name}", rate, f"reverse4, seed {run.seed}, held-out words"
+            )
+    return found
+
+
+def _judge_collapse(f: Figures) -> Judgement:
+    end, early = in_words(f["unmasked_end"]), in_words(f["unmasked_early"])
+    if clearly_above(f["masked_end"], f["unmasked_end"], SAME):
+        return holds(f"Unmasked it ends at {end}, masked at {in_words(f['masked_end'])}.")
+    if clearly_above(f["masked_early"], f["unmasked_early"], SAME):
+        return holds_when(
+            f"training stops early: where the masked model has {in_words(f['masked_early'])}, "
+            f"the unmasked has {early}. "
+            f"At the end it has {end}: nothing has collapsed."
+        )
+    return does_not_hold(f"Unmasked it has {early} early and {end} at the end, as the masked model does.")
+
+
+def _judge_late(f: Figures) -> Judgement:
+    found = f"first letter right {in_words(f['bug_first_right'])} against {in_words(f['right_first_right'])}"
+    if clearly_above(f["right_first_right"], f["bug_first_right"], 0.5):
+        return holds(f"The transition was never learned: {found}.")
+    return does_not_hold(f"The transition is learned all the same: {found}.")
+
+
+def _judge_early(f: Figures) -> Judgement:
+    found = f"{in_words(f['bug_exact_match'])} exact against {in_words(f['right_exact_match'])}"
+    if clearly_above(f["right_exact_match"], f["bug_exact_match"], SAME):
+        return does_not_hold(f"It does more than leak a bit: {found}.")
+    return holds(f"The leak is tiny: {found}. One more position is trained, and the answers do not suffer.")
+
+
+def _budget_figures(evidence: Evidence) -> Figures:
+    assert evidence
+    found = {}
+    for recipe in ALL_RECIPES.values():
+        masked = next(
+            budget
+            for budget in policy_budgets(recipe, training_conversations(recipe, 0))
+            if budget.policy.slug == RIGHT
+        )
+        found[recipe.slug] = Figure(
+            f"positions without gradient, {recipe.slug}", masked.ignored, "share", "a training batch", masked.positions
+        )
+    return found
+
+
+def _judge_budget(f: Figures) -> Judgement:
+    by_share = sorted(f, key=lambda slug: f[slug].value)
+    least, most = by_share[0], by_share[-1]
+    span = f"from {in_words(f[least])} ({least}) to {in_words(f[most])} ({most}) over the recipes here"
+    inside = [slug for slug in by_share if 0.6 <= f[slug].value <= 0.9]
+    toy = f"{in_words(f['reverse4'])} for words of four letters"
+    halved = abs(f["reverse4"].value - 0.5) < 1e-9
+    if halved and len(inside) == len(by_share) - 1:
+        return holds(f"{toy}; {span}.")
+    if halved and inside:
+        return holds_when(f"prompts are long beside their responses, as in {', '.join(inside)}: {toy}; {span}.")
+    return does_not_hold(f"{toy}; {span}.")
+
+
+MASK_CLAIMS: tuple[Claim, ...] = (
+    Claim(
+        "gap",
+        "Masking the prompt makes a large and reliable difference in accuracy.",
+        "/ablation",
+        "maskscope claims --check",
+        _gap_figures,
+        _judge_gap,
+        "maskscope ablate --shipped",
+    ),
+    Claim(
+        "gibberish",
+        "Under the mask, what the model predicts inside the prompt is gibberish.",
+        "/?recipe=reverse4",
+        GALLERY_CHECK,
+        _gibberish_figures,
+        _judge_gibberish,
+        GALLERY_TRAIN,
+    ),
+    Claim(
+        "collapse",
+        "Without the mask, accuracy on the response collapses.",
+        "/?recipe=reverse4",
+        GALLERY_CHECK,
+        _collapse_figures,
+        _judge_collapse,
+        GALLERY_TRAIN,
+    ),
+    Claim(
+        "mask-late",
+        "y[:P] ignores the most important transition, from reading to answering.",
+        "/shift",
+        GALLERY_CHECK,
+        rates_beside_the_right("reverse4", "mask-late", "first_right", "exact_match"),
+        _judge_late,
+        GALLERY_TRAIN,
+    ),
+    Claim(
+        "mask-early",
+        "y[:P-2] trains one position of the prompt, which leaks a tiny bit.",
+        "/shift",
+        GALLERY_CHECK,
+        rates_beside_the_right("reverse4", "mask-early", "exact_match"),
+        _judge_early,
+        GALLERY_TRAIN,
+    ),
+    Claim(
+        "budget",
+        "Half of the positions get no gradient in the toy, 60 to 90 % in practice.",
+        "/turns",
+        "maskscope claims --check",
+        _budget_figures,
+        _judge_budget,
+        "maskscope claims --check",
+    ),
+)
+"""In the lesson's order."""

@@ -1,0 +1,60 @@
+"""All that was measured and shipped, in one place: what claims are judged by. In: the folder of trained runs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from model.experiments.ablation.findings import Comparison, find
+from model.experiments.ablation.runs import ABLATION_FILE, read_ablation
+from model.experiments.bugs.gallery import Measured, read_gallery
+from model.experiments.dispatcher.arms import Dispatched, read_dispatched
+from model.experiments.limits import Limits, read_limits
+from model.experiments.padding import PADDING_RECIPE, PaddedAccuracy, conversations_of, logit_changes, read_paddings
+from model.experiments.reasoning import Reasoning, read_reasoning
+from model.masks.policies import COMPARED_POLICIES, MASK_POLICIES
+from model.training.checkpoints import Run, load_model, read_run
+from model.training.recipes import RECIPES
+
+PADDED_WORDS = ("hello", "ab", "abcdefghij", "x", "pad", "maskscope")
+"""Of many lengths, so that most rows are padded."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    comparisons: tuple[Comparison, ...]
+    """Of the ablation, one per setting."""
+    gallery: Mapping[tuple[str, str], Measured]
+    paddings: Mapping[tuple[str, str], PaddedAccuracy]
+    dispatched: Dispatched
+    reasoning: Reasoning
+    limits: Limits
+    runs: Mapping[tuple[str, str], Run]
+    """Of RECIPES under the compared policies."""
+    right_pad_change: float
+    """The largest change of any logit at a real position when PADDED_WORDS are padded on the right."""
+
+
+def gather(folder: Path, comparisons: tuple[Comparison, ...] | None = None) -> Evidence:
+    """Everything shipped; the ablation is analysed unless its comparisons are given.
+
+    Raises:
+        BrokenRun, BrokenAblation: a file is missing, unreadable or incomplete; names it.
+    """
+    return Evidence(
+        find(read_ablation(folder / ABLATION_FILE)).comparisons if comparisons is None else comparisons,
+        read_gallery(folder),
+        read_paddings(folder),
+        read_dispatched(folder),
+        read_reasoning(folder),
+        read_limits(folder),
+        {(recipe, policy): read_run(folder / recipe / policy) for recipe in RECIPES for policy in COMPARED_POLICIES},
+        _right_pad_change(folder),
+    )
+
+
+def _right_pad_change(folder: Path) -> float:
+    recipe = RECIPES[PADDING_RECIPE]
+    run = read_run(folder / recipe.slug / "prompt-masked")
+    model = load_model(folder / recipe.slug / "prompt-masked", run, run.checkpoints[-1])
+    changes = logit_changes(model, recipe, conversations_of(recipe, PADDED_WORDS), MASK_POLICIES["prompt-masked"])
+    return max(changes)

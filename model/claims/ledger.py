@@ -1,0 +1,30 @@
+"""The ledger: every claim of the lesson with its figures and its verdict, by rules in code. In: Evidence."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from model.claims.about_base import BASE_CLAIMS, SLICE_CLAIMS
+from model.claims.about_layout import LAYOUT_CLAIMS
+from model.claims.about_limits import LIMIT_CLAIMS
+from model.claims.about_masks import MASK_CLAIMS
+from model.claims.claim import Claim, Figure, Judgement
+from model.claims.evidence import Evidence
+
+EVERY = (*BASE_CLAIMS, *MASK_CLAIMS, *LAYOUT_CLAIMS, *SLICE_CLAIMS, *LIMIT_CLAIMS)
+CLAIMS: dict[str, Claim] = {claim.slug: claim for claim in EVERY}
+"""In the lesson's order."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A claim as it stands."""
+
+    claim: Claim
+    figures: tuple[Figure, ...]
+    judgement: Judgement
+
+
+def ledger(evidence: Evidence) -> Iterator[Entry]:
+    for claim in CLAIMS.values():
+        figures = claim.collect(evidence)
+        yield Entry(claim, tuple(figures.values()), claim.judge(figures))

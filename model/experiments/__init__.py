@@ -1,0 +1,1 @@
+"""What was measured and ships, one experiment each. Imports model.explain and below."""

@@ -1,0 +1,1 @@
+"""Mask on against mask off over settings and seeds: the plan, its runs, what they show, in words, as shipped."""

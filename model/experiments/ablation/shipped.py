@@ -1,0 +1,100 @@
+"""The shipped ablation in memory, with its files as they are given out. In: the folder of trained runs."""
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from model.errors import BrokenAblation, UnknownName
+from model.experiments.ablation.findings import MASKED, UNMASKED, Comparison, Findings, find
+from model.experiments.ablation.runs import ABLATION_FILE, Ablation, read_ablation, write_ablation
+
+COLUMNS = (
+    *("recipe", "min_length", "max_length", "answer_length", "layers", "width", "learning_rate", "batch_size"),
+    *("evaluation_words", "parameters"),
+)
+"""What the table says of a setting."""
+
+
+OF_MAP = ("recipe", "min_length", "max_length", "answer_length", "layers", "batch_size")
+"""What the settings of a map of widths and learning rates have in common."""
+
+OF_SWEEP = ("recipe", "min_length", "max_length", "layers", "width", "learning_rate", "batch_size")
+"""What settings have in common that differ in how much of the word is asked."""
+
+
+@dataclass(frozen=True)
+class ShippedAblation:
+    findings: Findings
+    as_json: bytes
+    as_csv: bytes
+
+    def comparison(self, slug: str) -> Comparison:
+        """Raises UnknownName."""
+        known = {comparison.setting.slug: comparison for comparison in self.findings.comparisons}
+        if slug not in known:
+            raise UnknownName(f"there is no setting {slug[:64]!a}; allowed: {', '.join(known)}", param="setting")
+        return known[slug]
+
+    def of_recipe(self, slug: str) -> Comparison:
+        """The recipe as it is, or else its first setting. Raises UnknownName."""
+        known: dict[str, list[Comparison]] = {}
+        for comparison in self.findings.comparisons:
+            known.setdefault(comparison.setting.recipe, []).append(comparison)
+        if slug not in known:
+            raise UnknownName(f"there is no recipe {slug[:64]!a} here; allowed: {', '.join(known)}", param="recipe")
+        return next((c for c in known[slug] if c.setting.slug == slug), known[slug][0])
+
+    def first(self) -> Comparison:
+        """What is shown when nothing is asked for: the first setting that is a recipe as it is, or else the first."""
+        comparisons = self.findings.comparisons
+        return next((c for c in comparisons if c.setting.slug == c.setting.recipe), comparisons[0])
+
+    def grid(self) -> tuple[Comparison, ...]:
+        """The most settings that differ in width, learning rate and budget only."""
+        return _largest_group(self.findings.comparisons, OF_MAP)
+
+    def sweep(self) -> tuple[Comparison, ...]:
+        """The most settings that differ in how much of the word is asked and in budget only, most first."""
+        asked = [c for c in self.findings.comparisons if c.setting.answer_length is not None]
+        return tuple(sorted(_largest_group(asked, OF_SWEEP), key=lambda c: c.setting.ignored_share()))
+
+
+def load_ablation(folder: Path) -> ShippedAblation:
+    """Read the folder's ablation and find what it shows.
+
+    Raises:
+        BrokenAblation: it is missing, broken, or has not both policies to compare; names the file.
+    """
+    path = folder / ABLATION_FILE
+    ablation = read_ablation(path)
+    if not {MASKED, UNMASKED} <= set(ablation.policies):
+        raise BrokenAblation(f"{path}: has not the policies {MASKED} and {UNMASKED} to compare")
+    return ShippedAblation(find(ablation), write_ablation(ablation), write_csv(ablation))
+
+
+def write_csv(ablation: Ablation) -> bytes:
+    """A line for each run and evaluated step."""
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    segments = tuple(ablation.runs[0].loss)
+    losses = (f"loss_{segment}" for segment in segments)
+    table.writerow(("setting", *COLUMNS, "budget", "commit", "policy", "seed", "step", "exact_match", *losses))
+    for setting in ablation.settings:
+        steps = setting.evaluated_steps()
+        given = (setting.slug, *(getattr(setting, name) for name in COLUMNS), setting.steps, ablation.commit)
+        for policy in ablation.policies:
+            for seed in ablation.seeds:
+                run = ablation.run(setting, policy, seed)
+                values = zip(steps, run.exact_match, *(run.loss[segment] for segment in segments), strict=True)
+                table.writerows((*given, policy, seed, *row) for row in values)
+    return text.getvalue().encode()
+
+
+def _largest_group(comparisons: Sequence[Comparison], names: Sequence[str]) -> tuple[Comparison, ...]:
+    groups: dict[tuple[object, ...], list[Comparison]] = {}
+    for comparison in comparisons:
+        groups.setdefault(tuple(getattr(comparison.setting, name) for name in names), []).append(comparison)
+    largest: list[Comparison] = max(groups.values(), key=len, default=[])
+    return tuple(largest)

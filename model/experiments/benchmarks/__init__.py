@@ -1,0 +1,1 @@
+"""What `maskscope bench` measures: ratios against plain autograd, transformers and TRL."""

@@ -1,0 +1,139 @@
+"""Our gradients and decoding against the plain way, alternately in one process with one thread: medians and ratios.
+
+In: shipped models. Out: Comparisons. Needs the `bench` extra: transformers.
+"""
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from model.masks.batches import Batch, make_batch
+from model.masks.policies import MASK_POLICIES
+from model.network.attribution import Attribution, attribute
+from model.network.export import export_run
+from model.network.generation import generate
+from model.network.gpt import GPT
+from model.text.chat import Message, render
+from model.training.recipes import Recipe
+
+REPEATS = 60
+NEW_TOKENS = 25
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Medians in milliseconds; `ratio` says how many times faster we are, `goal` what was asked for."""
+
+    name: str
+    ours_ms: float
+    reference_ms: float
+    ratio: float
+    goal: float
+
+    def line(self) -> str:
+        verdict = "met" if self.ratio >= self.goal else "MISSED"
+        return (
+            f"{self.name:62} ours {self.ours_ms:8.2f} ms   reference {self.reference_ms:8.2f} ms   "
+            f"{self.ratio:5.1f} times (goal {self.goal:g}: {verdict})"
+        )
+
+
+def compare_gradients(recipe: Recipe, model: GPT) -> Iterator[Comparison]:
+    """All five quantities of attribution.py against one autograd.grad per position."""
+    torch.set_num_threads(1)
+    for response, goal in (("olleh", 6.0), ("olleh" + "a" * 12, 4.0)):
+        conversation = render([Message("user", "hello"), Message("assistant", response)], recipe.tokenizer)
+        batch = make_batch([conversation], MASK_POLICIES["unmasked"], recipe.tokenizer)
+        positions = batch.inputs_BT.shape[1]
+        trainable = GPT(model.config)
+        trainable.load_state_dict(model.state_dict())
+        ours, plain = attribute(model, batch), attribute_plainly(trainable, batch)
+        for field in ("parameter_norm_T", "share_T", "input_norm_T", "logit_norm_T", "similarity_TT"):
+            torch.testing.assert_close(getattr(ours, field), getattr(plain, field), atol=1e-4, rtol=1e-3)
+        yield _compare(
+            f"per-position gradients, {positions} positions, all five quantities",
+            lambda batch=batch: attribute(model, batch),  # type: ignore[misc]
+            lambda batch=batch, trainable=trainable: attribute_plainly(trainable, batch),  # type: ignore[misc]
+            goal,
+        )
+
+
+def attribute_plainly(model: GPT, batch: Batch) -> Attribution:
+    """The five quantities by the book, one backward pass per position; every position must be supervised."""
+    parameters = list(model.parameters())
+    embedded: list[Tensor] = []
+    hook = model.token_embedding.register_forward_hook(lambda _m, _i, output: embedded.append(output))
+    logits_BTV = model(batch.inputs_BT)
+    hook.remove()
+    losses_T = F.cross_entropy(logits_BTV[0], batch.targets_BT[0], reduction="none") / batch.targets_BT.shape[1]
+    rows = []
+    for loss in losses_T:
+        gradients = torch.autograd.grad(loss, parameters, retain_graph=True)
+        rows.append(torch.cat([gradient.flatten() for gradient in gradients]))
+    rows_TP = torch.stack(rows)
+    total_P = rows_TP.sum(0)
+    norms_T = rows_TP.norm(dim=1)
+    directions_TP = rows_TP / norms_T[:, None]
+    by_logits, by_inputs = torch.autograd.grad(losses_T.sum(), (logits_BTV, embedded[0]))
+    return Attribution(
+        logits_TV=logits_BTV[0].detach(),
+        logit_norm_T=by_logits[0].norm(dim=-1),
+        parameter_norm_T=norms_T,
+        share_T=rows_TP @ total_P / total_P.dot(total_P),
+        input_norm_T=by_inputs[0].norm(dim=-1),
+        similarity_TT=directions_TP @ directions_TP.T,
+    )
+
+
+def compare_decoding(recipe: Recipe, model: GPT) -> Iterator[Comparison]:
+    """Greedy decoding of a fixed number of tokens against transformers' `generate` on the exported weights."""
+    from transformers import GPT2LMHeadModel  # the bench extra
+
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        export_run(model, recipe.tokenizer, Path(folder))
+        reference: Any = GPT2LMHeadModel.from_pretrained(folder)
+    reference.generation_config.eos_token_id = None
+    reference.generation_config.max_length = None
+    prompt = render([Message("user", "hello")], recipe.tokenizer, generation_prompt=True).token_ids
+    for streams, goal in ((1, 8.0), (64, 3.0)):
+        prompts = [prompt] * streams
+        tokens_BT = torch.tensor(prompts)
+
+        def ours(prompts: list[tuple[int, ...]] = prompts) -> list[tuple[int, ...]]:
+            completions = generate(model, prompts, stop_id=-1, max_new_tokens=NEW_TOKENS)
+            return [completion.token_ids for completion in completions]
+
+        def theirs(tokens_BT: Tensor = tokens_BT) -> list[tuple[int, ...]]:
+            mask = torch.ones_like(tokens_BT)
+            sequences = reference.generate(tokens_BT, attention_mask=mask, max_new_tokens=NEW_TOKENS, do_sample=False)
+            return [tuple(row[len(prompt) :]) for row in sequences.tolist()]
+
+        assert ours() == theirs(), "the two decoders disagree"
+        yield _compare(f"greedy decoding, {streams} streams of {NEW_TOKENS} tokens", ours, theirs, goal)
+
+
+def _compare(name: str, ours: Callable[[], object], reference: Callable[[], object], goal: float) -> Comparison:
+    """Run both alternately, so that a slow moment of the machine hits both."""
+    ours_ms, reference_ms = [], []
+    for function in (ours, reference) * 3:
+        function()
+    for _ in range(REPEATS):
+        ours_ms.append(_milliseconds(ours))
+        reference_ms.append(_milliseconds(reference))
+    fast, slow = median(ours_ms), median(reference_ms)
+    return Comparison(name, fast, slow, slow / fast, goal)
+
+
+def _milliseconds(function: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    function()
+    return 1e3 * (time.perf_counter() - started)

@@ -1,0 +1,1 @@
+"""The gallery of mask bugs: a model trained under each, its symptoms, a diagnosis, public reports."""

@@ -1,0 +1,69 @@
+"""A mask bug's symptoms in a word and in sentences, by rules. In: the bug's symptoms and the right model's. Out: words.
+
+A difference counts only where the 95 % intervals are apart.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from model.experiments.bugs.symptoms import Symptoms
+from model.training.evaluation import Rate
+
+Kind = Literal["harmless", "broken"]
+HARDLY = 0.1
+"""A rate whose interval lies below it is hardly ever; one whose interval lies above 1 - HARDLY nearly always."""
+FINE_LOSS = 0.15
+"""Nats per token that nobody doubts: the right token gets 86 % on average."""
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    word: str
+    """What one sees first."""
+    kind: Kind
+    sentences: tuple[str, ...]
+
+
+def diagnose(bug: Symptoms, right: Symptoms) -> Diagnosis:
+    """What became of the model, beside one of the same recipe that was trained under the right mask."""
+    word = _word(bug, right)
+    return Diagnosis(word, "harmless" if word == "harmless here" else "broken", tuple(_sentences(bug, right)))
+
+
+def _word(bug: Symptoms, right: Symptoms) -> str:
+    if bug.own_loss is None:
+        return "learns nothing"
+    if bug.exact_match.high >= right.exact_match.low:
+        return "harmless here"
+    if bug.stops.high < HARDLY:
+        return "right, but never stops" if bug.answer_right.low > 1 - HARDLY else "never answers, never stops"
+    if bug.first_right.high < HARDLY:
+        return "wrong from the first token"
+    return "begins right, goes wrong" if bug.first_right.low > 1 - HARDLY else "right less often"
+
+
+def _sentences(bug: Symptoms, right: Symptoms) -> list[str]:
+    exact, right_exact = _rate(bug.exact_match), _rate(right.exact_match)
+    said = [f"It answers {exact} of unseen prompts right; under the right mask it is {right_exact}."]
+    if bug.stops.high < right.stops.low:
+        said.append(f"It stops in {_rate(bug.stops)} of them, and writes {bug.runaway:.1f} tokens too many on average.")
+    if bug.own_loss is None:
+        moved = f"{100 * bug.moved:.1f} %"
+        said += (
+            f"A sum over no positions is 0 and has no gradient: only weight decay moved the weights, by {moved}.",
+            "Had the loss been a mean, 0/0 would have made every weight no number at the first step.",
+        )
+    elif right.own_loss is not None and bug.exact_match.high < right.exact_match.low:
+        looks = "looks fine" if bug.own_loss <= FINE_LOSS else "does not look fine"
+        said.append(
+            f"Its training log {looks}: {bug.own_loss:.3f} nats where the right one shows {right.own_loss:.3f}, "
+            f"while the loss on whole answers is {bug.answer_loss:.3f} instead of {right.answer_loss:.3f}."
+        )
+    if len(bug.by_turn) > 1:
+        turns = ", ".join(f"{100 * rate.value:.0f} %" for rate in bug.by_turn)
+        said.append(f"Answer by answer, from the first: {turns}.")
+    return said
+
+
+def _rate(rate: Rate) -> str:
+    return f"{100 * rate.value:.1f} % ({100 * rate.low:.1f} to {100 * rate.high:.1f})"

@@ -1,0 +1,243 @@
+"""GALLERY: mask bugs, each with a model trained under it. Literal data and how its symptoms are measured anew.
+
+Every figure shown of a bug lies in gallery.json, as `measure_gallery` makes it from the shipped weights.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import ConfigDict, Field, TypeAdapter
+from pydantic.dataclasses import dataclass as checked
+
+from model.errors import BrokenRun
+from model.experiments.bugs.reports import REPORTS, Report
+from model.experiments.bugs.symptoms import Symptoms, measure
+from model.masks.policies import COMPARED_POLICIES, CUTS, MASK_POLICIES, MaskPolicy, shifted_cut
+from model.training.checkpoints import load_model, read_checked, read_run
+from model.training.evaluation import Rate
+from model.training.recipes import ALL_RECIPES, MASK_RECIPES, SUM_RECIPES, Recipe
+
+GALLERY_FILE = "gallery.json"
+RIGHT = "prompt-masked"
+"""The policy that every bug is compared with."""
+PROMPTS = 500
+TIES = 2
+"""A tie between two tokens may fall the other way on another processor, in so many of a rate's prompts."""
+ROUNDING = 0.004
+"""Of a loss or of the weights' change, absolute below 1 and relative above."""
+STRICT = ConfigDict(extra="forbid", frozen=True)
+
+
+@dataclass(frozen=True)
+class Bug:
+    """A policy and the recipe whose model was trained under it. `detect` says how ids and labels alone give it away."""
+
+    policy: MaskPolicy
+    recipe: Recipe
+    cause: str
+    detect: str
+    reports: tuple[Report, ...] = ()
+
+    @property
+    def slug(self) -> str:
+        return self.policy.slug
+
+
+def _bug(policy: str, recipe: str, cause: str, detect: str) -> Bug:
+    return Bug(MASK_POLICIES[policy], ALL_RECIPES[recipe], cause, detect, REPORTS.get(policy, ()))
+
+
+GALLERY: dict[str, Bug] = {
+    bug.slug: bug
+    for bug in (
+        _bug(
+            "mask-late",
+            "reverse4",
+            "The slice ends at P instead of P-1, so the transition from > to the first answer letter has no loss.",
+            "The first token after > has the label -100 in every row.",
+        ),
+        _bug(
+            "mask-early",
+            "reverse4",
+            "The slice ends at P-2, so the model is also trained to say > after the word.",
+            "The label of > itself is not -100.",
+        ),
+        _bug(
+            "eos-masked",
+            "reverse4",
+            "The labels end before #, so nothing ever teaches the model to stop.",
+            "No label in the whole data set equals the stop's id.",
+        ),
+        _bug(
+            "pad-is-eos",
+            "reverse",
+            "There was no pad token, so the stop was taken for one, and every label equal to it was ignored.",
+            "The pad id equals the stop id, and no label equals the stop's id.",
+        ),
+        _bug(
+            "unmasked",
+            "reverse4",
+            "The line that masks is missing: the user's random letters are trained too.",
+            "No label of a real token is -100.",
+        ),
+        _bug(
+            "all-masked",
+            "reverse4",
+            "The answer is not found in the ids, so every label is ignored.",
+            "All labels are -100: the loss is a mean over nothing.",
+        ),
+        _bug(
+            "prompt-only",
+            "reverse4",
+            "The mask is inverted: what should be ignored is trained.",
+            "Labels stand before > and none after it.",
+        ),
+        _bug(
+            "double-shift",
+            "reverse4",
+            "The data is shifted by hand and the model shifts it again.",
+            "Where labels are shifted already, a label under a token is the next one; the model's shift adds one.",
+        ),
+        _bug(
+            "no-shift",
+            "reverse4",
+            "Labels are not shifted, so each position is trained to repeat the token it has just read.",
+            "The target of position t equals its input wherever there is one.",
+        ),
+        _bug(
+            "pad-supervised",
+            "reverse",
+            "The padding mask was not joined with the loss mask, so pads are targets.",
+            "Labels equal the pad id.",
+        ),
+        _bug(
+            "left-pad-unmasked",
+            "reverse",
+            "Rows are padded on the left, and neither the attention mask nor the positions know it.",
+            "Rows begin with the pad id while the attention mask is all ones or missing.",
+        ),
+        _bug(
+            "left-pad-no-positions",
+            "reverse",
+            "Rows are padded on the left and pads are hidden, but positions still count them.",
+            "Rows begin with the pad id and position ids begin at 0 all the same.",
+        ),
+        _bug(
+            "left-pad",
+            "reverse",
+            "Rows are padded on the left; pads are hidden and positions begin at the first real token.",
+            "Nothing to find: labels, attention and positions agree.",
+        ),
+        _bug(
+            "truncated",
+            "reverse",
+            "Rows are cut at a length that many conversations exceed, and the stop goes first.",
+            "Rows of exactly the greatest length do not end with the stop.",
+        ),
+        _bug(
+            "last-turn-only",
+            "dialogue",
+            "Only the last answer of a conversation has a loss; the earlier ones are history.",
+            "After some > all labels up to the next < are -100.",
+        ),
+        _bug(
+            "packed-naive",
+            "reverse",
+            "Conversations share a row, and attention and positions run on from one to the next.",
+            "A row holds more < than a conversation has turns, and positions do not begin again.",
+        ),
+        _bug(
+            "packed",
+            "reverse",
+            "Conversations share a row, but each sees only itself and counts its positions from 0.",
+            "Nothing to find: attention and positions begin again with each conversation.",
+        ),
+    )
+}
+"""In the order of the page. Two are no bugs, and labelled so by their numbers."""
+
+SHIFT_RECIPE = "reverse4"
+
+GALLERY_RUNS: tuple[tuple[str, str], ...] = tuple(
+    dict.fromkeys(
+        (
+            *((recipe, policy) for recipe in MASK_RECIPES for policy in COMPARED_POLICIES),
+            *((SHIFT_RECIPE, shifted_cut(offset).slug) for offset in CUTS),
+            *((bug.recipe.slug, bug.slug) for bug in GALLERY.values()),
+        )
+    )
+)
+"""(recipe, policy) of every run whose symptoms are measured."""
+
+SHIPPED_RUNS: tuple[tuple[str, str], ...] = (
+    *GALLERY_RUNS,
+    *((recipe, RIGHT) for recipe in SUM_RECIPES),
+    ("answers", "unmasked"),
+)
+"""(recipe, policy) of every run that is shipped."""
+
+
+@checked(config=STRICT)
+class Measured:
+    """The symptoms of one shipped run at its last checkpoint."""
+
+    recipe: str
+    policy: str
+    seed: int
+    steps: Annotated[int, Field(ge=0)]
+    symptoms: Symptoms
+
+
+_MEASURED = TypeAdapter(tuple[Measured, ...])
+
+
+def trained_as(recipe: Recipe, policy: str) -> Recipe:
+    """Runs under other policies than the compared ones keep their last checkpoint only."""
+    return recipe if policy in COMPARED_POLICIES else recipe.keeping_the_last_checkpoint()
+
+
+def measure_gallery(folder: Path, runs: Sequence[tuple[str, str]] = GALLERY_RUNS) -> Iterator[Measured]:
+    """The symptoms of shipped runs under `folder`, one after the other. Raises BrokenRun."""
+    for recipe, policy in runs:
+        run = read_run(folder / recipe / policy)
+        model = load_model(folder / recipe / policy, run, run.checkpoints[-1])
+        symptoms = measure(ALL_RECIPES[recipe], model, MASK_POLICIES[policy], seed=run.seed, prompts=PROMPTS)
+        yield Measured(recipe, policy, run.seed, run.steps, symptoms)
+
+
+def save_gallery(folder: Path, measured: Sequence[Measured]) -> None:
+    (folder / GALLERY_FILE).write_bytes(_MEASURED.dump_json(tuple(measured), indent=1) + b"\n")
+
+
+def read_gallery(folder: Path) -> dict[tuple[str, str], Measured]:
+    """By recipe and policy. Raises BrokenRun, naming the file, if it is missing, unreadable or lacks a run."""
+    path = folder / GALLERY_FILE
+    rows = read_checked(path, _MEASURED)
+    found = {(row.recipe, row.policy): row for row in rows}
+    if missing := [f"{recipe}/{policy}" for recipe, policy in GALLERY_RUNS if (recipe, policy) not in found]:
+        raise BrokenRun(f"{path}: lacks {', '.join(missing)}; `maskscope gallery --measure` makes it anew")
+    return found
+
+
+def differences(stated: Measured, measured: Measured) -> list[str]:
+    """Where a measurement departs from what was stated, by more than rounding on another processor can do."""
+    longest = ALL_RECIPES[stated.recipe].model.context_length
+    found = []
+    for name, mine in vars(stated.symptoms).items():
+        theirs = getattr(measured.symptoms, name)
+        mine, theirs = (x if isinstance(x, tuple) else (x,) for x in (mine, theirs))
+        tied_tokens = TIES * longest / PROMPTS if name == "runaway" else 0.0
+        if len(mine) != len(theirs) or not all(_agree(a, b, tied_tokens) for a, b in zip(mine, theirs, strict=True)):
+            values = [tuple(x.value if isinstance(x, Rate) else x for x in xs) for xs in (mine, theirs)]
+            found.append(f"{name}: stated {values[0]}, measured {values[1]}")
+    return found
+
+
+def _agree(stated: Rate | float | None, measured: Rate | float | None, tied_tokens: float) -> bool:
+    if isinstance(stated, Rate) and isinstance(measured, Rate):
+        return stated.n == measured.n and round(abs(stated.value - measured.value) * stated.n) <= TIES
+    if isinstance(stated, float) and isinstance(measured, float):
+        return abs(stated - measured) <= max(tied_tokens, ROUNDING * max(1.0, abs(stated)))
+    return stated is measured

@@ -1,0 +1,115 @@
+"""What a model trained under a mask policy does: the symptoms of a mask bug, measured. In: a model. Out: Symptoms."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+import torch
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass as checked
+
+from model.masks.batches import make_batch
+from model.masks.policies import MASK_POLICIES, MaskPolicy
+from model.network.gpt import GPT
+from model.network.loss import batch_logits, summed_cross_entropy
+from model.text.chat import render
+from model.text.tasks import TURN_SEPARATOR
+from model.training.evaluation import ROWS_AT_ONCE, Rate, complete_words, wilson
+from model.training.loop import initial_model
+from model.training.recipes import Recipe
+
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+@checked(config=ConfigDict(extra="forbid", frozen=True))
+class Symptoms:
+    """Of one model, on n held-out prompts, greedy decoding, prompts as they are at inference: unpadded, unpacked."""
+
+    exact_match: Rate
+    """The right answer and its END_OF_TURN, nothing else."""
+    first_right: Rate
+    """The first answer token is right."""
+    answer_right: Rate
+    """The text begins with the right answer, whatever comes then."""
+    stops: Rate
+    """END_OF_TURN came before the context was full."""
+    runaway: NonNegative
+    """Mean number of tokens beyond the right answer's length and its END_OF_TURN; 0 if none is longer."""
+    own_loss: NonNegative | None
+    """Mean loss in nats over what the policy supervises, as a training log would show it; None if that is nothing."""
+    answer_loss: NonNegative
+    """Mean loss in nats over the answers and their END_OF_TURN: what the right mask would show."""
+    moved: NonNegative
+    """How far training took the weights: the length of their change over their length at the start."""
+    by_turn: tuple[Rate, ...]
+    """Exact match of each of the user's turns, the right history fed in."""
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A turn's right answer and what the model gave, END_OF_TURN included where there is one."""
+
+    right: str
+    given: str
+
+
+def measure(recipe: Recipe, model: GPT, policy: MaskPolicy, *, seed: int, prompts: int) -> Symptoms:
+    """Measure a run's model on `prompts` held-out prompts. Deterministic."""
+    words = recipe.task.held_out_words(prompts)
+    last = answers(recipe, model, words)
+    stop = recipe.tokenizer.decode([recipe.tokenizer.end_of_turn_id])
+    return Symptoms(
+        exact_match=_rate(a.given == a.right + stop for a in last),
+        first_right=_rate(a.given[:1] == a.right[:1] for a in last),
+        answer_right=_rate(a.given.startswith(a.right) for a in last),
+        stops=_rate(a.given.endswith(stop) for a in last),
+        runaway=sum(max(0, len(a.given) - len(a.right) - 1) for a in last) / len(last),
+        own_loss=mean_loss(recipe, model, policy, words),
+        answer_loss=mean_loss(recipe, model, MASK_POLICIES["prompt-masked"], words) or 0.0,
+        moved=_moved(initial_model(recipe, seed), model),
+        by_turn=_by_turn(recipe, model, words, stop),
+    )
+
+
+def answers(recipe: Recipe, model: GPT, prompts: Sequence[str]) -> list[Answered]:
+    """What the model answers to the last turn of each prompt."""
+    given: list[str] = []
+    for start in range(0, len(prompts), ROWS_AT_ONCE):
+        given += complete_words(model, recipe.task, recipe.tokenizer, prompts[start : start + ROWS_AT_ONCE])
+    return [Answered(recipe.task.answer(p), g) for p, g in zip(prompts, given, strict=True)]
+
+
+@torch.inference_mode()
+def mean_loss(recipe: Recipe, model: GPT, policy: MaskPolicy, prompts: Sequence[str]) -> float | None:
+    """In nats over what the policy supervises of the prompts' conversations, laid out as in its training."""
+    conversations = [render(recipe.task.conversation(prompt), recipe.tokenizer) for prompt in prompts]
+    total, count = torch.zeros(()), 0
+    for start in range(0, len(conversations), ROWS_AT_ONCE):
+        some = conversations[start : start + ROWS_AT_ONCE]
+        batch = make_batch(some, policy, recipe.tokenizer, row_tokens=recipe.model.context_length + 1)
+        loss, supervised = summed_cross_entropy(batch_logits(model, batch), batch.targets_BT)
+        total, count = total + loss, count + int(supervised)
+    return float(total) / count if count else None
+
+
+def _by_turn(recipe: Recipe, model: GPT, prompts: Sequence[str], stop: str) -> tuple[Rate, ...]:
+    rates = []
+    for turn in range(1, recipe.task.most_turns + 1):
+        histories = [
+            TURN_SEPARATOR.join(turns[:turn]) for p in prompts if len(turns := p.split(TURN_SEPARATOR)) >= turn
+        ]
+        rates.append(_rate(a.given == a.right + stop for a in answers(recipe, model, histories)))
+    return tuple(rates)
+
+
+@torch.inference_mode()
+def _moved(before: GPT, after: GPT) -> float:
+    pairs = list(zip(before.parameters(), after.parameters(), strict=True))
+    change = sum(float((a - b).square().sum()) for b, a in pairs)
+    return math.sqrt(change / sum(float(b.square().sum()) for b, _ in pairs))
+
+
+def _rate(claims: Iterable[bool]) -> Rate:
+    facts = list(claims)
+    return wilson(sum(facts) / len(facts), len(facts))

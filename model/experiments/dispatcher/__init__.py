@@ -1,0 +1,1 @@
+"""A base model, SFT from it and from random weights: what each arm knows, how far it drifts, what it says next."""

@@ -1,0 +1,238 @@
+"""What SFT adds to a base model, and what it takes: over steps, over how many sums it saw, with seeds. In: bases.
+
+Everything shown of it lies in dispatcher.json, as `measure_arms` trains and measures it from the shipped bases.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice, product
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import ConfigDict, Field, TypeAdapter
+from pydantic.dataclasses import dataclass as checked
+
+from model.errors import BrokenRun
+from model.experiments.dispatcher.drift import Drift, measure_drift
+from model.masks.policies import MASK_POLICIES, MaskPolicy
+from model.network.gpt import GPT
+from model.text.corpus import SUMS, fact, question, total
+from model.text.sums import SumQuestions
+from model.text.tokenizer import END_OF_TURN
+from model.training.checkpoints import load_model, read_checked, read_run
+from model.training.evaluation import Rate, complete_words, wilson
+from model.training.loop import Evaluated, initial_model, train, training_batches
+from model.training.pretraining import (
+    CONTINUATION_TOKENS,
+    NEXT_QUESTION,
+    BaseRun,
+    base_folder,
+    continue_texts,
+    load_base,
+)
+from model.training.recipes import SUM_RECIPES, Recipe, answers_recipe
+
+DISPATCHER_FILE = "dispatcher.json"
+SEEDS = (0, 1, 2)
+SHARES = (0.05, 0.1, 0.2, 0.5)
+FULL_SHARE = SHARES[-1]
+TIES = 2
+"""So many sums may fall the other way: weights are shipped rounded, and processors differ in the last digits."""
+STRICT = ConfigDict(extra="forbid", frozen=True)
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One way to a model that answers."""
+
+    slug: str
+    title: str
+    recipe: str
+    policy: str
+
+
+ARMS: dict[str, Arm] = {
+    arm.slug: arm
+    for arm in (
+        Arm("prompt-masked", "SFT, prompt masked", "answers", "prompt-masked"),
+        Arm("unmasked", "SFT, nothing masked", "answers", "unmasked"),
+        Arm("scratch", "SFT from random weights", "answers-scratch", "prompt-masked"),
+    )
+}
+
+
+@checked(config=STRICT)
+class Answered:
+    """Requests in the template, about sums that SFT never saw; greedy."""
+
+    step: Annotated[int, Field(ge=0)]
+    exact: Rate
+    stops: Rate
+    continues: Rate
+    """The text holds another question, as a worksheet would."""
+
+
+@checked(config=STRICT)
+class ArmRun:
+    arm: str
+    seed: int
+    share: float
+    """Of all sums, those that SFT saw."""
+    positions: int
+    """All predictions of the whole SFT."""
+    supervised: int
+    """Those of them that had a loss."""
+    answered: tuple[Answered, ...]
+    drift: Drift | None
+    """Only of those that start from the base, at FULL_SHARE."""
+
+    @property
+    def last(self) -> Answered:
+        return self.answered[-1]
+
+
+@checked(config=STRICT)
+class BaseAnswers:
+    """A base asked about every sum in three framings; right is the sum, then the end of a line or a stop."""
+
+    seed: int
+    steps: int
+    tokens: int
+    """All that it was pretrained on, each of them a target."""
+    plain: Answered
+    """`What is 2+2?`"""
+    framed: Answered
+    """`Q: What is 2+2?` and in the next line `A: `."""
+    templated: Answered
+    """`<What is 2+2?>`, with specials that it never saw."""
+
+
+@checked(config=STRICT)
+class Dispatched:
+    """What dispatcher.json holds."""
+
+    bases: tuple[BaseAnswers, ...]
+    runs: tuple[ArmRun, ...]
+
+    def of(self, arm: str, share: float = FULL_SHARE) -> tuple[ArmRun, ...]:
+        """One run per seed."""
+        return tuple(run for run in self.runs if (run.arm, run.share) == (arm, share))
+
+
+def recipe_of(arm: Arm, share: float, seed: int) -> Recipe:
+    """As shipped, but for the sums that it sees: each seed draws its own."""
+    shipped = SUM_RECIPES[arm.recipe]
+    return answers_recipe(shipped.slug, shipped.base, share, seed)
+
+
+def measure_bases(bases: Mapping[int, tuple[BaseRun, GPT]]) -> Iterator[BaseAnswers]:
+    """Each base asked about every sum in every framing."""
+    recipe = SUM_RECIPES["answers"]
+    tokenizer, questions = recipe.tokenizer, [question(sum_) for sum_ in SUMS]
+    for seed, (run, model) in bases.items():
+        framed = continue_texts(model, tokenizer, [fact(sum_, "") for sum_ in SUMS], CONTINUATION_TOKENS)
+        yield BaseAnswers(
+            seed,
+            run.steps,
+            run.steps * run.training.batch_size * run.model.context_length,
+            answered(run.steps, continue_texts(model, tokenizer, questions, CONTINUATION_TOKENS), SUMS),
+            answered(run.steps, framed, SUMS),
+            answered(run.steps, complete_words(model, recipe.task, tokenizer, questions), SUMS),
+        )
+
+
+def measure_arms(bases: Mapping[int, GPT]) -> Iterator[ArmRun]:
+    """Train every arm at every share from every base, and from random weights beside it."""
+    for seed, share, arm in product(bases, SHARES, ARMS.values()):
+        yield measure_arm(arm, share, seed, bases[seed])
+
+
+def measure_arm(arm: Arm, share: float, seed: int, base: GPT) -> ArmRun:
+    recipe, policy = recipe_of(arm, share, seed), MASK_POLICIES[arm.policy]
+    model = initial_model(recipe, seed, base if recipe.base else None)
+    measured = [
+        answer_untaught(model, recipe, event.step)
+        for event in train(model, recipe, policy, seed=seed)
+        if isinstance(event, Evaluated)
+    ]
+    task = recipe.task
+    assert isinstance(task, SumQuestions)
+    drifts = recipe.base is not None and share == FULL_SHARE
+    words = [question(sum_) for sum_ in task.untaught]
+    return ArmRun(
+        arm.slug,
+        seed,
+        share,
+        *count_positions(recipe, policy, seed),
+        tuple(measured),
+        measure_drift(base, model, recipe, words) if drifts else None,
+    )
+
+
+def count_positions(recipe: Recipe, policy: MaskPolicy, seed: int) -> tuple[int, int]:
+    """All predictions of a whole training, pads aside, and those of them that have a loss."""
+    positions = supervised = 0
+    for batch in islice(training_batches(recipe, policy, seed), recipe.training.steps):
+        positions += int(batch.real_BT.sum())
+        supervised += int(batch.supervised_BT.sum())
+    return positions, supervised
+
+
+def answer_untaught(model: GPT, recipe: Recipe, step: int) -> Answered:
+    """All sums that the recipe does not teach, asked in the template."""
+    task = recipe.task
+    assert isinstance(task, SumQuestions)
+    texts = complete_words(model, task, recipe.tokenizer, [question(sum_) for sum_ in task.untaught])
+    return answered(step, texts, task.untaught, END_OF_TURN)
+
+
+def answered(step: int, texts: Sequence[str], sums: Sequence[str], *ends: str) -> Answered:
+    """Right is the sum and one of the ends; by default a line's or a turn's."""
+    n = len(sums)
+    right = sum(
+        any(text.startswith(total(sum_) + end) for end in ends or ("\n", END_OF_TURN))
+        for sum_, text in zip(sums, texts, strict=True)
+    )
+    stops = sum(text.endswith(END_OF_TURN) for text in texts)
+    goes_on = sum(NEXT_QUESTION.search(text) is not None for text in texts)
+    return Answered(step, wilson(right / n, n), wilson(stops / n, n), wilson(goes_on / n, n))
+
+
+_DISPATCHED = TypeAdapter(Dispatched)
+
+
+def save_dispatched(folder: Path, measured: Dispatched) -> None:
+    (folder / DISPATCHER_FILE).write_bytes(_DISPATCHED.dump_json(measured, indent=1) + b"\n")
+
+
+def read_dispatched(folder: Path) -> Dispatched:
+    """Raises BrokenRun, naming the file, if it is missing, unreadable or lacks a run."""
+    path = folder / DISPATCHER_FILE
+    found = read_checked(path, _DISPATCHED)
+    expected = {(arm, seed, share) for seed, share, arm in product(SEEDS, SHARES, ARMS)}
+    if {(run.arm, run.seed, run.share) for run in found.runs} != expected or len(found.bases) != len(SEEDS):
+        raise BrokenRun(f"{path}: lacks a run; `maskscope dispatcher --measure` makes it anew")
+    return found
+
+
+def departures(folder: Path, stated: Dispatched) -> list[str]:
+    """Where the shipped bases and runs, measured anew, depart from what was stated."""
+    found = []
+    bases = {seed: load_base(base_folder(folder, seed)) for seed in SEEDS}
+    for base, measured in zip(stated.bases, measure_bases(bases), strict=True):
+        for framing in ("plain", "framed", "templated"):
+            found += _apart(f"base {base.seed} {framing}", getattr(base, framing), getattr(measured, framing))
+    for arm in ARMS.values():
+        run = read_run(folder / arm.recipe / arm.policy)
+        model = load_model(folder / arm.recipe / arm.policy, run, run.checkpoints[-1])
+        again = answer_untaught(model, SUM_RECIPES[arm.recipe], run.steps)
+        found += _apart(arm.slug, next(r.last for r in stated.of(arm.slug) if r.seed == run.seed), again)
+    return found
+
+
+def _apart(name: str, stated: Answered, measured: Answered) -> list[str]:
+    return [
+        f"{name}: {rate}: stated {there.value:.3f}, measured {here.value:.3f}"
+        for rate in ("exact", "stops", "continues")
+        if abs((there := getattr(stated, rate)).value - (here := getattr(measured, rate)).value) * here.n > TIES + 0.5
+    ]

@@ -1,0 +1,129 @@
+"""Where a base model's and its descendants' probability goes: for a plain opening, a framed one, a templated one.
+
+In: models and a request. Out: plain values, from the models' own samples and distributions.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+
+from model.experiments.dispatcher.drift import divergence
+from model.network.gpt import GPT
+from model.network.sampling import sample
+from model.text.chat import Message, Rendered, render
+from model.text.corpus import fact, question
+from model.text.sums import QUESTION
+from model.text.tokenizer import END_OF_TURN, Tokenizer
+from model.training.evaluation import Rate, wilson
+from model.training.pretraining import as_text
+from model.training.recipes import Recipe
+
+SAMPLES, SAMPLED_TOKENS, SAMPLING_SEED = 200, 16, 0
+"""So many tokens hold a whole question of a worksheet: ` What is 3+4?`."""
+
+KEPT_MASSES = 1024
+"""The last so many of them are remembered."""
+
+
+@dataclass(frozen=True)
+class Opening:
+    """The same request as a text that a model goes on from."""
+
+    slug: str
+    title: str
+    text: str
+    """As it is shown."""
+    token_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Mass:
+    """Estimated by SAMPLES samples of SAMPLED_TOKENS tokens at temperature 1."""
+
+    question: Rate
+    """A question mark is among them."""
+    answer: Rate | None
+    """They begin with the right answer; None if nobody knows it."""
+    stop: Rate
+    """A stop is among them."""
+
+
+def openings(request: str, tokenizer: Tokenizer) -> tuple[Opening, ...]:
+    """Plain, framed as a question, and in the template.
+
+    Raises:
+        InvalidText: a character that the tokenizer does not know.
+    """
+    plain = tokenizer.encode(request, param="prompt")
+    framed = f"Q: {request}\nA: "
+    templated = render((Message("user", request),), tokenizer, generation_prompt=True).token_ids
+    return (
+        Opening("plain", "plain text", request, plain),
+        Opening("framed", "framed as Q and A", framed, tokenizer.encode(framed)),
+        Opening("templated", "in the template", tokenizer.decode(templated), templated),
+    )
+
+
+@lru_cache(maxsize=KEPT_MASSES)
+def mass(model: GPT, opening: Opening, right: str, tokenizer: Tokenizer) -> Mass:
+    """`right` is the answer, empty if nobody knows it. Seeded, so what a whole class asks is sampled once.
+
+    Raises:
+        OutOfRange: the opening is too long for the model's context.
+    """
+    rows = sample(
+        model,
+        opening.token_ids,
+        stop_id=tokenizer.end_of_turn_id,
+        samples=SAMPLES,
+        tokens=SAMPLED_TOKENS,
+        seed=SAMPLING_SEED,
+    )
+    texts = [tokenizer.decode(row) for row in rows]
+
+    def share(found: Sequence[bool]) -> Rate:
+        return wilson(sum(found) / len(found), len(found))
+
+    return Mass(
+        share(["?" in text for text in texts]),
+        share([begins_with(text, right) for text in texts]) if right else None,
+        share([END_OF_TURN in text for text in texts]),
+    )
+
+
+def begins_with(text: str, number: str) -> bool:
+    """`7#` begins with 7, and ` 7` does; `70` does not."""
+    rest = text.lstrip(" ").removeprefix(number)
+    return rest != text.lstrip(" ") and not rest[:1].isdigit()
+
+
+@dataclass(frozen=True)
+class PositionDrift:
+    """How far a model's next-token distribution is from the base's behind one token."""
+
+    input: str
+    next: str
+    nats: float
+
+
+def position_drift(base: GPT, model: GPT, recipe: Recipe, row: Rendered) -> tuple[PositionDrift, ...]:
+    """KL(model, base) at each position of one text."""
+    with torch.inference_mode():
+        nats = divergence(base, model, [row], recipe)[0].tolist()
+    tokens = [recipe.tokenizer.tokens[i] for i in row.token_ids]
+    return tuple(PositionDrift(a, b, max(0.0, n)) for a, b, n in zip(tokens, tokens[1:], nats, strict=False))
+
+
+def drift_rows(request: str, recipe: Recipe) -> tuple[tuple[str, Rendered], ...]:
+    """The request with its right answer in the template, and the same words as a worksheet and as a fact."""
+    tokenizer = recipe.tokenizer
+    rows = [("in the template", render(recipe.task.conversation(request), tokenizer))]
+    asked = QUESTION.fullmatch(request)
+    plain = [("as a worksheet", f"{request} {question(asked[1])}" if asked else request)]
+    if asked:
+        plain.append(("as a fact", f"{fact(asked[1])}\n"))
+    for title, text in plain:
+        rows.append((title, as_text(tokenizer.encode(text, param="prompt"))))
+    return tuple((title, row) for title, row in rows if len(row.token_ids) > 1)

@@ -1,0 +1,175 @@
+"""What SFT does with wrong answers, with two valid ones, and with preferences: measured, not solved. In: a seed.
+
+One experiment shows all three. A share of the training words gets another answer than the reversal: the word itself.
+The loss cannot tell whether that other answer is a mistake, just as valid, or the one that raters liked less. What
+matters is whether it can be told from the word which of the two it will be.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import product
+from pathlib import Path
+from string import ascii_lowercase
+from typing import Annotated, Literal
+
+import torch
+from pydantic import ConfigDict, Field, TypeAdapter
+from pydantic.dataclasses import dataclass as checked
+
+from model.errors import BrokenRun
+from model.masks.batches import make_batch
+from model.masks.policies import MASK_POLICIES
+from model.network.gpt import GPT
+from model.network.loss import batch_logits, token_losses
+from model.text.chat import Message, render
+from model.text.tokenizer import END_OF_TURN
+from model.training.checkpoints import read_checked
+from model.training.evaluation import Fraction, Rate, complete_words, wilson
+from model.training.loop import initial_model, train
+from model.training.recipes import RECIPES, Recipe, Variation, vary
+
+LIMITS_FILE = "limits.json"
+SEEDS = (0, 1, 2)
+SHARES = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9)
+"""Of the words, those with the other answer."""
+WORDS = 500
+VARIATION = Variation(
+    layers=2, width=64, batch_size=64, learning_rate=1e-3, steps=2000, evaluate_every=2000, evaluation_words=1
+)
+"""Of `reverse4`: a model that learns even both answers within the steps."""
+DECAY_STEPS = 600
+
+Where = Literal["scattered", "predictable"]
+STRICT = ConfigDict(extra="forbid", frozen=True)
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How the words with the other answer are chosen."""
+
+    slug: Where
+    title: str
+    is_other: Callable[[str, float], bool]
+    """Whether a word gets it, at a share."""
+
+
+def _by_hash(word: str, share: float) -> bool:
+    digest = hashlib.blake2b(f"other {word}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") < share * 2**64
+
+
+def _by_letter(word: str, share: float) -> bool:
+    return ascii_lowercase.index(word[0]) < round(share * len(ascii_lowercase))
+
+
+SPREADS: dict[Where, Spread] = {
+    spread.slug: spread
+    for spread in (
+        Spread("scattered", "at words that nothing tells apart", _by_hash),
+        Spread("predictable", "at words that begin with certain letters", _by_letter),
+    )
+}
+
+
+@checked(config=STRICT)
+class LimitRun:
+    """One model, on held-out words; greedy, but for the probabilities."""
+
+    where: Where
+    share: float
+    seed: int
+    steps: Annotated[int, Field(ge=1)]
+    labeller: Rate
+    """Words whose answer would be the reversal if they were training words."""
+    reversal: Rate
+    """Words answered by the reversal."""
+    other: Rate
+    """Words answered by the word itself."""
+    p_reversal: Fraction
+    """Mean probability of the whole reversal and its stop."""
+    p_other: Fraction
+
+
+Limits = tuple[LimitRun, ...]
+
+
+def limit_recipe(where: Where, share: float) -> Recipe:
+    recipe = vary(RECIPES["reverse4"], VARIATION)
+    task = replace(recipe.task, solve=partial(_answer, SPREADS[where], share))
+    return replace(recipe, task=task, training=replace(recipe.training, decay_steps=DECAY_STEPS))
+
+
+def _answer(spread: Spread, share: float, turns: Sequence[str]) -> str:
+    return turns[-1] if spread.is_other(turns[-1], share) else turns[-1][::-1]
+
+
+def measure_limits() -> Iterator[LimitRun]:
+    """Train and measure every run."""
+    for where, share, seed in product(SPREADS, SHARES, SEEDS):
+        yield measure_limit(where, share, seed)
+
+
+def measure_limit(where: Where, share: float, seed: int) -> LimitRun:
+    recipe = limit_recipe(where, share)
+    model = initial_model(recipe, seed)
+    for _ in train(model, recipe, MASK_POLICIES["prompt-masked"], seed=seed):
+        pass
+    words = [word for word in recipe.task.held_out_words(WORDS) if word != word[::-1]]
+    texts = complete_words(model, recipe.task, recipe.tokenizer, words)
+    reversals, others = [word[::-1] for word in words], words
+    return LimitRun(
+        where,
+        share,
+        seed,
+        recipe.training.steps,
+        _rate([recipe.task.answer(word) for word in words], reversals),
+        _rate(texts, [answer + END_OF_TURN for answer in reversals]),
+        _rate(texts, [answer + END_OF_TURN for answer in others]),
+        mean_probability(model, recipe, words, reversals),
+        mean_probability(model, recipe, words, others),
+    )
+
+
+def _rate(given: Sequence[str], wanted: Sequence[str]) -> Rate:
+    n = len(wanted)
+    return wilson(sum(a == b for a, b in zip(given, wanted, strict=True)) / n, n)
+
+
+@torch.inference_mode()
+def mean_probability(model: GPT, recipe: Recipe, words: Sequence[str], answers: Sequence[str]) -> float:
+    """Of each answer with its stop, behind its word; the mean over the words."""
+    pairs = zip(words, answers, strict=True)
+    rows = [render((Message("user", w), Message("assistant", a)), recipe.tokenizer) for w, a in pairs]
+    batch = make_batch(rows, MASK_POLICIES["prompt-masked"], recipe.tokenizer)
+    losses_B = token_losses(batch_logits(model, batch), batch.targets_BT).sum(1)
+    return float((-losses_B).exp().mean())
+
+
+_LIMITS = TypeAdapter(Limits)
+
+
+def save_limits(folder: Path, measured: Sequence[LimitRun]) -> None:
+    (folder / LIMITS_FILE).write_bytes(_LIMITS.dump_json(tuple(measured), indent=1) + b"\n")
+
+
+def read_limits(folder: Path) -> Limits:
+    """Raises BrokenRun, naming the file, if it is missing, unreadable or lacks a run."""
+    path = folder / LIMITS_FILE
+    found = read_checked(path, _LIMITS)
+    if {(run.where, run.share, run.seed) for run in found} != set(product(SPREADS, SHARES, SEEDS)):
+        raise BrokenRun(f"{path}: lacks a run; `maskscope limits --measure` makes it anew")
+    return found
+
+
+def departures(stated: Limits, measured: Sequence[LimitRun]) -> list[str]:
+    """Where runs, trained anew, depart from what was stated by more than their intervals allow."""
+    by_run = {(run.where, run.share, run.seed): run for run in stated}
+    found = []
+    for run, name in product(measured, ("reversal", "other")):
+        there, here = getattr(by_run[run.where, run.share, run.seed], name), getattr(run, name)
+        if there.low > here.high or here.low > there.high:
+            name = f"{run.where} {run.share:.0%} seed {run.seed}, {name}"
+            found.append(f"{name}: stated {there.value:.3f}, measured {here.value:.3f}")
+    return found

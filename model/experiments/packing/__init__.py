@@ -1,0 +1,1 @@
+"""Several conversations in a row: who sees whom, and what that does to loss and gradient."""

@@ -1,0 +1,220 @@
+"""What padding does to a model: its logits, attention and answers; cells computed for nothing. In: models, words.
+
+Everything goes through the batches that training reads; only the words' order in them is chosen here.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Annotated
+
+import torch
+from pydantic import ConfigDict, Field, TypeAdapter
+from pydantic.dataclasses import dataclass as checked
+
+from model.errors import BrokenRun, InvalidText
+from model.experiments.packing.rows import row_tokens_of, training_conversations
+from model.masks.batches import Batch, lay_out, make_batch
+from model.masks.policies import MASK_POLICIES, MaskPolicy
+from model.network.attention import attention_weights
+from model.network.gpt import GPT
+from model.network.loss import batch_logits
+from model.text.chat import Rendered, Segment, render
+from model.training.checkpoints import read_checked
+from model.training.evaluation import Rate, wilson
+from model.training.recipes import ALL_RECIPES, Recipe
+
+PADDING_FILE = "padding.json"
+PADDING_RECIPE = "reverse"
+PADDINGS = {
+    "prompt-masked": "right",
+    "left-pad": "left, hidden, positions corrected",
+    "left-pad-no-positions": "left, hidden only",
+    "left-pad-unmasked": "left, bare",
+}
+"""The policies that differ in padding alone, and what they are called beside each other."""
+PROMPTS = 300
+TOLERANCE = 0.007
+"""Two prompts of 300: a tie between two tokens may fall the other way on another processor."""
+BUCKET_SIZE = 16
+EXAMPLES = ("hello", "ab")
+SHAPES_SEED = 0
+"""Of the training batch whose cells are counted."""
+STRICT = ConfigDict(extra="forbid", frozen=True)
+
+
+@checked(config=STRICT)
+class PaddedAccuracy:
+    """Exact match of a model trained with one padding and asked with another, on n held-out words."""
+
+    trained: str
+    used: str
+    steps: Annotated[int, Field(ge=0)]
+    exact_match: Rate
+
+
+@dataclass(frozen=True)
+class PaddedRow:
+    """One word of a padded batch, as a model sees it."""
+
+    tokens: tuple[str, ...]
+    real: tuple[bool, ...]
+    sees: tuple[tuple[int, ...], ...]
+    """For each position the ones it can attend to."""
+    weights: tuple[tuple[tuple[tuple[float, ...], ...], ...], ...]
+    """Layer, head, position t, position s."""
+    logit_change: float
+    """The largest difference of a logit at a real position from what it is without padding."""
+
+    def on_pads(self, layer: int, head: int, position: int) -> float:
+        """The share of its attention that a position spends on pads."""
+        weights = self.weights[layer][head][position]
+        return sum(weight for weight, real in zip(weights, self.real, strict=True) if not real)
+
+
+@dataclass(frozen=True)
+class BatchShape:
+    """Rectangles of a batch: rows and columns of each, and the tokens in each row."""
+
+    title: str
+    rectangles: tuple[tuple[int, tuple[int, ...]], ...]
+    """Columns, and how many tokens each row holds."""
+
+    @property
+    def cells(self) -> int:
+        return sum(columns * len(rows) for columns, rows in self.rectangles)
+
+    @property
+    def tokens(self) -> int:
+        return sum(sum(rows) for _, rows in self.rectangles)
+
+    @property
+    def wasted(self) -> float:
+        return 1 - self.tokens / self.cells
+
+
+def conversations_of(recipe: Recipe, words: Sequence[str]) -> tuple[Rendered, ...]:
+    """Raises InvalidText for a word the task does not know, or for fewer than two."""
+    for word in words:
+        recipe.task.check_prompt(word)
+    if len({len(word) for word in words}) < 2:
+        raise InvalidText("both words have the same length, so nothing is padded; allowed: two lengths", param="words")
+    return tuple(render(recipe.task.conversation(word), recipe.tokenizer) for word in words)
+
+
+def padded_rows(
+    model: GPT, recipe: Recipe, conversations: Sequence[Rendered], policy: MaskPolicy
+) -> tuple[PaddedRow, ...]:
+    """Each conversation in the batch that a policy pads."""
+    batch = make_batch(conversations, policy, recipe.tokenizer)
+    real_BT = lay_out(conversations, policy).real_BT[:, :-1]
+    weights = attention_weights(model, batch)
+    changes = logit_changes(model, recipe, conversations, policy)
+    visible_BTS = batch.visible_BTS()
+    rows = []
+    for b, inputs in enumerate(batch.inputs_BT.tolist()):
+        seen = torch.ones(len(inputs), len(inputs)).tril().bool() if visible_BTS is None else visible_BTS[b]
+        rows.append(
+            PaddedRow(
+                tuple(recipe.tokenizer.tokens[i] for i in inputs),
+                tuple(real_BT[b].tolist()),
+                tuple(tuple(line.nonzero().flatten().tolist()) for line in seen),
+                tuple(tuple(tuple(map(tuple, head)) for head in layer) for layer in weights[b].tolist()),
+                changes[b],
+            )
+        )
+    return tuple(rows)
+
+
+@torch.inference_mode()
+def logit_changes(
+    model: GPT, recipe: Recipe, conversations: Sequence[Rendered], policy: MaskPolicy
+) -> tuple[float, ...]:
+    """For each conversation the largest |logit difference| at its positions, padded under a policy against alone."""
+    logits_BTV = batch_logits(model, make_batch(conversations, policy, recipe.tokenizer))
+    real_BT = lay_out(conversations, policy).real_BT[:, :-1]
+    changes = []
+    for b, conversation in enumerate(conversations):
+        alone_TV = batch_logits(model, make_batch([conversation], MASK_POLICIES["prompt-masked"], recipe.tokenizer))[0]
+        first = int(real_BT[b].int().argmax())
+        padded_TV = logits_BTV[b, first : first + len(alone_TV)]
+        changes.append(float((padded_TV - alone_TV).abs().max()))
+    return tuple(changes)
+
+
+@torch.inference_mode()
+def complete_padded(model: GPT, recipe: Recipe, words: Sequence[str], policy: MaskPolicy) -> list[str]:
+    """Greedy completions of words that are asked in one batch, padded under a policy, up to the longest right answer.
+
+    Every token is predicted by a whole forward pass over the batch, as training runs it.
+    """
+    tokenizer = recipe.tokenizer
+    written = [render(recipe.task.question(word), tokenizer, generation_prompt=True).token_ids for word in words]
+    lengths = [len(row) for row in written]
+    stop = tokenizer.end_of_turn_id
+    for _ in range(recipe.task.longest_answer() + 1):
+        batch = _inputs(written, policy, recipe)
+        ends = [len(row) - 1 for row in written] if policy.padding == "right" else [-1] * len(written)
+        chosen = batch_logits(model, batch)[torch.arange(len(written)), ends].argmax(-1).tolist()
+        written = [(*row, token) for row, token in zip(written, chosen, strict=True)]
+    texts = []
+    for row, length in zip(written, lengths, strict=True):
+        answer = row[length:]
+        texts.append(tokenizer.decode(answer[: answer.index(stop) + 1] if stop in answer else answer))
+    return texts
+
+
+def _inputs(rows: Sequence[tuple[int, ...]], policy: MaskPolicy, recipe: Recipe) -> Batch:
+    """The batch of which `rows` are the inputs: a batch's last tokens are never among them, so any one follows."""
+    followed = [(*row, recipe.tokenizer.end_of_turn_id) for row in rows]
+    conversations = [Rendered(row, (Segment("user", 0, len(row)),)) for row in followed]
+    return make_batch(conversations, policy, recipe.tokenizer)
+
+
+def measure_paddings(models: Mapping[str, tuple[int, GPT]]) -> Iterator[PaddedAccuracy]:
+    """Each model asked with each padding. `models`: steps and model by the policy it was trained with."""
+    recipe = ALL_RECIPES[PADDING_RECIPE]
+    words = recipe.task.held_out_words(PROMPTS)
+    stop = recipe.tokenizer.decode([recipe.tokenizer.end_of_turn_id])
+    for trained in PADDINGS:
+        steps, model = models[trained]
+        for used in PADDINGS:
+            given = complete_padded(model, recipe, words, MASK_POLICIES[used])
+            right = sum(text == recipe.task.answer(word) + stop for word, text in zip(words, given, strict=True))
+            yield PaddedAccuracy(trained, used, steps, wilson(right / PROMPTS, PROMPTS))
+
+
+_ACCURACIES = TypeAdapter(tuple[PaddedAccuracy, ...])
+
+
+def save_paddings(folder: Path, measured: Sequence[PaddedAccuracy]) -> None:
+    (folder / PADDING_FILE).write_bytes(_ACCURACIES.dump_json(tuple(measured), indent=1) + b"\n")
+
+
+def read_paddings(folder: Path) -> dict[tuple[str, str], PaddedAccuracy]:
+    """By (trained, used). Raises BrokenRun, naming the file, if it is missing, unreadable or lacks a pair."""
+    path = folder / PADDING_FILE
+    rows = read_checked(path, _ACCURACIES)
+    found = {(row.trained, row.used): row for row in rows}
+    if missing := [f"{a}/{b}" for a in PADDINGS for b in PADDINGS if (a, b) not in found]:
+        raise BrokenRun(f"{path}: lacks {', '.join(missing)}; `maskscope padding --measure` makes it anew")
+    return found
+
+
+def batch_shapes(recipe: Recipe, seed: int) -> tuple[BatchShape, ...]:
+    """The first training batch padded to its longest, in buckets of alike lengths, and packed."""
+    conversations = training_conversations(recipe, seed)
+    in_order = sorted(conversations, key=lambda c: len(c.token_ids))
+    buckets = [tuple(islice(in_order, i, i + BUCKET_SIZE)) for i in range(0, len(in_order), BUCKET_SIZE)]
+    right, packed = MASK_POLICIES["prompt-masked"], MASK_POLICIES["packed"]
+    return (
+        BatchShape("Padded to the longest", (_rectangle(recipe, conversations, right),)),
+        BatchShape(f"In buckets of {BUCKET_SIZE}, by length", tuple(_rectangle(recipe, b, right) for b in buckets)),
+        BatchShape("Packed", (_rectangle(recipe, conversations, packed),)),
+    )
+
+
+def _rectangle(recipe: Recipe, conversations: Sequence[Rendered], policy: MaskPolicy) -> tuple[int, tuple[int, ...]]:
+    real_BT = lay_out(conversations, policy, row_tokens_of(recipe)).real_BT
+    return real_BT.shape[1], tuple(real_BT.sum(1).tolist())

@@ -1,0 +1,153 @@
+"""Sums answered at once or with a trace: accuracy by number of terms, and forward passes per answer. In: models.
+
+Everything shown of it lies in reasoning.json, as `measure_reasoning` makes it from trained models.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import ConfigDict, Field, TypeAdapter
+from pydantic.dataclasses import dataclass as checked
+
+from model.errors import BrokenRun
+from model.network.gpt import GPT
+from model.text.sums import LongSums, final_answer
+from model.text.tokenizer import END_OF_TURN
+from model.training.checkpoints import load_model, read_checked, read_run
+from model.training.evaluation import Rate, complete_words, wilson
+from model.training.recipes import SUM_RECIPES, Recipe
+
+REASONING_FILE = "reasoning.json"
+SEEDS = (0, 1, 2)
+MOST_SUMS = 200
+"""Of each number of terms; where fewer are held out, all of them."""
+TIES = 2
+STRICT = ConfigDict(extra="forbid", frozen=True)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The same sums answered at once and with a trace, all else equal."""
+
+    slug: str
+    title: str
+    direct: Recipe
+    thought: Recipe
+
+    @property
+    def recipes(self) -> tuple[Recipe, Recipe]:
+        return self.direct, self.thought
+
+    @property
+    def task(self) -> LongSums:
+        task = self.direct.task
+        assert isinstance(task, LongSums)
+        return task
+
+    def terms(self) -> range:
+        """Up to one more than trained."""
+        return range(self.task.least, self.task.most + 2)
+
+
+COMPARISONS: dict[str, Comparison] = {
+    comparison.slug: comparison
+    for comparison in (
+        Comparison("sums", "digits", SUM_RECIPES["sums-direct"], SUM_RECIPES["sums-thought"]),
+        Comparison("numbers", "numbers to 99", SUM_RECIPES["numbers-direct"], SUM_RECIPES["numbers-thought"]),
+    )
+}
+
+
+@checked(config=STRICT)
+class TermsMeasured:
+    """Held-out sums of so many terms, greedy."""
+
+    terms: Annotated[int, Field(ge=2)]
+    right: Rate
+    """What stands behind the trace, if there is one, is the sum and a stop."""
+    whole: Rate
+    """The trace is right as well."""
+    passes: float
+    """Mean forward passes per answer: one for each token written, the stop included."""
+
+
+@checked(config=STRICT)
+class ReasoningRun:
+    recipe: str
+    seed: int
+    steps: Annotated[int, Field(ge=1)]
+    by_terms: tuple[TermsMeasured, ...]
+
+    def at(self, terms: int) -> TermsMeasured:
+        return next(measured for measured in self.by_terms if measured.terms == terms)
+
+
+Reasoning = tuple[ReasoningRun, ...]
+
+
+def runs_of(measured: Reasoning, recipe: str) -> tuple[ReasoningRun, ...]:
+    """One per seed."""
+    return tuple(run for run in measured if run.recipe == recipe)
+
+
+def measure_reasoning(model: GPT, recipe: Recipe, seed: int) -> ReasoningRun:
+    task = recipe.task
+    assert isinstance(task, LongSums), recipe.slug
+    rows = [_measure_terms(model, recipe, task, terms) for terms in range(task.least, task.most + 2)]
+    return ReasoningRun(recipe.slug, seed, recipe.training.steps, tuple(rows))
+
+
+def _measure_terms(model: GPT, recipe: Recipe, task: LongSums, terms: int) -> TermsMeasured:
+    sums = task.held_out_sums(terms, MOST_SUMS)
+    texts = complete_words(model, task, recipe.tokenizer, sums)
+    answers = [task.answer(sum_) + END_OF_TURN for sum_ in sums]
+    right = [final_answer(text) == final_answer(answer) for text, answer in zip(texts, answers, strict=True)]
+    whole = [text == answer for text, answer in zip(texts, answers, strict=True)]
+    n = len(sums)
+    return TermsMeasured(terms, wilson(sum(right) / n, n), wilson(sum(whole) / n, n), sum(map(len, texts)) / n)
+
+
+def measure_runs(folders: Sequence[Path]) -> Iterator[ReasoningRun]:
+    """The last weights in each run's folder. Raises BrokenRun."""
+    for folder in folders:
+        run = read_run(folder)
+        model = load_model(folder, run, run.checkpoints[-1])
+        yield measure_reasoning(model, SUM_RECIPES[run.recipe], run.seed)
+
+
+def shipped_folders(trained: Path) -> list[Path]:
+    return [trained / recipe.slug / "prompt-masked" for c in COMPARISONS.values() for recipe in c.recipes]
+
+
+_REASONING = TypeAdapter(Reasoning)
+
+
+def save_reasoning(folder: Path, measured: Sequence[ReasoningRun]) -> None:
+    (folder / REASONING_FILE).write_bytes(_REASONING.dump_json(tuple(measured), indent=1) + b"\n")
+
+
+def read_reasoning(folder: Path) -> Reasoning:
+    """Raises BrokenRun, naming the file, if it is missing, unreadable or lacks a run."""
+    path = folder / REASONING_FILE
+    found = read_checked(path, _REASONING)
+    expected = {(recipe.slug, seed) for c in COMPARISONS.values() for recipe in c.recipes for seed in SEEDS}
+    if {(run.recipe, run.seed) for run in found} != expected:
+        raise BrokenRun(f"{path}: lacks a run; `maskscope reasoning --measure` makes it anew")
+    return found
+
+
+def departures(stated: Reasoning, measured: Sequence[ReasoningRun]) -> list[str]:
+    """Where shipped runs, measured anew, depart from what was stated."""
+    found = []
+    for run in measured:
+        before = next(r for r in stated if (r.recipe, r.seed) == (run.recipe, run.seed))
+        for row, name in product(run.by_terms, ("right", "whole")):
+            there, here = getattr(before.at(row.terms), name), getattr(row, name)
+            if abs(there.value - here.value) * here.n > TIES + 0.5:
+                found.append(
+                    f"{run.recipe}, {row.terms} terms, {name}: stated {there.value:.3f}, measured {here.value:.3f}"
+                )
+    return found

@@ -1,0 +1,3 @@
+"""One conversation as plain values for a page: its analysis, its cells, its cut, its budget. Imports model.training and
+below.
+"""

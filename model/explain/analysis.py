@@ -1,0 +1,171 @@
+"""One conversation under one loss mask and one model, as plain values: what a page or a script shows.
+
+In: a recipe, a model, a prompt. Out: an Analysis. Raises for a prompt or response the recipe cannot read.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+
+from model.errors import OutOfRange
+from model.masks.batches import Batch, make_batch
+from model.masks.policies import MaskPolicy
+from model.network.attribution import Attribution, attribute
+from model.network.gpt import GPT
+from model.text.chat import Rendered, SegmentKind, render
+from model.training.recipes import Recipe
+
+
+@dataclass(frozen=True)
+class Prediction:
+    token: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class Gradient:
+    """Four of attribution.py's quantities for one position, in the order they are made."""
+
+    logit_norm: float
+    parameter_norm: float
+    share: float
+    input_norm: float
+
+
+@dataclass(frozen=True)
+class Position:
+    """Position t: reads token t, is scored on token t+1."""
+
+    position: int
+    input: str
+    target: str
+    input_segment: SegmentKind
+    target_segment: SegmentKind
+    supervised: bool
+    loss: float
+    """-log p(target) in nats, whether or not it counts; only supervised positions enter the sequence's loss."""
+    target_probability: float
+    gradient: Gradient
+    predictions: tuple[Prediction, ...]
+    """The most likely next tokens, most likely first."""
+
+
+@dataclass(frozen=True)
+class Analysis:
+    tokens: tuple[str, ...]
+    token_ids: tuple[int, ...]
+    prompt_length: int
+    """P: tokens before the first answer token."""
+    sequence_length: int
+    """T: all tokens; there are T-1 positions."""
+    supervised_count: int
+    ignored_count: int
+    loss: float | None
+    """Mean over the supervised positions in nats; None if there are none."""
+    positions: tuple[Position, ...]
+    similarity: tuple[tuple[float, ...], ...]
+    """Cosine of the parameter gradients of each pair of positions; 0 for ignored ones."""
+
+
+def analyze(
+    recipe: Recipe, model: GPT, policy: MaskPolicy, prompt: str, response: str | None = None, *, top_k: int = 5
+) -> Analysis:
+    """Losses, predictions and gradients of `<prompt>response#`; the response defaults to the task's right answer.
+
+    Raises:
+        InvalidText: characters outside the alphabet, or a prompt of a length the task does not have.
+        OutOfRange: the response does not fit into the model's context, or top_k exceeds the vocabulary.
+    """
+    recipe.task.check_prompt(prompt)
+    if not 1 <= top_k <= recipe.tokenizer.vocab_size:
+        raise OutOfRange(f"top_k is {top_k}; allowed: 1 to {recipe.tokenizer.vocab_size}", param="top_k")
+    rendered = render(recipe.task.conversation(prompt, response), recipe.tokenizer)
+    _check_fits(recipe, rendered)
+    batch = make_batch([rendered], policy, recipe.tokenizer)
+    attribution = attribute(model, batch)
+    positions = _positions(recipe, rendered, batch, attribution, top_k)
+    losses = [position.loss for position in positions if position.supervised]
+    return Analysis(
+        tokens=tuple(recipe.tokenizer.tokens[i] for i in rendered.token_ids),
+        token_ids=rendered.token_ids,
+        prompt_length=rendered.prompt_length,
+        sequence_length=len(rendered.token_ids),
+        supervised_count=len(losses),
+        ignored_count=len(positions) - len(losses),
+        loss=sum(losses) / len(losses) if losses else None,
+        positions=positions,
+        similarity=tuple(tuple(row) for row in attribution.similarity_TT.tolist()),
+    )
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What a model predicts at one position, without any gradient."""
+
+    position: int
+    input: str
+    target: str
+    target_probability: float
+    predictions: tuple[Prediction, ...]
+
+
+@torch.inference_mode()
+def forecast(recipe: Recipe, model: GPT, prompt: str, *, top_k: int = 3) -> tuple[Forecast, ...]:
+    """The predictions over `<prompt>answer#`, the right answer fed in. Raises InvalidText as `analyze` does."""
+    recipe.task.check_prompt(prompt)
+    ids = render(recipe.task.conversation(prompt), recipe.tokenizer).token_ids
+    tokens = [recipe.tokenizer.tokens[i] for i in ids]
+    probabilities_TV = model(torch.tensor([ids[:-1]]))[0].softmax(-1)
+    top_values, top_ids = (t.tolist() for t in probabilities_TV.topk(top_k))
+    of_targets = probabilities_TV.gather(1, torch.tensor(ids[1:])[:, None])[:, 0].tolist()
+    return tuple(
+        Forecast(
+            t,
+            tokens[t],
+            tokens[t + 1],
+            of_targets[t],
+            tuple(Prediction(recipe.tokenizer.tokens[i], p) for i, p in zip(top_ids[t], top_values[t], strict=True)),
+        )
+        for t in range(len(ids) - 1)
+    )
+
+
+def prompt_ids(recipe: Recipe, prompt: str) -> tuple[int, ...]:
+    """The ids of `<prompt>`, ready for the model to answer. Raises InvalidText as `analyze` does."""
+    recipe.task.check_prompt(prompt)
+    return render(recipe.task.question(prompt), recipe.tokenizer, generation_prompt=True).token_ids
+
+
+def _check_fits(recipe: Recipe, rendered: Rendered) -> None:
+    too_many = len(rendered.token_ids) - 1 - recipe.model.context_length
+    if too_many > 0:
+        allowed = len(rendered.token_ids) - rendered.prompt_length - 1 - too_many
+        raise OutOfRange(f"the response is too long; allowed after this prompt: {allowed} characters", param="response")
+
+
+def _positions(
+    recipe: Recipe, rendered: Rendered, batch: Batch, attribution: Attribution, top_k: int
+) -> tuple[Position, ...]:
+    tokens, segments, ids = recipe.tokenizer.tokens, rendered.segment_kinds(), rendered.token_ids
+    losses_T = -attribution.logits_TV.log_softmax(-1).gather(1, torch.tensor(ids[1:])[:, None])[:, 0]
+    losses, supervised = losses_T.tolist(), batch.supervised_BT[0].tolist()
+    top_values, top_ids = (t.tolist() for t in attribution.logits_TV.softmax(-1).topk(top_k))
+    gradients_T4 = torch.stack(
+        (attribution.logit_norm_T, attribution.parameter_norm_T, attribution.share_T, attribution.input_norm_T), 1
+    )
+    return tuple(
+        Position(
+            position=t,
+            input=tokens[ids[t]],
+            target=tokens[ids[t + 1]],
+            input_segment=segments[t],
+            target_segment=segments[t + 1],
+            supervised=supervised[t],
+            loss=losses[t],
+            target_probability=math.exp(-losses[t]),
+            gradient=Gradient(*numbers),
+            predictions=tuple(Prediction(tokens[i], p) for i, p in zip(top_ids[t], top_values[t], strict=True)),
+        )
+        for t, numbers in enumerate(gradients_T4.tolist())
+    )

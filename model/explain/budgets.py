@@ -1,0 +1,110 @@
+"""How much of the text a policy trains on: by policy, by answer, by segment. In: conversations. Out: counts and shares.
+
+Counted from the batches that training reads; the loss by segment is what a run has measured.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import get_args
+
+from model.experiments.packing.rows import row_tokens_of
+from model.explain.cells import Inspection
+from model.masks.batches import make_batch
+from model.masks.policies import MASK_POLICIES, MaskPolicy
+from model.text.chat import Rendered, SegmentKind
+from model.training.evaluation import MeanLoss
+from model.training.recipes import Recipe
+
+BATCH_SEED = 0
+"""Of the training batch that is counted."""
+
+
+@dataclass(frozen=True)
+class PolicyBudget:
+    """Of all predictions that the conversations hold, how many a policy gives a gradient."""
+
+    policy: MaskPolicy
+    positions: int
+    supervised: int
+
+    @property
+    def share(self) -> float:
+        return self.supervised / self.positions
+
+    @property
+    def ignored(self) -> float:
+        """Below 0 where pads are trained too."""
+        return 1 - self.share
+
+
+@dataclass(frozen=True)
+class TurnBudget:
+    """One of the assistant's answers: its part in the loss."""
+
+    turn: int
+    text: str
+    """With its END_OF_TURN, as far as the row goes."""
+    positions: int
+    supervised: int
+    weight: float
+    """The sum of its positions' weights in the mean loss."""
+
+
+@dataclass(frozen=True)
+class SegmentBudget:
+    """A kind of segment: its part in the tokens that are predicted, and in the loss if all of them are trained."""
+
+    kind: SegmentKind
+    tokens: int
+    token_share: float
+    mean_loss: float
+    """In nats per token, as the run measured it on held-out words."""
+    loss_share: float
+    """Of the summed loss over all tokens."""
+
+
+def policy_budgets(recipe: Recipe, conversations: Sequence[Rendered]) -> tuple[PolicyBudget, ...]:
+    """One for each policy of the table that the recipe can have: without a pad token rows must not differ."""
+    positions = sum(len(c.token_ids) - 1 for c in conversations)
+    return tuple(
+        PolicyBudget(policy, positions, _supervised(recipe, conversations, policy))
+        for policy in MASK_POLICIES.values()
+        if _can_be_laid_out(recipe, conversations, policy)
+    )
+
+
+def _supervised(recipe: Recipe, conversations: Sequence[Rendered], policy: MaskPolicy) -> int:
+    batch = make_batch(conversations, policy, recipe.tokenizer, row_tokens=row_tokens_of(recipe))
+    return int(batch.supervised_BT.sum())
+
+
+def _can_be_laid_out(recipe: Recipe, conversations: Sequence[Rendered], policy: MaskPolicy) -> bool:
+    even = len({len(c.token_ids) for c in conversations}) == 1 and policy.packing == "none"
+    return recipe.tokenizer.pad_id is not None or even or len(conversations) == 1
+
+
+def turn_budgets(inspection: Inspection) -> tuple[TurnBudget, ...]:
+    """Of each answer, in order; an inspection of one conversation."""
+    turns = sorted({cell.turn for cell in inspection.cells()} - {0})
+    budgets = []
+    for turn in turns:
+        cells = [cell for cell in inspection.cells() if cell.turn == turn]
+        supervised = sum(cell.supervised for cell in cells)
+        text = "".join(cell.next for cell in cells)
+        budgets.append(TurnBudget(turn, text, len(cells), supervised, sum(cell.weight for cell in cells)))
+    return tuple(budgets)
+
+
+def segment_budgets(
+    conversations: Sequence[Rendered], losses: Mapping[SegmentKind, MeanLoss]
+) -> tuple[SegmentBudget, ...]:
+    """By the kind of segment the predicted token lies in."""
+    kinds = [kind for conversation in conversations for kind in conversation.segment_kinds()[1:]]
+    counts = {kind: kinds.count(kind) for kind in get_args(SegmentKind)}
+    summed = sum(count * losses[kind].value for kind, count in counts.items())
+    return tuple(
+        SegmentBudget(
+            kind, count, count / len(kinds), losses[kind].value, count * losses[kind].value / summed if summed else 0.0
+        )
+        for kind, count in counts.items()
+    )

@@ -1,0 +1,277 @@
+"""Mask bugs read off a batch: input ids and labels in, findings out. Knows no policy, no text and no model.
+
+What more than ids and labels it needs: that pads on the left are seen, or push positions on, is only in the attention
+mask (`documents`) and the position ids; and a second user's turn in a row may be the next turn or another
+conversation, which only `documents`, or the most turns a conversation of the data has, can tell. Not in any of
+these, and so not found: a conversation was cut where an earlier answer ends.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from model.inspector.rows import Evidence, Ids, Place, Row, TemplateIds, read_row, shift_of
+from model.masks.batches import Batch
+from model.text.tokenizer import ASSISTANT_START, USER_START, Tokenizer
+
+
+@dataclass(frozen=True)
+class Finding:
+    slug: str
+    sentence: str
+    """With counts and the first place. Rows are counted from 1, positions from 0."""
+    row: int
+    position: int
+    """The first place: row and position, both from 0."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a check saw: a sentence without its full stop, and the tokens it is about."""
+
+    says: str
+    places: list[Place]
+
+
+@dataclass(frozen=True)
+class Check:
+    slug: str
+    look: Callable[[Evidence], Seen]
+
+
+def findings(
+    inputs: Ids,
+    labels: Ids,
+    ids: TemplateIds,
+    *,
+    documents: Ids | None = None,
+    positions: Ids | None = None,
+    most_turns: int | None = None,
+) -> tuple[Finding, ...]:
+    """What is wrong with a batch, in the order of CHECKS; nothing for a right one.
+
+    `labels` are the shifted targets: what position t is scored on, or IGNORE_INDEX. `documents`
+    numbers what sees each other, 0 being hidden; an attention mask of ones and zeros is one document. Without it every
+    position sees all before it. Without `positions` they are 0, 1, ... `most_turns`: of a conversation, if known.
+    """
+    shift = shift_of(inputs, labels)
+    rows = tuple(
+        read_row(number, row, labels[number], shift, ids, documents, positions) for number, row in enumerate(inputs)
+    )
+    evidence = Evidence(rows, shift, most_turns)
+    found = []
+    for check in CHECKS:
+        seen = check.look(evidence)
+        if seen.places:
+            row, token = min(seen.places)
+            position = max(token - shift, 0)
+            first = f"; first in row {row + 1} at position {position}" if evidence.trains_anything else ""
+            found.append(Finding(check.slug, f"{seen.says}{first}.", row, position))
+    return tuple(found)
+
+
+def batch_findings(batch: Batch, tokenizer: Tokenizer, most_turns: int | None = None) -> tuple[Finding, ...]:
+    """`findings` of a batch of ours."""
+    ids = TemplateIds(
+        tokenizer.ids[USER_START], tokenizer.ids[ASSISTANT_START], tokenizer.end_of_turn_id, tokenizer.pad_id
+    )
+    return findings(
+        batch.inputs_BT.tolist(),
+        batch.targets_BT.tolist(),
+        ids,
+        documents=None if batch.documents_BT is None else batch.documents_BT.tolist(),
+        positions=None if batch.positions_BT is None else batch.positions_BT.tolist(),
+        most_turns=most_turns,
+    )
+
+
+def _nothing_trained(evidence: Evidence) -> Seen:
+    positions = sum(len(row.positions) for row in evidence.rows)
+    return Seen(
+        f"None of the {positions} positions has a label: the loss is a mean over nothing",
+        [] if evidence.trains_anything else [(0, evidence.shift)],
+    )
+
+
+def _labels_not_shifted(evidence: Evidence) -> Seen:
+    places = _all_counted(evidence) if evidence.shift == 0 else []
+    return Seen(f"Each of {len(places)} labels is the token just read, not the next one", places)
+
+
+def _labels_shifted_twice(evidence: Evidence) -> Seen:
+    places = _all_counted(evidence) if evidence.shift == 2 else []
+    return Seen(f"Each of {len(places)} labels is the token after the next one", places)
+
+
+def _all_counted(evidence: Evidence) -> list[Place]:
+    return [(row.number, place) for row in evidence.rows for place, counted in enumerate(row.counted) if counted]
+
+
+def _labels_of_other_tokens(evidence: Evidence) -> Seen:
+    places = [
+        (row.number, place)
+        for row in evidence.rows
+        for place, (label, token) in enumerate(zip(row.labels, row.tokens, strict=True))
+        if label is not None and label != token
+    ]
+    return Seen(
+        f"Labels are not the tokens of their row in {len(places)} of {len(_all_counted(evidence))} places", places
+    )
+
+
+def _only_prompt_trained(evidence: Evidence) -> Seen:
+    places = [] if evidence.trains_answers else evidence.counted(USER_START, "user", ASSISTANT_START)
+    answers = len(evidence.answers())
+    return Seen(
+        f"Only tokens of the prompt are labels, {len(places)} of them; of {answers} answers none has any", places
+    )
+
+
+def _prompt_trained(evidence: Evidence) -> Seen:
+    if not evidence.trains_answers:
+        return Seen("", [])
+    parts = [evidence.counted(role) for role in ("user", USER_START, ASSISTANT_START)]
+    places = [place for part in parts for place in part]
+    letters, users, answers = map(len, parts)
+    return Seen(
+        f"Tokens of the prompt are labels, {len(places)} of them: {letters} of the user's text, user starts {users}, "
+        f"answer starts {answers}",
+        places,
+    )
+
+
+def _answer_start_untrained(evidence: Evidence) -> Seen:
+    trained = evidence.trained_answers()
+    places = [(row.number, answer.start) for row, answer in trained if not row.counted[answer.start]]
+    return Seen(f"The first token has no label in {len(places)} of {len(trained)} trained answers", places)
+
+
+def _answer_gap(evidence: Evidence) -> Seen:
+    trained = evidence.trained_answers()
+    gaps = []
+    for row, answer in trained:
+        first = row.counted.index(True, answer.start)
+        behind = range(first, answer.stop if answer.end is None else answer.end)
+        gaps += [(row.number, place) for place in behind if not row.counted[place]][:1]
+    return Seen(f"A token between labels has none in {len(gaps)} of {len(trained)} trained answers", gaps)
+
+
+def _answer_untrained(evidence: Evidence) -> Seen:
+    answers = evidence.answers() if evidence.trains_answers else []
+    places = [
+        (row.number, answer.start)
+        for row, answer in answers
+        if answer.stop > answer.start and not row.has_target(answer)
+    ]
+    return Seen(f"No label at all in {len(places)} of {len(answers)} answers, while others have some", places)
+
+
+def _stop_untrained(evidence: Evidence) -> Seen:
+    ends = _ends(evidence)
+    places = [] if _stop_pads(evidence) else [(row.number, end) for row, end in ends if not row.counted[end]]
+    return Seen(f"The stop has no label in {len(places)} of {len(ends)} trained answers", places)
+
+
+def _stop_lost_to_pads(evidence: Evidence) -> Seen:
+    ends = _ends(evidence)
+    places = [(row.number, end) for row, end in ends if not row.counted[end]] if _stop_pads(evidence) else []
+    return Seen(
+        f"The pad is the stop's own id, and the stop has no label in {len(places)} of {len(ends)} trained answers",
+        places,
+    )
+
+
+def _ends(evidence: Evidence) -> list[tuple[Row, int]]:
+    """The stops of trained answers."""
+    return [(row, answer.end) for row, answer in evidence.trained_answers() if answer.end is not None]
+
+
+def _stop_pads(evidence: Evidence) -> bool:
+    return any(
+        row.ids.pad == row.ids.stop or (role == "pad" and token == row.ids.stop)
+        for row in evidence.rows
+        for token, role in zip(row.tokens, row.roles, strict=True)
+    )
+
+
+def _answer_cut(evidence: Evidence) -> Seen:
+    answers = evidence.answers()
+    places = [(row.number, answer.stop - 1) for row, answer in answers if answer.cut]
+    return Seen(f"No stop at the end of {len(places)} of {len(answers)} answers", places)
+
+
+def _pads_trained(evidence: Evidence) -> Seen:
+    places = evidence.counted("pad")
+    return Seen(f"Pads are labels, {len(places)} of them", places)
+
+
+def _left_pads_seen(evidence: Evidence) -> Seen:
+    padded = [row for row in evidence.rows if row.left_pads]
+    seen = [row for row in padded if row.documents is None or row.documents[row.left_pads - 1] != 0]
+    places = [(row.number, evidence.shift) for row in seen]
+    return Seen(
+        f"Pads stand first in {len(padded)} of {len(evidence.rows)} rows, and the attention sees them in {len(seen)}",
+        places,
+    )
+
+
+def _positions_run_on(evidence: Evidence) -> Seen:
+    """Only where the attention restarts: a pad or another conversation that is seen is another finding."""
+    begins = [
+        (row, place) for row in evidence.rows for place in range(1, len(row.positions)) if row.begins_document(place)
+    ]
+    wrong = [(row.number, place + evidence.shift) for row, place in begins if row.positions[place] != 0]
+    return Seen(
+        f"Positions do not begin at 0 for {len(wrong)} of {len(begins)} conversations behind pads or another one", wrong
+    )
+
+
+def _next_document_trained(evidence: Evidence) -> Seen:
+    begins = [
+        (row, place) for row in evidence.rows for place in range(len(row.roles)) if evidence.begins_next(row, place)
+    ]
+    places = [(row.number, place) for row, place in begins if row.counted[place]]
+    return Seen(
+        f"The first token of the next conversation is a label of the one before, {len(places)} of {len(begins)} times",
+        places,
+    )
+
+
+def _documents_mixed(evidence: Evidence) -> Seen:
+    most = evidence.most_turns
+    places = []
+    for row in evidence.rows:
+        turns: dict[int, int] = {}
+        for place, role in enumerate(row.roles[: len(row.positions)]):
+            if role == USER_START:
+                document = row.documents[place] if row.documents else 1
+                turns[document] = turns.get(document, 0) + 1
+                if most is not None and turns[document] == most + 1:
+                    places.append((row.number, place + evidence.shift))
+    return Seen(
+        f"One attention spans more user turns than a conversation has (at most {most}) in {len(places)} of "
+        f"{len(evidence.rows)} rows: several conversations see each other",
+        places,
+    )
+
+
+CHECKS: tuple[Check, ...] = (
+    Check("nothing-trained", _nothing_trained),
+    Check("labels-not-shifted", _labels_not_shifted),
+    Check("labels-shifted-twice", _labels_shifted_twice),
+    Check("labels-of-other-tokens", _labels_of_other_tokens),
+    Check("only-prompt-trained", _only_prompt_trained),
+    Check("prompt-trained", _prompt_trained),
+    Check("answer-start-untrained", _answer_start_untrained),
+    Check("answer-gap", _answer_gap),
+    Check("answer-untrained", _answer_untrained),
+    Check("stop-untrained", _stop_untrained),
+    Check("stop-lost-to-pads", _stop_lost_to_pads),
+    Check("answer-cut", _answer_cut),
+    Check("pads-trained", _pads_trained),
+    Check("left-pads-seen", _left_pads_seen),
+    Check("positions-run-on", _positions_run_on),
+    Check("next-document-trained", _next_document_trained),
+    Check("documents-mixed", _documents_mixed),
+)
+"""Each looks for one bug. Which token a label is for is read with the shift found, so that a wrong shift is one
+finding and not five."""

@@ -1,0 +1,107 @@
+"""Greedy decoding of many rows at once over one KV cache. In: prompts as ids. Out: one token per row and step.
+
+Prompts of different length are padded on the left, so that all of them end together; pads are hidden by an attention
+mask and each row counts its positions from its own first token. A row's result does not depend on its neighbours.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from model.errors import OutOfRange
+from model.network.decoder import Decoder
+from model.network.gpt import GPT
+
+FinishReason = Literal["stop", "length"]
+
+
+@dataclass(frozen=True)
+class DecodedStep:
+    """One new token for each of the B rows, by row; meaningless for rows that ended before."""
+
+    token_ids: list[int]
+    probabilities: list[float]
+    ended: dict[int, FinishReason]
+    """The rows that this token ends, and why."""
+
+
+@dataclass(frozen=True)
+class Completion:
+    """All new tokens of one row, the stop token included."""
+
+    token_ids: tuple[int, ...]
+    probabilities: tuple[float, ...]
+    finish_reason: FinishReason
+
+
+def new_token_cap(model: GPT, prompt_length: int, max_new_tokens: int | None = None) -> int:
+    """`max_new_tokens` if that many fit after a prompt, by default all that fit; the last needs no position of its own.
+
+    Raises:
+        OutOfRange: they do not fit into the model's context.
+    """
+    fits = model.config.context_length - prompt_length + 1
+    cap = fits if max_new_tokens is None else max_new_tokens
+    if not 1 <= cap <= fits:
+        raise OutOfRange(f"max_new_tokens is {cap}; allowed after this prompt: 1 to {fits}", param="max_new_tokens")
+    return cap
+
+
+@torch.inference_mode()
+def decode(
+    model: GPT, prompts: Sequence[Sequence[int]], *, stop_id: int, max_new_tokens: Sequence[int]
+) -> Iterator[DecodedStep]:
+    """One step per new token, until every row met `stop_id` or its `max_new_tokens`.
+
+    Raises:
+        OutOfRange: at the first step, if a row's cap does not fit into the model's context behind its prompt.
+    """
+    for prompt, cap in zip(prompts, max_new_tokens, strict=True):
+        new_token_cap(model, len(prompt), cap)
+    running = dict(enumerate(max_new_tokens))
+    longest, last_position = max(len(prompt) for prompt in prompts), model.config.context_length - 1
+    decoder = Decoder(model, len(prompts), longest + max(max_new_tokens) - 1)
+    tokens_BT, real_BT = _left_pad(prompts, longest)
+    logits_BV = decoder.read(tokens_BT, real_BT)
+    position: Tensor | int = longest - 1 if real_BT is None else real_BT.sum(1) - 1
+    for produced in range(1, max(max_new_tokens) + 1):
+        probabilities_B, tokens_B = logits_BV.softmax(-1).max(-1)
+        token_ids = tokens_B.tolist()
+        ended: dict[int, FinishReason] = {row: "length" for row, cap in running.items() if cap == produced}
+        if stop_id in token_ids:
+            ended |= {row: "stop" for row in running if token_ids[row] == stop_id}
+        for row in ended:
+            del running[row]
+        yield DecodedStep(token_ids, probabilities_B.tolist(), ended)
+        if not running:
+            return
+        # A row that has ended may run past the last position; it stays there.
+        position = (position + 1).clamp(max=last_position) if isinstance(position, Tensor) else position + 1
+        logits_BV = decoder.step(tokens_B, position)
+
+
+def generate(
+    model: GPT, prompts: Sequence[Sequence[int]], *, stop_id: int, max_new_tokens: int | None = None
+) -> tuple[Completion, ...]:
+    """The completion of each prompt; without `max_new_tokens` each goes on up to what the context allows."""
+    caps = [new_token_cap(model, len(prompt), max_new_tokens) for prompt in prompts]
+    steps = list(decode(model, prompts, stop_id=stop_id, max_new_tokens=caps))
+    ends = {row: (count, reason) for count, step in enumerate(steps, 1) for row, reason in step.ended.items()}
+    token_ids = list(zip(*(step.token_ids for step in steps), strict=True))
+    probabilities = list(zip(*(step.probabilities for step in steps), strict=True))
+    return tuple(
+        Completion(token_ids[row][:count], probabilities[row][:count], reason)
+        for row, (count, reason) in sorted(ends.items())
+    )
+
+
+def _left_pad(prompts: Sequence[Sequence[int]], longest: int) -> tuple[Tensor, Tensor | None]:
+    """Token ids (B, T), and which of them are no pads; None if there are no pads."""
+    if all(len(prompt) == longest for prompt in prompts):
+        return torch.tensor(prompts), None
+    tokens = torch.tensor([[0] * (longest - len(prompt)) + list(prompt) for prompt in prompts])
+    real = torch.tensor([[False] * (longest - len(prompt)) + [True] * len(prompt) for prompt in prompts])
+    return tokens, real

@@ -1,0 +1,174 @@
+"""Tasks: what the user asks and what the right answer is. In: a seed. Out: words and conversations.
+
+A word is held out by a hash of its letters, so the split is the same for every run, seed and machine, and no training
+batch can hold a held-out word. Knows nothing of tokens and masks.
+"""
+
+import hashlib
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from string import ascii_lowercase
+
+from model.errors import InvalidText
+from model.text.chat import Message
+
+HELD_OUT_ONE_IN = 10
+SPLIT = (
+    f"a word is held out if blake2b(word, 8 bytes, big-endian) mod {HELD_OUT_ONE_IN} is 0; "
+    "held-out words are never trained on; metrics are of different held-out words"
+)
+TURN_SEPARATOR = " "
+REQUEST_SHARE = 0.5
+
+
+@dataclass(frozen=True)
+class Task:
+    """Words of `min_length` to `max_length` characters of `alphabet`, and the answers to them.
+
+    What is asked is one text: the user's turns, a space between them. Most tasks have one turn.
+    """
+
+    slug: str
+    title: str
+    alphabet: str
+    min_length: int
+    max_length: int
+    solve: Callable[[Sequence[str]], str]
+    """The whole answer to the last of the user's turns."""
+    example: str
+    """The word to begin with."""
+    answer_length: int | None = None
+    """Only the first so many characters of the answer are asked for; None: all."""
+    most_turns: int = 1
+    """Conversations have two to so many turns, or one."""
+    request: str = ""
+    """The character that, alone in a later turn, asks for the first word."""
+
+    def characters(self) -> str:
+        """All that a turn may hold."""
+        return self.alphabet + self.request
+
+    def answer(self, word: str) -> str:
+        """The right answer to the last turn."""
+        return self.solve(self.turns(word))[: self.answer_length]
+
+    def turns(self, word: str) -> list[str]:
+        """The user's turns. A task of one turn knows no separator."""
+        return word.split(TURN_SEPARATOR) if self.most_turns > 1 else [word]
+
+    def longest_answer(self) -> int:
+        return self.max_length if self.answer_length is None else min(self.max_length, self.answer_length)
+
+    def conversation(self, word: str, response: str | None = None) -> tuple[Message, ...]:
+        """The user's turns and the assistant's right answers; `response` stands in the last one's place."""
+        return (*self.question(word), Message("assistant", self.answer(word) if response is None else response))
+
+    def question(self, word: str) -> tuple[Message, ...]:
+        """The conversation up to the answer that is asked for."""
+        turns = self.turns(word)
+        messages: list[Message] = []
+        for place, turn in enumerate(turns, 1):
+            messages.append(Message("user", turn))
+            if place < len(turns):
+                messages.append(Message("assistant", self.solve(turns[:place])[: self.answer_length]))
+        return tuple(messages)
+
+    def describe_split(self) -> str:
+        """Which words are never trained on."""
+        return SPLIT
+
+    def describe_lengths(self) -> str:
+        """`1 to 10 letters`"""
+        return f"{describe_range(self.min_length, self.max_length)} letters"
+
+    def check_prompt(self, word: str) -> None:
+        """Raises InvalidText unless the word's length is one the task knows, or its turns are."""
+        if self.most_turns > 1:
+            self._check_turns(self.turns(word))
+        elif not self.min_length <= len(word) <= self.max_length:
+            allowed = describe_range(self.min_length, self.max_length)
+            raise InvalidText(f"the prompt has {len(word)} characters; allowed: {allowed}", param="prompt")
+
+    def words(self, seed: int, *, held_out: bool) -> Iterator[str]:
+        """An endless seeded stream of words from one side of the split, lengths drawn evenly."""
+        draw = random.Random(f"{self.slug} {seed} {held_out}")
+        while True:
+            word = self._draw_word(draw) if self.most_turns == 1 else self._draw_turns(draw)
+            if is_held_out(word) == held_out:
+                yield word
+
+    def _draw_word(self, draw: random.Random) -> str:
+        length = draw.randint(self.min_length, self.max_length)
+        return "".join(draw.choices(self.alphabet, k=length))
+
+    def _draw_turns(self, draw: random.Random) -> str:
+        """A word, then words and requests, each as likely as the other."""
+        turns = [self._draw_word(draw)]
+        for _ in range(draw.randint(2, self.most_turns) - 1):
+            turns.append(self.request if draw.random() < REQUEST_SHARE else self._draw_word(draw))
+        return TURN_SEPARATOR.join(turns)
+
+    def _check_turns(self, turns: Sequence[str]) -> None:
+        if len(turns) > self.most_turns:
+            raise InvalidText(f"there are {len(turns)} turns; allowed: 1 to {self.most_turns}", param="prompt")
+        for place, turn in enumerate(turns, 1):
+            if not (turn == self.request and place > 1) and not self.min_length <= len(turn) <= self.max_length:
+                allowed = self.describe_lengths() + (f", or {self.request} for the first word" if place > 1 else "")
+                raise InvalidText(f"turn {place} has {len(turn)} characters; allowed: {allowed}", param="prompt")
+
+    def held_out_words_at_most(self) -> int:
+        """How many different held-out words can be drawn without going through most of them."""
+        return int(len(self.alphabet) ** self.max_length // (4 * HELD_OUT_ONE_IN))
+
+    def held_out_words(self, n: int, seed: int = 0) -> tuple[str, ...]:
+        """n different held-out words. Short words are few, so they take a smaller share than of the training words."""
+        assert 0 < n <= self.held_out_words_at_most(), n
+        found: dict[str, None] = {}
+        for word in self.words(seed, held_out=True):
+            found.setdefault(word)
+            if len(found) == n:
+                return tuple(found)
+        raise AssertionError("the stream of words is endless")
+
+
+def is_held_out(word: str) -> bool:
+    """True for one word in ten, by hash: never trained on."""
+    digest = hashlib.blake2b(word.encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") % HELD_OUT_ONE_IN == 0
+
+
+def describe_range(lowest: int, highest: int) -> str:
+    return f"exactly {lowest}" if lowest == highest else f"{lowest} to {highest}"
+
+
+def _reversed(turns: Sequence[str]) -> str:
+    return turns[-1][::-1]
+
+
+FIRST_WORD = "1"
+
+
+def _reversed_or_recalled(turns: Sequence[str]) -> str:
+    """A word's reversal; to the request FIRST_WORD, that of the conversation's first word."""
+    return (turns[0] if turns[-1] == FIRST_WORD else turns[-1])[::-1]
+
+
+TASKS: dict[str, Task] = {
+    task.slug: task
+    for task in (
+        Task("reverse4", "Reverse a word of four letters", ascii_lowercase, 4, 4, _reversed, "abcd"),
+        Task("reverse", "Reverse a word of 1 to 10 letters", ascii_lowercase, 1, 10, _reversed, "hello"),
+        Task(
+            "dialogue",
+            "Reverse words, and earlier words when asked for",
+            ascii_lowercase,
+            2,
+            4,
+            _reversed_or_recalled,
+            "abc de 1",
+            most_turns=4,
+            request=FIRST_WORD,
+        ),
+    )
+}

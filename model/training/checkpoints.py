@@ -1,0 +1,140 @@
+"""A run folder: `run.json` + `step_000100.safetensors`. Reads, writes, and refuses what its sums do not match.
+
+Nothing is ever unpickled. `run.json` states the recipe it was trained by, the data split, the measurements, and for
+each checkpoint the sha256 of its file.
+"""
+
+import hashlib
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import safetensors.torch
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+from safetensors import SafetensorError
+
+from model.errors import BrokenRun, MaskscopeError
+from model.network.gpt import GPT, GPTConfig
+from model.training.evaluation import Metrics
+from model.training.recipes import Recipe, TrainingConfig
+
+RUN_FILE = "run.json"
+STRICT = ConfigDict(extra="forbid", frozen=True)
+Step = Annotated[int, Field(ge=0)]
+Kept = TypeVar("Kept")
+
+
+@dataclass(config=STRICT)
+class Checkpoint:
+    """One weight file of a run."""
+
+    step: Step
+    file: Annotated[str, Field(pattern=r"^step_\d{6}\.safetensors$")]
+    sha256: str
+
+
+@dataclass(config=STRICT)
+class Measurement:
+    """What the model could do after `step` optimizer steps."""
+
+    step: Step
+    metrics: Metrics
+
+
+@dataclass(config=STRICT)
+class Run:
+    """What `run.json` holds."""
+
+    recipe: str
+    policy: str
+    seed: int
+    steps: Step
+    parameters: int
+    split: str
+    model: GPTConfig
+    training: TrainingConfig
+    measurements: tuple[Measurement, ...]
+    checkpoints: tuple[Checkpoint, ...]
+
+    def checkpoint_steps(self) -> tuple[int, ...]:
+        return tuple(checkpoint.step for checkpoint in self.checkpoints)
+
+    def metrics_at(self, step: int) -> Metrics:
+        return next(m.metrics for m in self.measurements if m.step == step)
+
+
+_RUN = TypeAdapter(Run)
+
+
+def new_run(recipe: Recipe, policy: str, seed: int, model: GPT) -> Run:
+    """A run of which nothing has been measured or saved yet."""
+    return Run(
+        recipe=recipe.slug,
+        policy=policy,
+        seed=seed,
+        steps=0,
+        parameters=model.config.parameter_count(),
+        split=recipe.task.describe_split(),
+        model=recipe.model,
+        training=recipe.training,
+        measurements=(),
+        checkpoints=(),
+    )
+
+
+def save_weights(folder: Path, step: int, model: GPT) -> Checkpoint:
+    """Write a model's weights (rounded to float16, the tied head once) and return their record."""
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = {name: p.detach().half().contiguous() for name, p in model.named_parameters()}
+    content = safetensors.torch.save(weights, metadata={"format": "pt"})
+    path = folder / f"step_{step:06d}.safetensors"
+    path.write_bytes(content)
+    return Checkpoint(step, path.name, hashlib.sha256(content).hexdigest())
+
+
+def save_run(folder: Path, run: Run) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / RUN_FILE).write_bytes(_RUN.dump_json(run, indent=1) + b"\n")
+
+
+def read_run(folder: Path) -> Run:
+    """Raises BrokenRun, naming the file, if run.json is missing, unreadable or not a run."""
+    return read_checked(folder / RUN_FILE, _RUN)
+
+
+def read_checked(path: Path, kind: TypeAdapter[Kept], broken: type[MaskscopeError] = BrokenRun) -> Kept:
+    """A JSON file as what it should hold. Raises `broken`, naming the file and the place in it."""
+    try:
+        return kind.validate_json(path.read_bytes())
+    except OSError as error:
+        raise broken(f"{path}: {error.strerror}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise broken(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+
+
+def load_model(folder: Path, run: Run, checkpoint: Checkpoint) -> GPT:
+    """As `load_weights`, of a run."""
+    return load_weights(folder, run.model, checkpoint)
+
+
+def load_weights(folder: Path, config: GPTConfig, checkpoint: Checkpoint) -> GPT:
+    """The model of a checkpoint in float32, in evaluation mode, its parameters frozen.
+
+    Raises:
+        BrokenRun: the file is missing, is not the one it was recorded for, or does not fit the model.
+    """
+    path = folder / checkpoint.file
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise BrokenRun(f"{path}: {error.strerror}") from error
+    if hashlib.sha256(content).hexdigest() != checkpoint.sha256:
+        raise BrokenRun(f"{path}: sha256 differs from the one recorded (truncated or altered?)")
+    model = GPT(config)
+    try:
+        weights = safetensors.torch.load(content)
+        model.load_state_dict(weights | {"head.weight": weights["token_embedding.weight"]})
+    except (SafetensorError, RuntimeError, KeyError) as error:
+        raise BrokenRun(f"{path}: does not hold this model's weights: {str(error).splitlines()[0]}") from error
+    return model.eval().requires_grad_(False)

@@ -1,0 +1,133 @@
+"""Training as a generator of events: StepDone, Evaluated, CheckpointSaved, Finished. In: a recipe, a policy, a seed.
+
+The initial weights and the stream of words depend on the seed alone, so two policies with one seed start from the same
+weights and see the same words in the same order.
+"""
+
+import math
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+
+import torch
+
+from model.errors import Diverged
+from model.masks.batches import Batch, make_batch
+from model.masks.policies import MaskPolicy
+from model.network.gpt import GPT
+from model.network.learner import Learner
+from model.text.chat import render
+from model.training.checkpoints import Checkpoint, Measurement, Run, load_model, new_run, save_run, save_weights
+from model.training.evaluation import Metrics, evaluate
+from model.training.recipes import Recipe
+
+
+@dataclass(frozen=True)
+class StepDone:
+    step: int
+    loss: float
+    """Mean over the batch's supervised positions, in nats, before the step was taken."""
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    step: int
+    metrics: Metrics
+
+
+@dataclass(frozen=True)
+class CheckpointSaved:
+    checkpoint: Checkpoint
+
+
+@dataclass(frozen=True)
+class Finished:
+    run: Run
+
+
+Event = StepDone | Evaluated | CheckpointSaved | Finished
+
+
+def initial_model(recipe: Recipe, seed: int, base: GPT | None = None) -> GPT:
+    """The model before its first step: the same weights for the same recipe and seed, whatever the policy.
+
+    With a base it is a copy of that.
+    """
+    assert (base is None) == (recipe.base is None), recipe.slug
+    model = GPT(recipe.model, torch.Generator().manual_seed(seed))
+    if base is not None:
+        model.load_state_dict(base.state_dict())
+    return model
+
+
+def train(model: GPT, recipe: Recipe, policy: MaskPolicy, *, seed: int) -> Iterator[StepDone | Evaluated]:
+    """Train `model` where it is, and measure it at step 0, every `evaluate_every` steps and at the end.
+
+    Deterministic for (recipe, policy, seed) on one machine. Sets torch to one thread: sums keep their order, and models
+    this small train fastest so.
+
+    Raises:
+        Diverged: the loss is no number any more.
+    """
+    held_out = recipe.task.held_out_words(recipe.training.evaluation_words)
+    for done in _optimize(model, recipe, policy, seed):
+        if done.step > 0:
+            yield done
+        if recipe.training.is_evaluated(done.step):
+            yield Evaluated(done.step, evaluate(model, recipe.task, recipe.tokenizer, held_out))
+
+
+def train_run(
+    recipe: Recipe, policy: MaskPolicy, *, seed: int, folder: Path, base: GPT | None = None
+) -> Iterator[Event]:
+    """Train from scratch, or from a base, and keep the run in `folder`: all at the end, in place of what was there.
+
+    At a checkpoint the weights as they were written are measured, not those in training.
+    """
+    unfinished = folder.with_name(f"{folder.name}.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    model = initial_model(recipe, seed, base)
+    run = new_run(recipe, policy.slug, seed, model)
+    held_out = recipe.task.held_out_words(recipe.training.evaluation_words)
+    for done in _optimize(model, recipe, policy, seed):
+        step = done.step
+        if step > 0:
+            yield done
+        measured = model
+        if step in recipe.training.checkpoint_steps:
+            checkpoint = save_weights(unfinished, step, model)
+            measured = load_model(unfinished, run, checkpoint)
+            run = replace(run, checkpoints=(*run.checkpoints, checkpoint))
+            yield CheckpointSaved(checkpoint)
+        if recipe.training.is_evaluated(step):
+            metrics = evaluate(measured, recipe.task, recipe.tokenizer, held_out)
+            run = replace(run, steps=step, measurements=(*run.measurements, Measurement(step, metrics)))
+            yield Evaluated(step, metrics)
+    save_run(unfinished, run)
+    shutil.rmtree(folder, ignore_errors=True)
+    unfinished.rename(folder)
+    yield Finished(run)
+
+
+def _optimize(model: GPT, recipe: Recipe, policy: MaskPolicy, seed: int) -> Iterator[StepDone]:
+    """Steps 0 (nothing is done) to the last; the model may be read between them."""
+    torch.set_num_threads(1)
+    config = recipe.training
+    learner = Learner(model, betas=config.betas, weight_decay=config.weight_decay)
+    yield StepDone(0, math.nan)
+    for step, batch in zip(range(1, config.steps + 1), training_batches(recipe, policy, seed), strict=False):
+        loss = learner.step(batch, config.learning_rate_at(step))
+        if not math.isfinite(loss):
+            raise Diverged(f"the loss is no number at step {step}; a lower learning rate helps", param="learning_rate")
+        yield StepDone(step, loss)
+
+
+def training_batches(recipe: Recipe, policy: MaskPolicy, seed: int) -> Iterator[Batch]:
+    """The endless seeded stream of batches; the words do not depend on the policy."""
+    words = recipe.task.words(seed, held_out=False)
+    while True:
+        chunk = islice(words, recipe.training.batch_size)
+        conversations = [render(recipe.task.conversation(word), recipe.tokenizer) for word in chunk]
+        yield make_batch(conversations, policy, recipe.tokenizer, row_tokens=recipe.model.context_length + 1)

@@ -1,0 +1,219 @@
+"""Pretraining of a base model on plain text, as a generator of events. In: a seed. Out: events, a folder.
+
+The same batches, loss, optimizer and model as everywhere else: plain text is a conversation of which every token is
+trained. Only what is measured is its own: whether the model goes on like a worksheet, and what it knows.
+"""
+
+import math
+import re
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import get_args
+
+import torch
+from pydantic import ConfigDict, TypeAdapter
+from pydantic.dataclasses import dataclass as checked
+
+from model.errors import BrokenRun, Diverged
+from model.masks.batches import Batch, make_batch
+from model.masks.policies import MASK_POLICIES
+from model.network.generation import generate
+from model.network.gpt import GPT, GPTConfig
+from model.network.learner import Learner
+from model.network.loss import batch_logits, token_losses
+from model.text.chat import Rendered, Segment
+from model.text.corpus import SUMS, Kind, documents, fact, question, total
+from model.text.tokenizer import Tokenizer
+from model.training.checkpoints import Checkpoint, load_weights, read_checked, save_weights
+from model.training.evaluation import MeanLoss, Rate, ratio_of_sums, wilson
+from model.training.recipes import BASE, TEXT_MODEL, TEXT_TOKENIZER, TrainingConfig
+
+BASE_FILE = "base.json"
+MEASURED_DOCUMENTS = 200
+"""Of each kind, never trained on: their seed is none of a training's."""
+HELD_OUT_SEED = -1
+CONTINUATION_TOKENS = 14
+NEXT_QUESTION = re.compile(r"\s*What is \d\+\d\?")
+STRICT = ConfigDict(extra="forbid", frozen=True)
+
+
+@dataclass(frozen=True)
+class Pretraining:
+    """A base model's size, its tokenizer, and how it is trained."""
+
+    slug: str
+    title: str
+    tokenizer: Tokenizer
+    model: GPTConfig
+    training: TrainingConfig
+
+
+PRETRAINING: dict[str, Pretraining] = {
+    setup.slug: setup
+    for setup in (
+        Pretraining(
+            BASE,
+            "Continue text: worksheets, facts, statements, sentences",
+            TEXT_TOKENIZER,
+            TEXT_MODEL,
+            TrainingConfig(
+                batch_size=32, learning_rate=1e-3, checkpoint_steps=(4000,), decay_steps=800, evaluate_every=200
+            ),
+        ),
+    )
+}
+"""Base models, by slug."""
+
+
+@checked(config=STRICT)
+class BaseMetrics:
+    """What a base model does with plain text, greedily."""
+
+    continues: Rate
+    """Openings `What is a+b?` that it follows with another question."""
+    knows: Rate
+    """Sums right behind `Q: What is a+b?` and `A: `, up to the line's end."""
+    loss: dict[Kind, MeanLoss]
+    """In nats per token, on documents it was not trained on."""
+
+
+@checked(config=STRICT)
+class BaseMeasurement:
+    step: int
+    metrics: BaseMetrics
+
+
+@checked(config=STRICT)
+class BaseRun:
+    """What base.json holds."""
+
+    slug: str
+    seed: int
+    model: GPTConfig
+    training: TrainingConfig
+    measurements: tuple[BaseMeasurement, ...]
+    checkpoint: Checkpoint
+
+    @property
+    def steps(self) -> int:
+        return self.checkpoint.step
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """One optimizer step was taken."""
+
+    step: int
+    loss: float
+
+
+BaseEvent = Pretrained | BaseMeasurement | BaseRun
+
+_BASE_RUN = TypeAdapter(BaseRun)
+
+
+def pretrain(model: GPT, setup: Pretraining, seed: int) -> Iterator[Pretrained | BaseMeasurement]:
+    """Train `model` where it is, and measure it every `evaluate_every` steps and at the end. Deterministic.
+
+    Raises:
+        Diverged: the loss is no number any more.
+    """
+    torch.set_num_threads(1)
+    config = setup.training
+    learner = Learner(model, betas=config.betas, weight_decay=config.weight_decay)
+    yield BaseMeasurement(0, measure_base(model, setup.tokenizer))
+    for step, batch in zip(range(1, config.steps + 1), text_batches(setup, seed), strict=False):
+        loss = learner.step(batch, config.learning_rate_at(step))
+        if not math.isfinite(loss):
+            raise Diverged(f"the loss is no number at step {step}; a lower learning rate helps", param="learning_rate")
+        yield Pretrained(step, loss)
+        if config.is_evaluated(step):
+            yield BaseMeasurement(step, measure_base(model, setup.tokenizer))
+
+
+def pretrain_run(setup: Pretraining, *, seed: int, folder: Path) -> Iterator[BaseEvent]:
+    """Pretrain from scratch and keep the last weights and all measurements in `folder`."""
+    unfinished = folder.with_name(f"{folder.name}.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    model = GPT(setup.model, torch.Generator().manual_seed(seed))
+    measured: list[BaseMeasurement] = []
+    for event in pretrain(model, setup, seed):
+        if isinstance(event, BaseMeasurement):
+            measured.append(event)
+        yield event
+    checkpoint = save_weights(unfinished, setup.training.steps, model)
+    kept = load_weights(unfinished, setup.model, checkpoint)
+    measured[-1] = BaseMeasurement(setup.training.steps, measure_base(kept, setup.tokenizer))
+    run = BaseRun(setup.slug, seed, setup.model, setup.training, tuple(measured), checkpoint)
+    (unfinished / BASE_FILE).write_bytes(_BASE_RUN.dump_json(run, indent=1) + b"\n")
+    shutil.rmtree(folder, ignore_errors=True)
+    unfinished.rename(folder)
+    yield run
+
+
+def base_folder(trained: Path, seed: int) -> Path:
+    """Where the base of a seed lies among the trained runs."""
+    return trained / BASE / f"seed-{seed}"
+
+
+def load_base(folder: Path) -> tuple[BaseRun, GPT]:
+    """The run and its model. Raises BrokenRun, naming the file, if it is missing, unreadable or does not fit."""
+    path = folder / BASE_FILE
+    if not path.exists():
+        raise BrokenRun(f"{path}: missing; `maskscope train {BASE}` makes it, with --seed for another seed")
+    run = read_checked(path, _BASE_RUN)
+    return run, load_weights(folder, run.model, run.checkpoint)
+
+
+def text_batches(setup: Pretraining, seed: int) -> Iterator[Batch]:
+    """The endless seeded stream of batches. Each row begins with a document and is full of text."""
+    texts = documents(seed)
+    length = setup.model.context_length + 1
+    while True:
+        rows = [_row(texts, length, setup.tokenizer) for _ in range(setup.training.batch_size)]
+        yield make_batch(rows, MASK_POLICIES["unmasked"], setup.tokenizer)
+
+
+def as_text(token_ids: Sequence[int]) -> Rendered:
+    """Plain text as a conversation without a template: all of it is somebody's, so all of it is trained."""
+    return Rendered(tuple(token_ids), (Segment("user", 0, len(token_ids)),))
+
+
+def _row(texts: Iterator[str], length: int, tokenizer: Tokenizer) -> Rendered:
+    token_ids: list[int] = []
+    while len(token_ids) < length:
+        token_ids += tokenizer.encode(next(texts))
+    return as_text(token_ids[:length])
+
+
+def measure_base(model: GPT, tokenizer: Tokenizer) -> BaseMetrics:
+    """All sums are asked, so the intervals are those of sums like them."""
+    continuations = continue_texts(model, tokenizer, [question(sum_) for sum_ in SUMS], CONTINUATION_TOKENS)
+    answers = continue_texts(model, tokenizer, [fact(sum_, "") for sum_ in SUMS], CONTINUATION_TOKENS)
+    continues = sum(NEXT_QUESTION.match(text) is not None for text in continuations)
+    knows = sum(text.startswith(f"{total(sum_)}\n") for sum_, text in zip(SUMS, answers, strict=True))
+    n = len(SUMS)
+    return BaseMetrics(wilson(continues / n, n), wilson(knows / n, n), text_losses(model, tokenizer))
+
+
+def continue_texts(model: GPT, tokenizer: Tokenizer, texts: Sequence[str], tokens: int) -> list[str]:
+    """The greedy continuation of plain texts, so many tokens of it."""
+    prompts = [tokenizer.encode(text) for text in texts]
+    completions = generate(model, prompts, stop_id=tokenizer.end_of_turn_id, max_new_tokens=tokens)
+    return [tokenizer.decode(completion.token_ids) for completion in completions]
+
+
+@torch.inference_mode()
+def text_losses(model: GPT, tokenizer: Tokenizer) -> dict[Kind, MeanLoss]:
+    """Mean loss in nats per token on MEASURED_DOCUMENTS held-out documents of each kind, cut to the context."""
+    losses: dict[Kind, MeanLoss] = {}
+    for kind in get_args(Kind):
+        texts = islice(documents(HELD_OUT_SEED, (kind,)), MEASURED_DOCUMENTS)
+        rows = [as_text(tokenizer.encode(text)[: model.config.context_length + 1]) for text in texts]
+        batch = make_batch(rows, MASK_POLICIES["unmasked"], tokenizer)
+        losses_BT = token_losses(batch_logits(model, batch), batch.targets_BT)
+        losses[kind] = ratio_of_sums(losses_BT.sum(1), batch.supervised_BT.sum(1))
+    return losses

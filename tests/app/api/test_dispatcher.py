@@ -1,0 +1,119 @@
+"""/api/v1/dispatcher, /reasoning, /claims and /continue: what the pages show, as numbers."""
+
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from app.catalog import Catalog
+from app.settings import Settings
+from model.claims.evidence import gather
+from model.claims.ledger import ledger
+from model.experiments.dispatcher.arms import read_dispatched
+from model.experiments.reasoning import read_reasoning
+from model.training.pretraining import continue_texts
+from model.training.recipes import TEXT_TOKENIZER
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_what_was_measured_is_told_whole(client: httpx.AsyncClient) -> None:
+    answer = (await client.get("/api/v1/dispatcher")).json()
+    dispatched = read_dispatched(Settings().trained_folder)
+    assert [(run["arm"], run["seed"], run["share"]) for run in answer["runs"]] == [
+        (run.arm, run.seed, run.share) for run in dispatched.runs
+    ]
+    for told, run in zip(answer["runs"], dispatched.runs, strict=True):
+        assert [row["exact"]["value"] for row in told["answered"]] == [row.exact.value for row in run.answered]
+        assert (told["drift"] is None) == (run.drift is None)
+        if run.drift:
+            assert told["drift"]["moved"] == run.drift.moved
+            assert told["drift"]["ability"]["knows"]["value"] == run.drift.ability.knows.value
+
+
+async def test_masses_are_sampled_for_every_model_and_opening(client: httpx.AsyncClient) -> None:
+    answer = (await client.get("/api/v1/dispatcher/mass", params={"prompt": "What is 7+8?"})).json()
+    found = {(row["model"], row["opening"]): row for row in answer["masses"]}
+    assert len(found) == 12
+    assert found["base", "plain"]["question"]["value"] > 0.5
+    assert found["base", "framed"]["answer"]["value"] > 0.9
+    assert found["prompt-masked", "templated"]["answer"]["value"] > 0.8
+    assert found["prompt-masked", "templated"]["stop"]["n"] == answer["samples"]
+    nobody = (await client.get("/api/v1/dispatcher/mass", params={"prompt": "a cat"})).json()
+    assert {row["answer"] for row in nobody["masses"]} == {None}
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "param"),
+    [
+        ({"prompt": "<x>"}, 422, "prompt"),
+        ({"prompt": ""}, 422, "prompt"),
+        ({"prompt": "x" * 300}, 422, "prompt"),
+        ({"step": 7}, 422, "step"),
+        ({"step": -1}, 422, "step"),
+        ({"steps": 1}, 422, "steps"),
+    ],
+)
+async def test_what_cannot_be_sampled_is_refused(
+    client: httpx.AsyncClient, query: dict[str, Any], status: int, param: str
+) -> None:
+    response = await client.get("/api/v1/dispatcher/mass", params=query)
+    assert (response.status_code, response.json()["error"]["param"]) == (status, param)
+
+
+async def test_the_base_goes_on_from_plain_text(client: httpx.AsyncClient, catalog: Catalog) -> None:
+    answer = (await client.post("/api/v1/continue", json={"text": "What is 2+2?"})).json()
+    assert [answer["completion"]] == continue_texts(catalog.base.model, TEXT_TOKENIZER, ["What is 2+2?"], 32)
+    assert answer["text"] == "What is 2+2?" + answer["completion"]
+    assert (answer["finish_reason"], answer["step"]) == ("length", catalog.base.run.steps)
+    short = (await client.post("/api/v1/continue", json={"text": "What is 2+2?", "max_new_tokens": 5})).json()
+    assert short["completion"] == answer["completion"][:5]
+    templated = (await client.post("/api/v1/continue", json={"text": "What is 2+2?", "templated": True})).json()
+    assert templated["text"].startswith("<What is 2+2?>")
+
+
+async def test_a_continuation_can_be_streamed(
+    client: httpx.AsyncClient, read_events: Callable[[str], list[dict[str, Any]]]
+) -> None:
+    body = {"text": "Q: What is 3+4?\nA: ", "stream": True, "max_new_tokens": 4}
+    events = read_events((await client.post("/api/v1/continue", json=body)).text)
+    assert [event["event"] for event in events] == ["token"] * 4 + ["done"]
+    assert [event["id"] for event in events] == [1, 2, 3, 4, 5]
+    assert events[0]["data"]["token"] == "7"
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ({"text": ""}, "text"),
+        ({"text": "<a>"}, "text"),
+        ({"text": "a" * 65}, "text"),
+        ({"text": "a" * 63, "templated": True}, "text"),
+        ({"text": "a" * 5000}, "text"),
+        ({"text": "a", "max_new_tokens": 65}, "max_new_tokens"),
+        ({"text": "a", "max_new_tokens": 0}, "max_new_tokens"),
+        ({"text": "a", "max_new_tokens": -1}, "max_new_tokens"),
+        ({"text": "a", "seed": 1}, "seed"),
+    ],
+)
+async def test_what_cannot_be_continued_is_refused(client: httpx.AsyncClient, body: dict[str, Any], param: str) -> None:
+    response = await client.post("/api/v1/continue", json=body)
+    assert (response.status_code, response.json()["error"]["param"]) == (422, param)
+
+
+async def test_reasoning_and_claims_are_told_as_the_pages_show_them(client: httpx.AsyncClient) -> None:
+    runs = (await client.get("/api/v1/reasoning")).json()["runs"]
+    reasoning = read_reasoning(Settings().trained_folder)
+    assert [(run["recipe"], run["seed"]) for run in runs] == [(run.recipe, run.seed) for run in reasoning]
+    assert [row["right"]["value"] for run in runs for row in run["by_terms"]] == [
+        row.right.value for run in reasoning for row in run.by_terms
+    ]
+    claims = (await client.get("/api/v1/claims")).json()["claims"]
+    for told, entry in zip(claims, ledger(gather(Settings().trained_folder)), strict=True):
+        assert (told["slug"], told["verdict"], told["sentence"]) == (
+            entry.claim.slug,
+            entry.judgement.word,
+            entry.judgement.sentence,
+        )
+        assert [figure["value"] for figure in told["figures"]] == [figure.value for figure in entry.figures]

@@ -1,0 +1,67 @@
+"""/api/v1/padding and /api/v1/budget: what the pages show, as numbers."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from app.catalog import Catalog
+from model.experiments.packing.rows import training_conversations
+from model.experiments.padding import PADDINGS, conversations_of, logit_changes
+from model.explain.budgets import policy_budgets
+from model.masks.policies import MASK_POLICIES
+from model.training.recipes import ALL_RECIPES, MASK_RECIPES
+
+pytestmark = pytest.mark.anyio
+
+REVERSE = ALL_RECIPES["reverse"]
+
+
+async def test_padding_is_measured_on_the_words_given(client: httpx.AsyncClient, catalog: Catalog) -> None:
+    answer = (await client.get("/api/v1/padding?first=mask&second=ab&policy=left-pad")).json()
+    model, _ = catalog.model(REVERSE, "prompt-masked", None)
+    conversations = conversations_of(REVERSE, ("mask", "ab"))
+    for told, policy in zip(answer["changes"], PADDINGS, strict=True):
+        change = max(logit_changes(model, REVERSE, conversations, MASK_POLICIES[policy]))
+        assert told["policy"] == policy
+        assert told["logit_change"] == pytest.approx(change, abs=1e-4)
+    mask, ab = answer["rows"]
+    assert "".join(mask["tokens"]) == "<mask>ksam"
+    assert ab["real"] == [False] * 4 + [True] * 6
+    for layer in ab["weights"]:
+        for head in layer:
+            for position in head[4:]:
+                assert sum(position) == pytest.approx(1, abs=1e-5)
+                assert sum(position[:4]) == 0
+    assert len(answer["accuracies"]) == 16
+    assert [batch["tokens"] for batch in answer["batches"]] == [answer["batches"][0]["tokens"]] * 3
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "param"),
+    [
+        ("first=ab&second=cd", 422, "words"),
+        ("first=HEY", 422, "prompt"),
+        ("first=" + "a" * 300, 422, "first"),
+        ("policy=unmasked", 404, "policy"),
+        ("words=a", 422, "words"),
+    ],
+)
+async def test_what_cannot_be_padded_is_refused(client: httpx.AsyncClient, query: str, status: int, param: str) -> None:
+    response = await client.get(f"/api/v1/padding?{query}")
+    assert (response.status_code, response.json()["error"]["param"]) == (status, param)
+
+
+@pytest.mark.parametrize("slug", MASK_RECIPES)
+async def test_a_budget_is_counted_from_the_first_batch(client: httpx.AsyncClient, slug: str) -> None:
+    answer: dict[str, Any] = (await client.get(f"/api/v1/budget?recipe={slug}")).json()
+    budgets = policy_budgets(ALL_RECIPES[slug], training_conversations(ALL_RECIPES[slug], 0))
+    assert [(p["policy"], p["supervised"], p["positions"]) for p in answer["policies"]] == [
+        (b.policy.slug, b.supervised, b.positions) for b in budgets
+    ]
+    assert sum(segment["loss_share"] for segment in answer["segments"]) == pytest.approx(1)
+    assert sum(segment["token_share"] for segment in answer["segments"]) == pytest.approx(1)
+
+
+async def test_a_budget_of_no_recipe_is_not_found(client: httpx.AsyncClient) -> None:
+    assert (await client.get("/api/v1/budget?recipe=nope")).status_code == 404

@@ -1,0 +1,126 @@
+"""The dispatcher's page as the server writes it: answers and shares from models in memory."""
+
+from collections.abc import Callable
+from typing import Any
+from xml.etree.ElementTree import Element
+
+import httpx
+import pytest
+
+from app.catalog import Catalog
+from app.settings import Settings
+from model.experiments.dispatcher.arms import ARMS, SHARES, read_dispatched
+from model.experiments.dispatcher.openings import mass, openings
+from model.training.evaluation import complete_words, pooled
+from model.training.pretraining import continue_texts
+from model.training.recipes import SUM_RECIPES, TEXT_TOKENIZER
+
+pytestmark = pytest.mark.anyio
+
+TextOf = Callable[[Element], str]
+RECIPE = SUM_RECIPES["answers"]
+UNSEEN = "What is 7+8?"
+
+
+@pytest.fixture
+def open_page(client: httpx.AsyncClient, read_html: Callable[[str], Element]) -> Callable[..., Any]:
+    """`await open_page(prompt="What is 7+8?")`: the page as a tree."""
+
+    async def opened(*, status: int = 200, **query: Any) -> Element:
+        response = await client.get("/dispatcher", params=query)
+        assert response.status_code == status, response.text[:300]
+        return read_html(response.text)
+
+    return opened
+
+
+def of_class(page: Element, tag: str, class_: str) -> list[Element]:
+    return [element for element in page.iter(tag) if class_ in element.get("class", "").split()]
+
+
+def percents(rate: Any) -> str:
+    return f"{100 * rate.value:.1f} % ({100 * rate.low:.1f} to {100 * rate.high:.1f})"
+
+
+async def test_every_answer_is_the_model_s_own(open_page: Any, catalog: Catalog, text_of: TextOf) -> None:
+    page = await open_page(prompt=UNSEEN, generate=1, step=300)
+    lanes = of_class(page, "div", "lane")
+    written = ["".join(of_class(lane, "span", "tokens")[0].itertext()) for lane in lanes]
+    plain, framed, _ = openings(UNSEEN, TEXT_TOKENIZER)
+    base = catalog.base.model
+    assert written[:2] == [continue_texts(base, TEXT_TOKENIZER, [opening.text], 32)[0] for opening in (plain, framed)]
+    for arm, given in zip(ARMS.values(), written[3:], strict=True):
+        model, _ = catalog.model(catalog.recipe(arm.recipe), arm.policy, 300)
+        assert [given] == complete_words(model, RECIPE.task, RECIPE.tokenizer, [UNSEEN])
+    assert "What is" in written[0]
+    assert written[1].startswith("15\n")
+    assert written[3] == "15#"
+    assert "SFT never saw this sum" in text_of(page)
+
+
+async def test_without_being_asked_nothing_is_generated(open_page: Any) -> None:
+    page = await open_page()
+    assert all(not "".join(of.itertext()) for of in of_class(page, "span", "tokens"))
+    (element,) = page.iter("live-generation")
+    assert element.get("data-state") == "ready"
+
+
+async def test_shares_of_samples_are_drawn_from_the_models(open_page: Any, catalog: Catalog, text_of: TextOf) -> None:
+    (table,) = of_class(await open_page(prompt=UNSEEN), "table", "mass")
+    bodies = table.findall("tbody")
+    models = [catalog.base.model]
+    models += [catalog.model(catalog.recipe(arm.recipe), arm.policy, None)[0] for arm in ARMS.values()]
+    for opening, body in zip(openings(UNSEEN, TEXT_TOKENIZER), bodies, strict=True):
+        rows = body.findall("tr")[1:]
+        for model, row in zip(models, rows, strict=True):
+            found = mass(model, opening, "15", TEXT_TOKENIZER)
+            assert found.answer is not None
+            shown = [text_of(cell) for cell in row.findall("td")]
+            assert shown == [f"{100 * rate.value:.0f} %" for rate in (found.question, found.answer, found.stop)]
+
+
+async def test_tables_show_what_was_measured(open_page: Any, text_of: TextOf, catalog: Catalog) -> None:
+    dispatched = read_dispatched(Settings().trained_folder)
+    page = await open_page()
+    (table,) = of_class(page, "table", "outcomes-table")
+    rows = [[text_of(cell) for cell in row] for row in table.findall("tbody/tr")]
+    for row, arm in zip(rows[3:], ARMS, strict=True):
+        runs = [run.last for run in dispatched.of(arm)]
+        assert row[2:] == [percents(pooled([getattr(r, n) for r in runs])) for n in ("exact", "stops", "continues")]
+    (table,) = of_class(page, "table", "share-table")
+    for line, arm in zip(table.findall("tbody/tr"), ARMS, strict=True):
+        shown = [text_of(cell) for cell in line.findall("td")]
+        for cell, share in zip(shown, SHARES, strict=True):
+            rates = [run.last.exact for run in dispatched.of(arm, share)]
+            seeds = sorted(100 * rate.value for rate in rates)
+            assert cell == f"{percents(pooled(rates))} seeds {seeds[0]:.0f} to {seeds[-1]:.0f}"
+    charts = of_class(page, "figure", "chart")
+    assert [chart.get("id") for chart in charts] == [
+        f"chart-{slug}" for slug in ("exact", "stops", "continues", "pretraining")
+    ]
+    (base,) = (svg for svg in charts[-1].iter("svg") if svg.get("role"))
+    assert "goes on with another question: 0 % at 0 to 100 % at 4,000" in base.get("aria-label", "")
+
+
+async def test_a_text_that_asks_for_no_sum_has_no_right_answer(open_page: Any, text_of: TextOf) -> None:
+    page = await open_page(prompt="a cat sees", generate=1)
+    assert "nobody here knows a right answer" in text_of(page)
+    assert "right ✓" not in text_of(page)
+    assert "nobody knows it" in text_of(page)
+    await open_page(prompt="a")
+
+
+@pytest.mark.parametrize("prompt", ["", "<hello>", "what#", "é", "x" * 41, "a\x00b", "<script>alert(1)</script>"])
+async def test_what_cannot_be_read_is_told_and_the_rest_stays(open_page: Any, text_of: TextOf, prompt: str) -> None:
+    page = await open_page(prompt=prompt, status=422)
+    (notice,) = of_class(page, "p", "notice")
+    assert text_of(notice)
+    assert of_class(page, "table", "outcomes-table")
+    assert not of_class(page, "table", "mass")
+
+
+@pytest.mark.parametrize(("step", "nearest"), [(-5, 0), (10**12, 500), (60, 50), (260, 300)])
+async def test_a_step_that_was_not_kept_is_moved_to_the_nearest(open_page: Any, step: int, nearest: int) -> None:
+    page = await open_page(step=step)
+    (chosen,) = (option for option in page.iter("option") if "selected" in option.attrib)
+    assert chosen.get("value") == str(nearest)

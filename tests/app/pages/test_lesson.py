@@ -1,0 +1,77 @@
+"""The lesson as a path: contents, parts, the live pages behind them, and the way from each to the next."""
+
+from collections.abc import Callable
+from xml.etree.ElementTree import Element
+
+import httpx
+import pytest
+
+from app.lesson_path import LESSON, at_page, live_address
+from model.claims.ledger import CLAIMS
+
+pytestmark = pytest.mark.anyio
+
+TextOf = Callable[[Element], str]
+ORDER = (
+    *("gap", "fix", "template", "loss", "line", "ablation", "padding", "slice", "reference", "limits", "trade-offs"),
+    "reasoning",
+)
+
+
+def test_the_parts_are_in_the_lesson_s_order_and_name_claims_that_exist() -> None:
+    assert tuple(part.slug for part in LESSON) == ORDER
+    named = [slug for part in LESSON for slug in part.claims]
+    assert set(named) == set(CLAIMS)
+    assert len(named) == len(set(named))
+
+
+async def test_the_way_leads_through_every_part_and_page_and_back(
+    client: httpx.AsyncClient, read_html: Callable[[str], Element], text_of: TextOf
+) -> None:
+    address, seen = "/lesson", []
+    for _ in range(2 * len(LESSON)):
+        response = await client.get(address.partition("#")[0])
+        assert response.status_code == 200, address
+        page = read_html(response.text)
+        (way,) = page.iter("lesson-path")
+        (link,) = (a for a in way.iter("a") if a.get("rel") == "next")
+        assert link.get("href") == way.get("data-next")
+        if seen:
+            assert way.get("data-previous") == seen[-1]
+        seen.append(address)
+        address = way.get("data-next", "")
+    assert [a for a in seen if a.startswith("/lesson")] == ["/lesson", *(f"/lesson?part={n}" for n in range(1, 13))]
+    assert address == live_address(12)
+    (way,) = read_html((await client.get(address.partition("#")[0])).text).iter("lesson-path")
+    assert way.get("data-next") == "/lesson"
+
+
+async def test_a_part_shows_its_text_and_the_verdicts_behind_it(
+    client: httpx.AsyncClient, read_html: Callable[[str], Element], text_of: TextOf
+) -> None:
+    for number, part in enumerate(LESSON, 1):
+        page = text_of(read_html((await client.get(f"/lesson?part={number}")).text))
+        for paragraph in part.text:
+            assert " ".join(paragraph.split()) in page
+        for slug in part.claims:
+            assert CLAIMS[slug].says in page
+
+
+@pytest.mark.parametrize(
+    ("part", "title"), [(-3, "from start to end"), (0, "from start to end"), (10**15, "Reasoning")]
+)
+async def test_a_number_outside_of_the_path_is_moved_into_it(client: httpx.AsyncClient, part: int, title: str) -> None:
+    response = await client.get(f"/lesson?part={part}")
+    assert response.status_code == 200
+    assert title in response.text
+
+
+@pytest.mark.parametrize("given", ["", "0", "13", "-1", "1e3", "x", "٣", "9" * 5000])
+def test_what_is_no_part_shows_no_way(given: str) -> None:
+    assert at_page("/dispatcher", {"lesson": given}) is None
+
+
+async def test_a_page_that_is_not_the_part_s_shows_no_way(client: httpx.AsyncClient) -> None:
+    assert "<lesson-path" in (await client.get("/shift?lesson=5")).text
+    for address in ("/shift", "/shift?lesson=1", "/race?lesson=5", "/nowhere?lesson=5"):
+        assert "<lesson-path" not in (await client.get(address)).text

@@ -1,0 +1,108 @@
+"""The page on padding as the server writes it: every figure measured on the model in memory or shipped."""
+
+from collections.abc import Callable
+from typing import Any
+from xml.etree.ElementTree import Element
+
+import httpx
+import pytest
+
+from app.catalog import Catalog
+from app.templating import compact
+from model.experiments.padding import PADDINGS, batch_shapes, conversations_of, logit_changes, padded_rows
+from model.masks.policies import MASK_POLICIES
+from model.training.recipes import ALL_RECIPES
+
+pytestmark = pytest.mark.anyio
+
+TextOf = Callable[[Element], str]
+RECIPE = ALL_RECIPES["reverse"]
+
+
+@pytest.fixture
+def open_page(client: httpx.AsyncClient, read_html: Callable[[str], Element]) -> Callable[..., Any]:
+    """`await open_page(policy="left-pad")`: the page under these query parameters as a tree."""
+
+    async def opened(*, status: int = 200, **query: Any) -> Element:
+        response = await client.get("/padding", params=query)
+        assert response.status_code == status, response.text[:300]
+        return read_html(response.text)
+
+    return opened
+
+
+def table(page: Element, class_: str, text_of: TextOf) -> list[list[str]]:
+    (found,) = (t for t in page.iter("table") if class_ in t.get("class", "").split())
+    return [[text_of(cell) for cell in row] for row in found.findall("tbody/tr")]
+
+
+@pytest.mark.parametrize("policy", PADDINGS)
+async def test_attention_is_that_of_the_model_in_memory(
+    open_page: Any, catalog: Catalog, text_of: TextOf, policy: str
+) -> None:
+    model, _ = catalog.model(RECIPE, "prompt-masked", None)
+    conversations = conversations_of(RECIPE, ("hello", "ab"))
+    row = padded_rows(model, RECIPE, conversations, MASK_POLICIES[policy])[1]
+    page = await open_page(policy=policy, layer=2)
+    at = row.tokens.index(">")
+    for head, cells in enumerate(table(page, "weights", text_of)):
+        weights = row.weights[1][head][at]
+        shown = [f"{100 * w:.0f}" if s in row.sees[at] else "·" for s, w in enumerate(weights)]
+        assert cells[1:-1] == shown
+        assert cells[-1] == f"{100 * row.on_pads(1, head, at):.0f} %"
+    pads = sum(not row.real[s] for s in row.sees[at])
+    assert (f"{pads} of them pads" if pads else "none of them a pad") in text_of(page)
+
+
+async def test_logit_differences_are_measured_on_the_words_given(
+    open_page: Any, catalog: Catalog, text_of: TextOf
+) -> None:
+    model, _ = catalog.model(RECIPE, "prompt-masked", None)
+    conversations = conversations_of(RECIPE, ("mask", "abcdef"))
+    rows = table(await open_page(first="mask", second="abcdef"), "logits", text_of)
+    for cells, policy in zip(rows, PADDINGS, strict=True):
+        change = max(logit_changes(model, RECIPE, conversations, MASK_POLICIES[policy]))
+        harmless = policy in ("prompt-masked", "left-pad")
+        assert cells[2] == ("the same, but for rounding" if harmless else "changed")
+        if not harmless:
+            assert cells[1] == compact(change)
+
+
+async def test_accuracies_are_those_shipped(open_page: Any, catalog: Catalog, text_of: TextOf) -> None:
+    for cells, trained in zip(table(await open_page(), "accuracies", text_of), PADDINGS, strict=True):
+        for cell, used in zip(cells[1:], PADDINGS, strict=True):
+            rate = catalog.paddings[trained, used].exact_match
+            assert cell == f"{100 * rate.value:.1f} % ({100 * rate.low:.1f} to {100 * rate.high:.1f})"
+
+
+async def test_wasted_cells_are_counted(open_page: Any, text_of: TextOf) -> None:
+    text = text_of(await open_page())
+    for shape in batch_shapes(RECIPE, 0):
+        assert f"{shape.cells:,} cells, {100 * shape.wasted:.0f} % wasted" in text
+
+
+@pytest.mark.parametrize("query", [{"position": 99}, {"position": -5}, {"row": 7}, {"layer": 0}, {"layer": 10**9}])
+async def test_numbers_are_moved_to_what_there_is(open_page: Any, query: dict[str, int]) -> None:
+    await open_page(**query)
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ({"first": "ab"}, "the same length"),
+        ({"first": "HELLO"}, "allowed: a-z"),
+        ({"second": ""}, "0 characters"),
+        ({"second": "<script>"}, "allowed: a-z"),
+        ({"first": "a" * 2000}, "2000 characters"),
+    ],
+)
+async def test_words_that_cannot_be_shown_are_told_and_the_measurements_stay(
+    open_page: Any, text_of: TextOf, query: dict[str, str], said: str
+) -> None:
+    text = text_of(await open_page(status=422, **query))
+    assert said in text
+    assert "What models answer" in text
+
+
+async def test_an_unknown_padding_is_not_found(client: httpx.AsyncClient) -> None:
+    assert (await client.get("/padding?policy=unmasked")).status_code == 404

@@ -1,0 +1,109 @@
+"""model/experiments/dispatcher/arms.py.
+
+The arms differ in one thing each, and what is shipped of them is what they do.
+"""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from model.errors import BrokenRun
+from model.experiments.dispatcher.arms import (
+    ARMS,
+    DISPATCHER_FILE,
+    SEEDS,
+    SHARES,
+    answered,
+    departures,
+    measure_arm,
+    read_dispatched,
+    recipe_of,
+)
+from model.text.corpus import SUMS
+from model.training.evaluation import pooled
+from model.training.pretraining import PRETRAINING, base_folder, load_base
+from model.training.recipes import SUM_RECIPES
+
+TRAINED = Path(__file__).resolve().parents[4] / "model" / "trained"
+STATED = read_dispatched(TRAINED)
+
+
+def test_the_base_goes_on_like_a_worksheet_and_knows_the_sums():
+    for base in STATED.bases:
+        assert base.plain.continues.value >= 0.95
+        assert base.plain.exact.value == 0
+        assert base.framed.exact.value >= 0.98
+        assert base.plain.exact.n == base.framed.exact.n == len(SUMS)
+
+
+def test_sft_from_the_base_answers_what_it_never_saw_and_from_random_weights_it_does_not():
+    for seed in SEEDS:
+        tuned, scratch = (next(r for r in STATED.of(arm) if r.seed == seed) for arm in ("prompt-masked", "scratch"))
+        assert tuned.last.exact.n == 50
+        assert tuned.last.exact.value >= 0.9
+        assert tuned.last.stops.value >= 0.99
+        assert tuned.last.exact.value - scratch.last.exact.value >= 0.4
+    assert STATED.of("prompt-masked")[0].last.step <= 0.15 * STATED.bases[0].steps
+    tuned_rate, scratch_rate = (pooled([r.last.exact for r in STATED.of(arm)]) for arm in ("prompt-masked", "scratch"))
+    assert tuned_rate.low > scratch_rate.high + 0.4
+
+
+def test_every_arm_is_measured_at_every_share_and_seed_on_the_other_sums():
+    assert {(run.arm, run.seed, run.share) for run in STATED.runs} == {
+        (arm, seed, share) for arm in ARMS for seed in SEEDS for share in SHARES
+    }
+    for run in STATED.runs:
+        assert run.last.exact.n == len(SUMS) - round(run.share * len(SUMS))
+        steps = [row.step for row in run.answered]
+        assert steps == sorted(set(steps))
+        assert steps[0] == 0
+        assert (run.drift is not None) == (run.arm != "scratch" and run.share == 0.5)
+        assert (run.supervised == run.positions) == (run.arm == "unmasked")
+
+
+def test_arms_share_size_training_and_sums():
+    for share in SHARES:
+        recipes = [recipe_of(arm, share, 1) for arm in ARMS.values()]
+        assert len({(r.model, r.training, r.tokenizer, r.task.taught) for r in recipes}) == 1  # type: ignore[attr-defined]
+        assert [recipe.base for recipe in recipes] == ["worksheet", "worksheet", None]
+    assert PRETRAINING["worksheet"].model == SUM_RECIPES["answers"].model
+    assert PRETRAINING["worksheet"].tokenizer == SUM_RECIPES["answers"].tokenizer
+
+
+def test_a_measured_run_is_trained_again():
+    _, base = load_base(base_folder(TRAINED, 1))
+    again = measure_arm(ARMS["prompt-masked"], 0.5, 1, base)
+    stated = next(run for run in STATED.of("prompt-masked") if run.seed == 1)
+    assert (again.positions, again.supervised) == (stated.positions, stated.supervised)
+    assert again.last.exact.value == pytest.approx(stated.last.exact.value, abs=0.081)
+    assert again.last.stops.value >= 0.99
+
+
+def test_the_shipped_models_do_what_is_stated():
+    assert departures(TRAINED, STATED) == []
+
+
+def test_a_figure_that_departs_is_named():
+    base = STATED.bases[0]
+    other = replace(base, framed=replace(base.framed, exact=replace(base.framed.exact, value=0.9, low=0.8)))
+    (line,) = departures(TRAINED, replace(STATED, bases=(other, *STATED.bases[1:])))
+    assert line == "base 0 framed: exact: stated 0.900, measured 1.000"
+
+
+def test_right_is_the_sum_and_an_end():
+    sums = ("3+4", "3+4", "3+4", "3+4")
+    found = answered(1, ["7#", "7\n", "70#", "7 What is 1+1?"], sums)
+    assert (found.exact.value, found.stops.value, found.continues.value) == (0.5, 0.5, 0.25)
+    assert answered(1, ["7#", "7\n", "70#", "#"], sums, "#").exact.value == 0.25
+
+
+@pytest.mark.parametrize("damage", ["missing", "empty", "lacks"])
+def test_a_broken_file_is_named(tmp_path: Path, damage: str):
+    if damage != "missing":
+        content = json.loads((TRAINED / DISPATCHER_FILE).read_text())
+        content["runs"].pop()
+        (tmp_path / DISPATCHER_FILE).write_text("" if damage == "empty" else json.dumps(content))
+    with pytest.raises(BrokenRun, match=DISPATCHER_FILE):
+        read_dispatched(tmp_path)

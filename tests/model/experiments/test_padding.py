@@ -1,0 +1,106 @@
+"""model/experiments/padding.py: what pads do to logits, attention and answers, and what they cost."""
+
+import json
+from collections.abc import Callable
+from copy import deepcopy
+from pathlib import Path
+
+import pytest
+
+from app.settings import Settings
+from model.errors import BrokenRun, InvalidText
+from model.experiments.padding import (
+    PADDING_FILE,
+    PADDINGS,
+    batch_shapes,
+    complete_padded,
+    conversations_of,
+    logit_changes,
+    padded_rows,
+    read_paddings,
+)
+from model.masks.policies import MASK_POLICIES
+from model.network.gpt import GPT
+from model.training.checkpoints import load_model, read_run
+from model.training.evaluation import complete_words
+from model.training.recipes import ALL_RECIPES
+
+RECIPE = ALL_RECIPES["reverse"]
+FOLDER = Settings().trained_folder
+
+
+@pytest.fixture(scope="module")
+def model() -> GPT:
+    folder = FOLDER / "reverse" / "prompt-masked"
+    run = read_run(folder)
+    return load_model(folder, run, run.checkpoints[-1]).double()
+
+
+@pytest.mark.parametrize("words", [("hello", "ab"), ("a", "abcdefghij"), ("cat", "ab", "mask")])
+def test_right_padding_and_corrected_left_padding_leave_every_logit_alone(model: GPT, words: tuple[str, ...]):
+    conversations = conversations_of(RECIPE, words)
+    for policy in ("prompt-masked", "left-pad"):
+        assert max(logit_changes(model, RECIPE, conversations, MASK_POLICIES[policy])) < 1e-11
+    for policy in ("left-pad-no-positions", "left-pad-unmasked"):
+        changes = logit_changes(model, RECIPE, conversations, MASK_POLICIES[policy])
+        longest = max(words, key=len)
+        for word, change in zip(words, changes, strict=True):
+            assert (change > 1) == (word != longest)
+
+
+def test_pads_are_seen_on_the_left_only_and_only_where_nothing_hides_them(model: GPT):
+    conversations = conversations_of(RECIPE, ("hello", "ab"))
+    seen = {}
+    for policy in PADDINGS:
+        row = padded_rows(model, RECIPE, conversations, MASK_POLICIES[policy])[1]
+        real = [t for t, is_real in enumerate(row.real) if is_real]
+        seen[policy] = {sum(not row.real[s] for s in row.sees[t]) for t in real}
+        for t in real:
+            assert (row.on_pads(0, 0, t) > 0) == (policy == "left-pad-unmasked")
+    assert seen == {"prompt-masked": {0}, "left-pad": {0}, "left-pad-no-positions": {0}, "left-pad-unmasked": {6}}
+
+
+def test_asked_without_harm_it_answers_as_it_does_unpadded(model: GPT):
+    model = deepcopy(model).float()
+    words = RECIPE.task.held_out_words(40)
+    plain = complete_words(model, RECIPE.task, RECIPE.tokenizer, words)
+    for policy in ("prompt-masked", "left-pad"):
+        assert complete_padded(model, RECIPE, words, MASK_POLICIES[policy]) == plain
+    bare = complete_padded(model, RECIPE, words, MASK_POLICIES["left-pad-unmasked"])
+    assert sum(a == b for a, b in zip(bare, plain, strict=True)) < 20
+
+
+def test_cells_are_counted_as_they_are_drawn():
+    longest, buckets, packed = batch_shapes(RECIPE, 0)
+    assert longest.tokens == buckets.tokens == packed.tokens
+    ((columns, rows),) = longest.rectangles
+    assert (len(rows), max(rows)) == (64, columns)
+    assert longest.cells == 64 * columns
+    assert [len(rows) for _, rows in buckets.rectangles] == [16] * 4
+    assert all(max(rows) == columns for columns, rows in (*buckets.rectangles, *packed.rectangles))
+    assert longest.wasted > buckets.wasted > 0
+    assert longest.wasted > packed.wasted > 0
+
+
+@pytest.mark.parametrize("words", [("ab", "cd"), ("hello", "HI"), ("", "a"), ("a", "abcdefghijk")])
+def test_words_that_show_no_padding_or_cannot_be_read_are_refused(words: tuple[str, ...]):
+    with pytest.raises(InvalidText):
+        conversations_of(RECIPE, words)
+
+
+def test_every_pair_of_paddings_is_shipped_with_its_n_and_interval():
+    measured = read_paddings(FOLDER)
+    assert set(measured) == {(a, b) for a in PADDINGS for b in PADDINGS}
+    for row in measured.values():
+        assert row.exact_match.n == 300
+        assert row.exact_match.low <= row.exact_match.value <= row.exact_match.high
+
+
+@pytest.mark.parametrize("change", [lambda rows: rows[:-1], lambda rows: [{}], lambda rows: None])
+def test_a_broken_file_is_named(tmp_path: Path, change: Callable[[list[object]], object]):
+    rows = json.loads((FOLDER / PADDING_FILE).read_text())
+    (tmp_path / PADDING_FILE).write_text(json.dumps(change(rows)))
+    with pytest.raises(BrokenRun, match=PADDING_FILE):
+        read_paddings(tmp_path)
+    with pytest.raises(BrokenRun, match=PADDING_FILE):
+        read_paddings(tmp_path / "missing")

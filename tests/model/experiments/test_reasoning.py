@@ -1,0 +1,96 @@
+"""model/experiments/reasoning.py: two recipes that differ in the response alone, and what is shipped of them."""
+
+import json
+from dataclasses import fields, replace
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from model.errors import BrokenRun
+from model.experiments.reasoning import (
+    COMPARISONS,
+    REASONING_FILE,
+    SEEDS,
+    Comparison,
+    departures,
+    measure_runs,
+    read_reasoning,
+    runs_of,
+    shipped_folders,
+)
+from model.text.sums import final_answer
+from model.text.tasks import Task
+from model.training.evaluation import pooled
+from model.training.recipes import Recipe
+
+TRAINED = Path(__file__).resolve().parents[3] / "model" / "trained"
+STATED = read_reasoning(TRAINED)
+comparisons = pytest.mark.parametrize("comparison", COMPARISONS.values(), ids=list(COMPARISONS))
+
+
+@comparisons
+def test_direct_and_thought_differ_in_nothing_but_the_response(comparison: Comparison):
+    direct, thought = comparison.recipes
+    differ = [f.name for f in fields(Recipe) if getattr(direct, f.name) != getattr(thought, f.name)]
+    assert differ == ["slug", "title", "task"]
+    tasks = [f.name for f in fields(type(direct.task)) if getattr(direct.task, f.name) != getattr(thought.task, f.name)]
+    assert sorted(tasks) == ["slug", "solve", "title", "traced"]
+
+
+@comparisons
+def test_the_response_is_all_that_tells_their_conversations_apart(comparison: Comparison):
+    direct, thought = (recipe.task for recipe in comparison.recipes)
+    assert isinstance(direct, Task)
+    for sum_ in islice(direct.words(0, held_out=False), 200):
+        assert direct.question(sum_) == thought.question(sum_)
+        assert final_answer(thought.answer(sum_)) == direct.answer(sum_)
+        assert thought.answer(sum_).startswith("{")
+
+
+@comparisons
+def test_every_seed_and_number_of_terms_is_measured_one_more_than_trained(comparison: Comparison):
+    for recipe in comparison.recipes:
+        runs = runs_of(STATED, recipe.slug)
+        assert tuple(run.seed for run in runs) == SEEDS
+        for run in runs:
+            assert [row.terms for row in run.by_terms] == [2, 3, 4, 5, 6, 7]
+            assert run.steps == recipe.training.steps
+            for row in run.by_terms:
+                assert row.whole.value <= row.right.value
+                assert row.right.n == len(comparison.task.held_out_sums(row.terms, 200))
+
+
+def test_with_digits_there_is_no_gap_and_with_larger_numbers_there_is():
+    def at_six(recipe: str):
+        return pooled([run.at(6).right for run in runs_of(STATED, recipe)])
+
+    assert at_six("sums-direct").low > 0.95
+    assert at_six("sums-thought").low > 0.95
+    assert at_six("numbers-thought").low > at_six("numbers-direct").high + 0.4
+
+
+def test_a_trace_takes_more_forward_passes():
+    for run in runs_of(STATED, "numbers-thought"):
+        direct = next(r for r in runs_of(STATED, "numbers-direct") if r.seed == run.seed)
+        for terms in range(2, 8):
+            assert run.at(terms).passes > 2 * direct.at(terms).passes
+
+
+def test_the_shipped_models_do_what_is_stated():
+    measured = list(measure_runs(shipped_folders(TRAINED)))
+    assert departures(STATED, measured) == []
+    first = measured[0]
+    row = first.by_terms[0]
+    other = replace(first, by_terms=(replace(row, right=replace(row.right, value=0.2, low=0.1)), *first.by_terms[1:]))
+    (line,) = departures(STATED, [other])
+    assert line == "sums-direct, 2 terms, right: stated 1.000, measured 0.200"
+
+
+@pytest.mark.parametrize("damage", ["missing", "empty", "lacks"])
+def test_a_broken_file_is_named(tmp_path: Path, damage: str):
+    if damage != "missing":
+        content = json.loads((TRAINED / REASONING_FILE).read_text())[1:]
+        (tmp_path / REASONING_FILE).write_text("" if damage == "empty" else json.dumps(content))
+    with pytest.raises(BrokenRun, match=REASONING_FILE):
+        read_reasoning(tmp_path)

@@ -1,0 +1,173 @@
+import math
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from model.explain.analysis import analyze
+from model.masks.policies import MASK_POLICIES
+from model.network.generation import generate
+from model.network.gpt import GPT
+from model.training.evaluation import ROWS_AT_ONCE, Metrics, complete_words, evaluate, wilson
+from model.training.recipes import RECIPES
+
+REVERSE = RECIPES["reverse"]
+TOKENIZER, TASK = REVERSE.tokenizer, REVERSE.task
+
+
+# Newcombe 1998 (Statistics in Medicine 17), table I, score method without continuity correction; 10/10 by symmetry.
+@pytest.mark.parametrize(
+    ("hits", "n", "low", "high"),
+    [
+        (81, 263, 0.2553, 0.3662),
+        (15, 148, 0.0624, 0.1605),
+        (0, 20, 0.0000, 0.1611),
+        (1, 29, 0.0061, 0.1718),
+        (0, 10, 0.0000, 0.2775),
+        (10, 10, 0.7225, 1.0000),
+    ],
+)
+def test_the_interval_is_the_one_in_the_literature(hits: int, n: int, low: float, high: float):
+    rate = wilson(hits / n, n)
+    assert (rate.value, rate.n) == (hits / n, n)
+    assert rate.low == pytest.approx(low, abs=5e-5)
+    assert rate.high == pytest.approx(high, abs=5e-5)
+
+
+@given(st.integers(1, 10_000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_the_interval_ends_where_the_score_test_just_rejects(trials: tuple[int, int]):
+    hits, n = trials
+    rate = wilson(hits / n, n)
+    for p in (rate.low, rate.high):
+        assert (rate.value - p) ** 2 == pytest.approx(1.959963984540054**2 * p * (1 - p) / n, abs=1e-12)
+
+
+@given(st.integers(1, 10_000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_the_interval_lies_in_0_to_1_and_holds_the_fraction(trials: tuple[int, int]):
+    hits, n = trials
+    rate = wilson(hits / n, n)
+    assert 0 <= rate.low <= rate.value <= rate.high <= 1
+
+
+def test_more_trials_make_a_narrower_interval():
+    widths = [rate.high - rate.low for rate in (wilson(0.5, n) for n in (10, 100, 1000))]
+    assert widths == sorted(widths, reverse=True)
+
+
+@pytest.mark.parametrize(("value", "n"), [(0.5, 0), (-0.1, 10), (1.1, 10), (math.nan, 10)])
+def test_a_fraction_outside_0_to_1_or_of_nothing_is_a_programming_error(value: float, n: int):
+    with pytest.raises(AssertionError):
+        wilson(value, n)
+
+
+@torch.inference_mode()
+def by_hand(model: GPT, words: Sequence[str]) -> dict[str, float]:
+    """One word at a time, straight from the definitions."""
+    exact = stopped = right = tokens = 0
+    for word in words:
+        prompt, answer = f"<{word}>", word[::-1] + "#"
+        ids = [TOKENIZER.ids[character] for character in prompt + answer]
+        (completion,) = generate(model, [ids[: len(prompt)]], stop_id=TOKENIZER.end_of_turn_id)
+        exact += completion.token_ids == tuple(ids[len(prompt) :])
+        stopped += completion.finish_reason == "stop"
+        predicted = model(torch.tensor([ids[:-1]]))[0].argmax(-1).tolist()
+        right += sum(predicted[t] == ids[t + 1] for t in range(len(prompt) - 1, len(ids) - 1))
+        tokens += len(answer)
+    return {"exact_match": exact / len(words), "token_accuracy": right / tokens, "stop_rate": stopped / len(words)}
+
+
+@pytest.mark.parametrize(
+    ("policy", "step"), [("prompt-masked", 0), ("prompt-masked", 500), ("unmasked", 700), ("prompt-masked", 3000)]
+)
+def test_the_rates_are_what_one_counts_by_hand(trained_model: Callable[..., GPT], policy: str, step: int):
+    model, words = trained_model("reverse", policy, step), TASK.held_out_words(100)
+    metrics = evaluate(model, TASK, TOKENIZER, words)
+    for name, value in by_hand(model, words).items():
+        rate = getattr(metrics, name)
+        assert rate.value == pytest.approx(value, abs=1e-12), name
+        assert rate == wilson(rate.value, 100), name
+
+
+def test_a_model_that_has_learned_nothing_is_right_about_nothing(trained_model: Callable[..., GPT]):
+    metrics = evaluate(trained_model("reverse", "prompt-masked", 0), TASK, TOKENIZER, TASK.held_out_words(100))
+    assert metrics.exact_match == wilson(0.0, 100)
+    assert metrics.token_accuracy.value < 0.1
+
+
+def test_a_right_answer_that_does_not_stop_is_no_exact_match(trained_model: Callable[..., GPT]):
+    mute = deepcopy(trained_model("reverse", "prompt-masked", 3000))
+    mute.token_embedding.weight[TOKENIZER.end_of_turn_id] = 0  # the tied head: `#` is never the most likely
+    words = TASK.held_out_words(50)
+    completions = complete_words(mute, TASK, TOKENIZER, words)
+    assert all(text.startswith(word[::-1]) for word, text in zip(words, completions, strict=True))
+    metrics = evaluate(mute, TASK, TOKENIZER, words)
+    assert metrics.exact_match == metrics.stop_rate == wilson(0.0, 50)
+    letters = sum(map(len, words))
+    assert metrics.token_accuracy.value == pytest.approx(letters / (letters + 50))
+
+
+def joined(
+    values: Sequence[float], parts: Sequence[tuple[Sequence[str], Metrics]], weight: Callable[[str], int]
+) -> float:
+    """The mean over all words, from that of each part."""
+    sizes = [sum(map(weight, part)) for part, _ in parts]
+    return sum(size * value for size, value in zip(sizes, values, strict=True)) / sum(sizes)
+
+
+def test_how_many_words_are_measured_at_once_does_not_matter(trained_model: Callable[..., GPT]):
+    model, words = trained_model("reverse", "prompt-masked", 700), TASK.held_out_words(ROWS_AT_ONCE + 30)
+    whole = evaluate(model, TASK, TOKENIZER, words)
+    parts: list[tuple[Sequence[str], Metrics]] = [
+        (part, evaluate(model, TASK, TOKENIZER, part)) for part in (words[:100], words[100:])
+    ]
+    for name in ("exact_match", "token_accuracy", "stop_rate"):
+        # exact match and stop rate weigh words, token accuracy weighs the answers' tokens
+        weight = (lambda word: len(word) + 1) if name == "token_accuracy" else (lambda word: 1)
+        assert getattr(whole, name).value == pytest.approx(
+            joined([getattr(m, name).value for _, m in parts], parts, weight)
+        )
+        assert getattr(whole, name).n == len(words)
+    for kind, weight in (("user", len), ("assistant", lambda word: len(word) + 1), ("template", lambda word: 1)):
+        assert whole.loss[kind].value == pytest.approx(joined([m.loss[kind].value for _, m in parts], parts, weight))
+        assert whole.loss[kind].n == len(words)
+    assert 0 < whole.exact_match.value < 1
+
+
+def test_completions_hold_the_end_of_turn_where_it_was_produced(trained_model: Callable[..., GPT]):
+    learned = complete_words(trained_model("reverse", "prompt-masked", 3000), TASK, TOKENIZER, ["hello", "a"])
+    assert learned == ["olleh#", "a#"]
+    (rambling,) = complete_words(trained_model("reverse", "prompt-masked", 0), TASK, TOKENIZER, ["hello"])
+    assert "#" not in rambling
+
+
+@pytest.mark.parametrize("policy", ["prompt-masked", "unmasked"])
+def test_the_loss_of_a_segment_is_that_of_its_targets_one_by_one(trained_model: Callable[..., GPT], policy: str):
+    model, words = trained_model("reverse", policy, 700), ("a", "hello", "abcdefghij")
+    losses: dict[str, list[list[float]]] = {"user": [], "template": [], "assistant": []}
+    for word in words:
+        positions = analyze(RECIPES["reverse"], model, MASK_POLICIES["unmasked"], word).positions
+        for kind, rows in losses.items():
+            rows.append([p.loss for p in positions if p.target_segment == kind])
+    measured = evaluate(model, TASK, TOKENIZER, words).loss
+    for kind, rows in losses.items():
+        tokens = [loss for row in rows for loss in row]
+        mean = sum(tokens) / len(tokens)
+        assert measured[kind].value == pytest.approx(mean, rel=1e-5)
+        # the standard error of a ratio of sums over words
+        spread = sum((sum(row) - mean * len(row)) ** 2 for row in rows) ** 0.5 / len(tokens)
+        assert measured[kind].high - measured[kind].value == pytest.approx(1.959964 * spread, rel=1e-3)
+        assert measured[kind].low + measured[kind].high == pytest.approx(2 * mean, rel=1e-5)
+        assert measured[kind].n == 3
+
+
+def test_nobody_can_guess_random_letters_but_the_unmasked_model_comes_as_near_as_one_can(
+    trained_model: Callable[..., GPT],
+):
+    words = RECIPES["reverse4"].task.held_out_words(500)
+    tokenizer = RECIPES["reverse4"].tokenizer
+    loss = evaluate(trained_model("reverse4", "unmasked", 1000), RECIPES["reverse4"].task, tokenizer, words).loss
+    assert math.log(26) - 0.01 < loss["user"].value < math.log(26) + 0.02
+    assert loss["template"].value < 0.05  # the word's end is no secret: it comes after four letters
