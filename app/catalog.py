@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model.errors import BrokenRun, OutOfRange, UnknownName
-from model.experiments.bugs.gallery import RIGHT, SHIPPED_RUNS, Bug, Measured, read_gallery, trained_as
+from model.experiments.bugs.gallery import RIGHT, Bug, Measured, read_gallery
 from model.experiments.padding import PaddedAccuracy, read_paddings
+from model.experiments.shipped import SHIPPED_RUNS, trained_as
 from model.masks.policies import COMPARED_POLICIES, MASK_POLICIES, MaskPolicy
 from model.network.gpt import GPT
 from model.training.checkpoints import RUN_FILE, Run, load_model, read_run

@@ -31,11 +31,12 @@ from app.settings import Settings
 from app.workers.training import TRAINABLE, event_lines, jobs_of, train_all
 from model.errors import MaskscopeError
 from model.experiments.ablation.shipped import load_ablation
-from model.explain.analysis import Analysis, prompt_ids
+from model.explain.analysis import Analysis
 from model.explain.analysis import analyze as analyze_prompt
 from model.masks.policies import MASK_POLICIES, find_policy
 from model.network.export import export_run
 from model.network.generation import generate as generate_completions
+from model.training.conversations import prompt_ids
 from model.training.recipes import ALL_RECIPES, DEFAULT_RECIPE, Recipe, find_recipe
 
 app = typer.Typer(

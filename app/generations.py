@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 from app.engine import Engine, NewToken
-from model.explain.analysis import prompt_ids
 from model.network.generation import FinishReason, new_token_cap
 from model.network.gpt import GPT
 from model.text.tokenizer import Tokenizer
+from model.training.conversations import prompt_ids
 from model.training.recipes import Recipe
 
 

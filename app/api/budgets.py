@@ -7,9 +7,9 @@ from pydantic import Field
 
 from app.api.schemas import ERRORS, Answer, Slug
 from app.deps import CatalogDep
-from model.experiments.packing.rows import training_conversations
 from model.explain.budgets import BATCH_SEED, policy_budgets, segment_budgets
 from model.text.chat import SegmentKind
+from model.training.loop import training_conversations
 
 router = APIRouter(prefix="/api/v1/budget", tags=["masks"], responses=ERRORS)
 

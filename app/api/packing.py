@@ -17,9 +17,9 @@ from model.experiments.packing.rows import (
     measure_filling,
     read_conversations,
     split_conversations,
-    training_conversations,
 )
 from model.masks.policies import MASK_POLICIES
+from model.training.loop import training_conversations
 
 router = APIRouter(prefix="/api/v1/packing", tags=["packing"], responses=ERRORS)
 

@@ -18,8 +18,8 @@ from model.experiments.bugs.gallery import (
     measure_gallery,
     read_gallery,
     save_gallery,
-    trained_as,
 )
+from model.experiments.shipped import trained_as
 from model.masks.policies import MASK_POLICIES
 from model.training.recipes import MASK_RECIPES, find_recipe
 

@@ -15,10 +15,9 @@ from app.generations import Generation, admit
 from app.templating import render
 from model.errors import InvalidText, UnknownName
 from model.experiments.bugs.diagnosis import Diagnosis, diagnose
-from model.experiments.bugs.gallery import GALLERY, RIGHT, Bug, Measured
-from model.experiments.packing.rows import row_tokens_of
+from model.experiments.bugs.gallery import GALLERY, RIGHT, Bug, Measured, batch_findings
 from model.explain.cells import Inspection, inspect_mask
-from model.inspector.rules import Finding, batch_findings
+from model.inspector.rules import Finding
 from model.text.chat import render as render_chat
 from model.text.tokenizer import END_OF_TURN
 from model.training.loop import training_batches
@@ -149,5 +148,5 @@ async def _view(choices: Choices, catalog: Catalog, engine: Engine) -> View:
             async for _ in generation.tokens():
                 pass
         lanes.append(Lane(policy, name, style, step, generation))
-    inspection = inspect_mask(conversations, bug.policy, recipe.tokenizer, row_tokens=row_tokens_of(recipe))
+    inspection = inspect_mask(conversations, bug.policy, recipe.tokenizer, row_tokens=recipe.row_tokens)
     return View(inspection, tuple(lanes), recipe.task.answer(choices.prompt) + END_OF_TURN)

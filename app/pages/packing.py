@@ -24,15 +24,14 @@ from model.experiments.packing.rows import (
     inspect_packed,
     measure_filling,
     read_conversations,
-    row_tokens_of,
     split_conversations,
     trace_sight,
-    training_conversations,
 )
 from model.explain.cells import Inspection
 from model.masks.policies import MASK_POLICIES, MaskPolicy
 from model.text.chat import Rendered
 from model.training.evaluation import Rate
+from model.training.loop import training_conversations
 from model.training.recipes import Recipe
 
 router = APIRouter(include_in_schema=False)
@@ -184,7 +183,7 @@ def _choices(state: State, catalog: Catalog) -> Choices:
         steps=steps,
         step=min(steps, key=lambda kept: abs(kept - wanted)),
         most=MOST_CONVERSATIONS,
-        row_tokens=row_tokens_of(recipe),
+        row_tokens=recipe.row_tokens,
     )
 
 

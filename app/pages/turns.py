@@ -14,7 +14,6 @@ from app.deps import CatalogDep, EngineDep
 from app.engine import Engine
 from app.templating import percent, render
 from model.errors import InvalidText, OutOfRange
-from model.experiments.packing.rows import training_conversations
 from model.explain.budgets import (
     BATCH_SEED,
     PolicyBudget,
@@ -33,6 +32,7 @@ from model.text.chat import render as render_chat
 from model.text.tokenizer import END_OF_TURN
 from model.training.conversations import MOST_MESSAGES, fill_in, render_all
 from model.training.evaluation import Rate
+from model.training.loop import training_conversations
 from model.training.recipes import ALL_RECIPES, Recipe
 
 router = APIRouter(include_in_schema=False)

@@ -204,7 +204,7 @@ async def _view(choices: Choices, position: int | None, catalog: Catalog, engine
             [to_tokens(recipe.task.conversation(choices.prompt), recipe.tokenizer)],
             choices.mask,
             recipe.tokenizer,
-            row_tokens=recipe.model.context_length + 1,
+            row_tokens=recipe.row_tokens,
         ),
         analyze_body=json.dumps(body),
         analyze_query=urlencode(body),

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from model.errors import OutOfRange
-from model.explain.analysis import prompt_ids
 from model.masks.policies import COMPARED_POLICIES, find_policy
 from model.text.tokenizer import ASSISTANT_START, END_OF_TURN, USER_START
+from model.training.conversations import prompt_ids
 from model.training.recipes import RECIPES, Recipe, Variation, find_recipe, vary
 
 SEED_HIGH = 2**31 - 1

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from app.settings import Settings
 from model.errors import UnknownName
-from model.experiments.bugs.gallery import SHIPPED_RUNS, trained_as
+from model.experiments.shipped import SHIPPED_RUNS, trained_as
 from model.masks.policies import COMPARED_POLICIES, MASK_POLICIES, MaskPolicy, find_policy
 from model.training.loop import CheckpointSaved, Evaluated, Event, Finished, StepDone, train_run
 from model.training.pretraining import (

@@ -23,8 +23,8 @@ from model.claims.claim import (
 from model.claims.evidence import Evidence
 from model.experiments.ablation.findings import Comparison, side_of_end
 from model.experiments.bugs.gallery import RIGHT
-from model.experiments.packing.rows import training_conversations
 from model.explain.budgets import policy_budgets
+from model.training.loop import training_conversations
 from model.training.recipes import ALL_RECIPES
 
 GUESSING = math.log(len(ascii_lowercase))

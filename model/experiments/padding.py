@@ -14,7 +14,6 @@ from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic.dataclasses import dataclass as checked
 
 from model.errors import BrokenRun, InvalidText
-from model.experiments.packing.rows import row_tokens_of, training_conversations
 from model.masks.batches import Batch, lay_out, make_batch
 from model.masks.policies import MASK_POLICIES, MaskPolicy
 from model.network.attention import attention_weights
@@ -23,6 +22,7 @@ from model.network.loss import batch_logits
 from model.text.chat import Rendered, Segment, render
 from model.training.checkpoints import read_checked
 from model.training.evaluation import Rate, wilson
+from model.training.loop import training_conversations
 from model.training.recipes import ALL_RECIPES, Recipe
 
 PADDING_FILE = "padding.json"
@@ -216,5 +216,5 @@ def batch_shapes(recipe: Recipe, seed: int) -> tuple[BatchShape, ...]:
 
 
 def _rectangle(recipe: Recipe, conversations: Sequence[Rendered], policy: MaskPolicy) -> tuple[int, tuple[int, ...]]:
-    real_BT = lay_out(conversations, policy, row_tokens_of(recipe)).real_BT
+    real_BT = lay_out(conversations, policy, recipe.row_tokens).real_BT
     return real_BT.shape[1], tuple(real_BT.sum(1).tolist())

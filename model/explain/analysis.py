@@ -131,12 +131,6 @@ def forecast(recipe: Recipe, model: GPT, prompt: str, *, top_k: int = 3) -> tupl
     )
 
 
-def prompt_ids(recipe: Recipe, prompt: str) -> tuple[int, ...]:
-    """The ids of `<prompt>`, ready for the model to answer. Raises InvalidText as `analyze` does."""
-    recipe.task.check_prompt(prompt)
-    return render(recipe.task.question(prompt), recipe.tokenizer, generation_prompt=True).token_ids
-
-
 def _check_fits(recipe: Recipe, rendered: Rendered) -> None:
     too_many = len(rendered.token_ids) - 1 - recipe.model.context_length
     if too_many > 0:

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
-from model.experiments.packing.rows import row_tokens_of
 from model.explain.cells import Inspection
 from model.masks.batches import make_batch
 from model.masks.policies import MASK_POLICIES, MaskPolicy
@@ -74,7 +73,7 @@ def policy_budgets(recipe: Recipe, conversations: Sequence[Rendered]) -> tuple[P
 
 
 def _supervised(recipe: Recipe, conversations: Sequence[Rendered], policy: MaskPolicy) -> int:
-    batch = make_batch(conversations, policy, recipe.tokenizer, row_tokens=row_tokens_of(recipe))
+    batch = make_batch(conversations, policy, recipe.tokenizer, row_tokens=recipe.row_tokens)
     return int(batch.supervised_BT.sum())
 
 

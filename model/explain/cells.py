@@ -9,8 +9,8 @@ from typing import Literal, TypeVar
 
 from torch import Tensor
 
-from model.masks.batches import IGNORE_INDEX, lay_out, make_batch
-from model.masks.policies import MASK_POLICIES, MaskPolicy
+from model.masks.batches import lay_out, make_batch
+from model.masks.policies import IGNORE_INDEX, MASK_POLICIES, MaskPolicy
 from model.text.chat import Rendered, SegmentKind
 from model.text.tokenizer import END_OF_TURN, PAD, Tokenizer
 

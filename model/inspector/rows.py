@@ -7,33 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from model.masks.batches import IGNORE_INDEX
+from model.inspector.roles import Answer, TemplateIds
+from model.masks.policies import IGNORE_INDEX
 from model.text.tokenizer import ASSISTANT_START, USER_START
 
 Ids = Sequence[Sequence[int]]
 """(B, T) as nested lists."""
-
-
-@dataclass(frozen=True)
-class TemplateIds:
-    """The ids that give a row its structure: `<` user `>` answer `#`, then pads."""
-
-    user_start: int
-    answer_start: int
-    stop: int
-    pad: int | None = None
-
-
-@dataclass(frozen=True)
-class Answer:
-    """Tokens start (inclusive) to stop (exclusive) of a row."""
-
-    start: int
-    stop: int
-    end: int | None
-    """The place of its stop token; None if none is there."""
-    cut: bool
-    """It ends, and not with a stop."""
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ these, and so not found: a conversation was cut where an earlier answer ends.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from model.inspector.rows import Evidence, Ids, Place, Row, TemplateIds, read_row, shift_of
-from model.masks.batches import Batch
-from model.text.tokenizer import ASSISTANT_START, USER_START, Tokenizer
+from model.inspector.roles import TemplateIds
+from model.inspector.rows import Evidence, Ids, Place, Row, read_row, shift_of
+from model.text.tokenizer import ASSISTANT_START, USER_START
 
 
 @dataclass(frozen=True)
@@ -67,21 +67,6 @@ def findings(
             first = f"; first in row {row + 1} at position {position}" if evidence.trains_anything else ""
             found.append(Finding(check.slug, f"{seen.says}{first}.", row, position))
     return tuple(found)
-
-
-def batch_findings(batch: Batch, tokenizer: Tokenizer, most_turns: int | None = None) -> tuple[Finding, ...]:
-    """`findings` of a batch of ours."""
-    ids = TemplateIds(
-        tokenizer.ids[USER_START], tokenizer.ids[ASSISTANT_START], tokenizer.end_of_turn_id, tokenizer.pad_id
-    )
-    return findings(
-        batch.inputs_BT.tolist(),
-        batch.targets_BT.tolist(),
-        ids,
-        documents=None if batch.documents_BT is None else batch.documents_BT.tolist(),
-        positions=None if batch.positions_BT is None else batch.positions_BT.tolist(),
-        most_turns=most_turns,
-    )
 
 
 def _nothing_trained(evidence: Evidence) -> Seen:

@@ -11,12 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from model.masks.policies import MaskPolicy, supervised_tokens
+from model.masks.policies import IGNORE_INDEX, MaskPolicy, supervised_tokens
 from model.text.chat import Rendered, Segment
 from model.text.tokenizer import Tokenizer
-
-IGNORE_INDEX = -100
-"""The target of an ignored position; also the default `ignore_index` of torch's cross_entropy."""
 
 
 @dataclass(frozen=True)

@@ -145,3 +145,7 @@ def _adjust(counted: list[bool], rendered: Rendered, policy: MaskPolicy) -> None
         counted[low:high] = [policy.start_offset < 0] * (high - low)
         if not policy.supervises_end_of_turn:
             counted[answer.stop - 1] = False
+
+
+IGNORE_INDEX = -100
+"""The target of an ignored position; also the default `ignore_index` of torch's cross_entropy."""

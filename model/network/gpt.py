@@ -30,6 +30,11 @@ class GPTConfig:
         if self.width % self.heads:
             raise ValueError(f"width {self.width} does not divide into {self.heads} heads")
 
+    @property
+    def row_tokens(self) -> int:
+        """The most tokens of a row: one for each position, and the one that the last position predicts."""
+        return self.context_length + 1
+
     def parameter_count(self) -> int:
         """Of the model this makes."""
         block = 12 * self.width**2 + 13 * self.width

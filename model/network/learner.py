@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim.adamw import adamw
 
-from model.masks.batches import IGNORE_INDEX, Batch
+from model.masks.batches import Batch
+from model.masks.policies import IGNORE_INDEX
 from model.network.gpt import GPT, Attention, Block
 
 aten = torch.ops.aten

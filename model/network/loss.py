@@ -3,7 +3,8 @@
 from torch import Tensor
 from torch.nn import functional as F
 
-from model.masks.batches import IGNORE_INDEX, Batch
+from model.masks.batches import Batch
+from model.masks.policies import IGNORE_INDEX
 from model.network.gpt import GPT
 
 

@@ -63,7 +63,7 @@ def render_all(
     if not 1 <= len(conversations) <= MOST_CONVERSATIONS:
         count = f"there are {len(conversations)} conversations"
         raise InvalidText(f"{count}; allowed: 1 to {MOST_CONVERSATIONS}", param="conversations")
-    most = recipe.model.context_length + 1
+    most = recipe.row_tokens
     row = most if row_tokens is None else row_tokens
     if not 2 <= row <= most:
         raise OutOfRange(f"row_tokens is {row}; allowed: 2 to {most}", param="row_tokens")
@@ -80,3 +80,9 @@ def render_all(
     if uneven and recipe.tokenizer.pad_id is None:
         raise InvalidText(f"rows differ in length and {recipe.slug} has no pad token", param="conversations")
     return rendered, row
+
+
+def prompt_ids(recipe: Recipe, prompt: str) -> tuple[int, ...]:
+    """The ids of `<prompt>`, ready for the model to answer. Raises InvalidText as `analyze` does."""
+    recipe.task.check_prompt(prompt)
+    return render(recipe.task.question(prompt), recipe.tokenizer, generation_prompt=True).token_ids

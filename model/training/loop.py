@@ -18,7 +18,7 @@ from model.masks.batches import Batch, make_batch
 from model.masks.policies import MaskPolicy
 from model.network.gpt import GPT
 from model.network.learner import Learner
-from model.text.chat import render
+from model.text.chat import Rendered, render
 from model.training.checkpoints import Checkpoint, Measurement, Run, load_model, new_run, save_run, save_weights
 from model.training.evaluation import Metrics, evaluate
 from model.training.recipes import Recipe
@@ -130,4 +130,10 @@ def training_batches(recipe: Recipe, policy: MaskPolicy, seed: int) -> Iterator[
     while True:
         chunk = islice(words, recipe.training.batch_size)
         conversations = [render(recipe.task.conversation(word), recipe.tokenizer) for word in chunk]
-        yield make_batch(conversations, policy, recipe.tokenizer, row_tokens=recipe.model.context_length + 1)
+        yield make_batch(conversations, policy, recipe.tokenizer, row_tokens=recipe.row_tokens)
+
+
+def training_conversations(recipe: Recipe, seed: int) -> tuple[Rendered, ...]:
+    """Those of a run's first step."""
+    words = islice(recipe.task.words(seed, held_out=False), recipe.training.batch_size)
+    return tuple(render(recipe.task.conversation(word), recipe.tokenizer) for word in words)

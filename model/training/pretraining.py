@@ -171,7 +171,7 @@ def load_base(folder: Path) -> tuple[BaseRun, GPT]:
 def text_batches(setup: Pretraining, seed: int) -> Iterator[Batch]:
     """The endless seeded stream of batches. Each row begins with a document and is full of text."""
     texts = documents(seed)
-    length = setup.model.context_length + 1
+    length = setup.model.row_tokens
     while True:
         rows = [_row(texts, length, setup.tokenizer) for _ in range(setup.training.batch_size)]
         yield make_batch(rows, MASK_POLICIES["unmasked"], setup.tokenizer)
@@ -212,7 +212,7 @@ def text_losses(model: GPT, tokenizer: Tokenizer) -> dict[Kind, MeanLoss]:
     losses: dict[Kind, MeanLoss] = {}
     for kind in get_args(Kind):
         texts = islice(documents(HELD_OUT_SEED, (kind,)), MEASURED_DOCUMENTS)
-        rows = [as_text(tokenizer.encode(text)[: model.config.context_length + 1]) for text in texts]
+        rows = [as_text(tokenizer.encode(text)[: model.config.row_tokens]) for text in texts]
         batch = make_batch(rows, MASK_POLICIES["unmasked"], tokenizer)
         losses_BT = token_losses(batch_logits(model, batch), batch.targets_BT)
         losses[kind] = ratio_of_sums(losses_BT.sum(1), batch.supervised_BT.sum(1))

@@ -54,6 +54,11 @@ class Recipe:
     base: str | None = None
     """The pretrained model that training starts from; None: from random weights."""
 
+    @property
+    def row_tokens(self) -> int:
+        """The most tokens of a row, packed or not."""
+        return self.model.row_tokens
+
     def longest_sequence(self) -> int:
         """T, the most tokens a conversation of the task has."""
         return self.task.most_turns * (self.task.max_length + self.task.longest_answer() + 3)
@@ -218,7 +223,7 @@ def _reasoning_recipe(slug: str, *, traced: bool, largest: int) -> Recipe:
             evaluation_words=200,
         ),
     )
-    assert recipe.longest_sequence() <= recipe.model.context_length + 1, slug
+    assert recipe.longest_sequence() <= recipe.row_tokens, slug
     return recipe
 
 

@@ -12,7 +12,8 @@ import pytest
 
 from app.catalog import Catalog, load_catalog
 from model.errors import BrokenRun, OutOfRange, UnknownName
-from model.experiments.bugs.gallery import GALLERY_RUNS, SHIPPED_RUNS
+from model.experiments.bugs.gallery import GALLERY_RUNS
+from model.experiments.shipped import SHIPPED_RUNS
 from model.masks.policies import COMPARED_POLICIES, MASK_POLICIES, find_policy
 from model.training.recipes import ALL_RECIPES, MASK_RECIPES, RECIPES
 

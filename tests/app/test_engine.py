@@ -9,9 +9,9 @@ import pytest
 
 from app.catalog import Catalog
 from app.engine import Engine, EngineBusy, EngineFailed, EngineStopped
-from model.explain.analysis import prompt_ids
 from model.network.generation import generate, new_token_cap
 from model.network.gpt import GPT
+from model.training.conversations import prompt_ids
 from model.training.recipes import RECIPES
 
 pytestmark = pytest.mark.anyio

@@ -8,11 +8,12 @@ import pytest
 import torch
 
 from model.experiments.ablation.runs import ABLATION_FILE
-from model.experiments.bugs.gallery import GALLERY_FILE, SHIPPED_RUNS
+from model.experiments.bugs.gallery import GALLERY_FILE
 from model.experiments.dispatcher.arms import DISPATCHER_FILE, SEEDS
 from model.experiments.limits import LIMITS_FILE
 from model.experiments.padding import PADDING_FILE
 from model.experiments.reasoning import REASONING_FILE
+from model.experiments.shipped import SHIPPED_RUNS
 from model.network.gpt import GPT
 from model.text.tasks import SPLIT
 from model.training.checkpoints import Run, load_model, read_run

@@ -21,8 +21,7 @@ import torch
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from model.masks.batches import IGNORE_INDEX
-from model.masks.policies import MASK_POLICIES, supervised_tokens
+from model.masks.policies import IGNORE_INDEX, MASK_POLICIES, supervised_tokens
 from model.network.export import export_run
 from model.network.gpt import GPT
 from model.network.learner import Learner

@@ -14,10 +14,14 @@ from pydantic.dataclasses import dataclass as checked
 from model.errors import BrokenRun
 from model.experiments.bugs.reports import REPORTS, Report
 from model.experiments.bugs.symptoms import Symptoms, measure
+from model.inspector.roles import TemplateIds
+from model.inspector.rules import Finding, findings
+from model.masks.batches import Batch
 from model.masks.policies import COMPARED_POLICIES, CUTS, MASK_POLICIES, MaskPolicy, shifted_cut
+from model.text.tokenizer import ASSISTANT_START, USER_START, Tokenizer
 from model.training.checkpoints import load_model, read_checked, read_run
 from model.training.evaluation import Rate
-from model.training.recipes import ALL_RECIPES, MASK_RECIPES, SUM_RECIPES, Recipe
+from model.training.recipes import ALL_RECIPES, MASK_RECIPES, Recipe
 
 GALLERY_FILE = "gallery.json"
 RIGHT = "prompt-masked"
@@ -171,13 +175,6 @@ GALLERY_RUNS: tuple[tuple[str, str], ...] = tuple(
 )
 """(recipe, policy) of every run whose symptoms are measured."""
 
-SHIPPED_RUNS: tuple[tuple[str, str], ...] = (
-    *GALLERY_RUNS,
-    *((recipe, RIGHT) for recipe in SUM_RECIPES),
-    ("answers", "unmasked"),
-)
-"""(recipe, policy) of every run that is shipped."""
-
 
 @checked(config=STRICT)
 class Measured:
@@ -191,11 +188,6 @@ class Measured:
 
 
 _MEASURED = TypeAdapter(tuple[Measured, ...])
-
-
-def trained_as(recipe: Recipe, policy: str) -> Recipe:
-    """Runs under other policies than the compared ones keep their last checkpoint only."""
-    return recipe if policy in COMPARED_POLICIES else recipe.keeping_the_last_checkpoint()
 
 
 def measure_gallery(folder: Path, runs: Sequence[tuple[str, str]] = GALLERY_RUNS) -> Iterator[Measured]:
@@ -241,3 +233,18 @@ def _agree(stated: Rate | float | None, measured: Rate | float | None, tied_toke
     if isinstance(stated, float) and isinstance(measured, float):
         return abs(stated - measured) <= max(tied_tokens, ROUNDING * max(1.0, abs(stated)))
     return stated is measured
+
+
+def batch_findings(batch: Batch, tokenizer: Tokenizer, most_turns: int | None = None) -> tuple[Finding, ...]:
+    """`findings` of a batch of ours."""
+    ids = TemplateIds(
+        tokenizer.ids[USER_START], tokenizer.ids[ASSISTANT_START], tokenizer.end_of_turn_id, tokenizer.pad_id
+    )
+    return findings(
+        batch.inputs_BT.tolist(),
+        batch.targets_BT.tolist(),
+        ids,
+        documents=None if batch.documents_BT is None else batch.documents_BT.tolist(),
+        positions=None if batch.positions_BT is None else batch.positions_BT.tolist(),
+        most_turns=most_turns,
+    )

@@ -87,7 +87,7 @@ def mean_loss(recipe: Recipe, model: GPT, policy: MaskPolicy, prompts: Sequence[
     total, count = torch.zeros(()), 0
     for start in range(0, len(conversations), ROWS_AT_ONCE):
         some = conversations[start : start + ROWS_AT_ONCE]
-        batch = make_batch(some, policy, recipe.tokenizer, row_tokens=recipe.model.context_length + 1)
+        batch = make_batch(some, policy, recipe.tokenizer, row_tokens=recipe.row_tokens)
         loss, supervised = summed_cross_entropy(batch_logits(model, batch), batch.targets_BT)
         total, count = total + loss, count + int(supervised)
     return float(total) / count if count else None

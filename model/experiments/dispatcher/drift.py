@@ -77,7 +77,7 @@ def divergence(base: GPT, model: GPT, conversations: Sequence[Rendered], recipe:
 
 def _text_divergence(base: GPT, model: GPT, recipe: Recipe, kind: Kind) -> MeanLoss:
     texts = islice(documents(HELD_OUT_SEED, (kind,)), MEASURED_DOCUMENTS)
-    rows = [as_text(recipe.tokenizer.encode(text)[: recipe.model.context_length + 1]) for text in texts]
+    rows = [as_text(recipe.tokenizer.encode(text)[: recipe.row_tokens]) for text in texts]
     nats_BT = divergence(base, model, rows, recipe)
     return ratio_of_sums(nats_BT.sum(1), torch.tensor([len(row.token_ids) - 1 for row in rows]))
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from model.experiments.packing.rows import pack_batch, row_tokens_of
+from model.experiments.packing.rows import pack_batch
 from model.masks.batches import Batch, lay_out, make_batch
 from model.masks.policies import MASK_POLICIES, MaskPolicy
 from model.network.gpt import GPT
@@ -146,7 +146,7 @@ def _places(
     recipe: Recipe, conversations: Sequence[Rendered], policy: MaskPolicy
 ) -> Iterator[tuple[int, int, Rendered]]:
     """Row, first position, conversation."""
-    for row, documents in enumerate(lay_out(conversations, policy, row_tokens_of(recipe)).rows):
+    for row, documents in enumerate(lay_out(conversations, policy, recipe.row_tokens).rows):
         start = 0
         for document in documents:
             yield row, start, document

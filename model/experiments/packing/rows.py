@@ -6,7 +6,7 @@ Everything is counted from the batches that training reads.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice, pairwise
+from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -64,11 +64,6 @@ class SeenRow:
         return sum(line.count(sight) for line in self.sights)
 
 
-def row_tokens_of(recipe: Recipe) -> int:
-    """What training packs into a row: as many positions as the model has, and the token that the last one predicts."""
-    return recipe.model.context_length + 1
-
-
 def read_conversations(recipe: Recipe, prompts: Sequence[str]) -> tuple[Rendered, ...]:
     """Prompts with their right answers. Raises InvalidText for a prompt that the task does not know."""
     if not 1 <= len(prompts) <= MOST_CONVERSATIONS:
@@ -80,12 +75,6 @@ def read_conversations(recipe: Recipe, prompts: Sequence[str]) -> tuple[Rendered
     return tuple(render(recipe.task.conversation(prompt), recipe.tokenizer) for prompt in prompts)
 
 
-def training_conversations(recipe: Recipe, seed: int) -> tuple[Rendered, ...]:
-    """Those of a run's first step."""
-    words = islice(recipe.task.words(seed, held_out=False), recipe.training.batch_size)
-    return tuple(render(recipe.task.conversation(word), recipe.tokenizer) for word in words)
-
-
 def split_conversations(recipe: Recipe, text: str) -> list[str]:
     """Commas between conversations; where each is one word, spaces do as well."""
     parts = text.split(",") if recipe.task.most_turns > 1 else re.split(r"[,\s]+", text)
@@ -93,13 +82,13 @@ def split_conversations(recipe: Recipe, text: str) -> list[str]:
 
 
 def measure_filling(recipe: Recipe, conversations: Sequence[Rendered], policy: MaskPolicy) -> Filling:
-    real_BT = lay_out(conversations, policy, row_tokens_of(recipe)).real_BT
+    real_BT = lay_out(conversations, policy, recipe.row_tokens).real_BT
     rows, columns = real_BT.shape
     return Filling(len(conversations), rows, columns, int(real_BT.sum()))
 
 
 def inspect_packed(recipe: Recipe, conversations: Sequence[Rendered], policy: MaskPolicy) -> Inspection:
-    return inspect_mask(conversations, policy, recipe.tokenizer, row_tokens=row_tokens_of(recipe))
+    return inspect_mask(conversations, policy, recipe.tokenizer, row_tokens=recipe.row_tokens)
 
 
 def boundaries(inspection: Inspection) -> tuple[Cell, ...]:
@@ -130,7 +119,7 @@ def trace_sight(recipe: Recipe, conversations: Sequence[Rendered], policy: MaskP
 
 
 def pack_batch(recipe: Recipe, conversations: Sequence[Rendered], policy: MaskPolicy) -> Batch:
-    return make_batch(conversations, policy, recipe.tokenizer, row_tokens=row_tokens_of(recipe))
+    return make_batch(conversations, policy, recipe.tokenizer, row_tokens=recipe.row_tokens)
 
 
 def _sight(t: int, s: int, seen: bool, same: bool) -> Sight:

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from app.settings import Settings
-from model.experiments.bugs.gallery import SHIPPED_RUNS
+from model.experiments.shipped import SHIPPED_RUNS
 
 pytestmark = pytest.mark.anyio
 

@@ -7,8 +7,9 @@ import pytest
 
 from app.catalog import Catalog
 from model.experiments.packing.effects import measure_documents, measure_effects
-from model.experiments.packing.rows import measure_filling, read_conversations, training_conversations
+from model.experiments.packing.rows import measure_filling, read_conversations
 from model.masks.policies import MASK_POLICIES
+from model.training.loop import training_conversations
 from model.training.recipes import ALL_RECIPES
 
 pytestmark = pytest.mark.anyio

@@ -6,10 +6,10 @@ import httpx
 import pytest
 
 from app.catalog import Catalog
-from model.experiments.packing.rows import training_conversations
 from model.experiments.padding import PADDINGS, conversations_of, logit_changes
 from model.explain.budgets import policy_budgets
 from model.masks.policies import MASK_POLICIES
+from model.training.loop import training_conversations
 from model.training.recipes import ALL_RECIPES, MASK_RECIPES
 
 pytestmark = pytest.mark.anyio

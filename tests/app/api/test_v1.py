@@ -11,10 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.catalog import Catalog
-from model.experiments.bugs.gallery import SHIPPED_RUNS
-from model.explain.analysis import analyze, prompt_ids
+from model.experiments.shipped import SHIPPED_RUNS
+from model.explain.analysis import analyze
 from model.masks.policies import MASK_POLICIES
 from model.network.generation import generate
+from model.training.conversations import prompt_ids
 from model.training.recipes import ALL_RECIPES, RECIPES
 
 pytestmark = pytest.mark.anyio

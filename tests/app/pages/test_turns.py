@@ -9,9 +9,9 @@ import httpx
 import pytest
 
 from app.catalog import Catalog
-from model.experiments.packing.rows import training_conversations
 from model.explain.budgets import policy_budgets
 from model.training.evaluation import complete_words
+from model.training.loop import training_conversations
 from model.training.recipes import ALL_RECIPES, MASK_RECIPES
 
 pytestmark = pytest.mark.anyio

@@ -7,7 +7,7 @@ import pytest
 
 from app.workers.training import TRAINABLE, Job, event_lines, jobs_of
 from model.errors import BrokenRun, UnknownName
-from model.experiments.bugs.gallery import SHIPPED_RUNS
+from model.experiments.shipped import SHIPPED_RUNS
 from model.masks.policies import COMPARED_POLICIES, MASK_POLICIES
 from model.network.gpt import GPTConfig
 from model.text.corpus import ALPHABET

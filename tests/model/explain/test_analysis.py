@@ -6,12 +6,13 @@ import torch
 from torch.nn import functional as F
 
 from model.errors import InvalidText, OutOfRange
-from model.explain.analysis import Analysis, analyze, forecast, prompt_ids
+from model.explain.analysis import Analysis, analyze, forecast
 from model.masks.batches import make_batch
 from model.masks.policies import COMPARED_POLICIES, MASK_POLICIES
 from model.network.attribution import attribute
 from model.network.gpt import GPT
 from model.text.chat import render
+from model.training.conversations import prompt_ids
 from model.training.recipes import RECIPES
 
 REVERSE, REVERSE4 = RECIPES["reverse"], RECIPES["reverse4"]

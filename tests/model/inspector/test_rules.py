@@ -9,13 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.experiments.bugs.gallery import GALLERY
-from model.experiments.packing.rows import row_tokens_of
+from model.experiments.bugs.gallery import GALLERY, batch_findings
 from model.explain.cells import inspect_mask
-from model.inspector.rows import TemplateIds
-from model.inspector.rules import CHECKS, Finding, batch_findings, findings
-from model.masks.batches import IGNORE_INDEX, Batch, make_batch
-from model.masks.policies import MASK_POLICIES
+from model.inspector.roles import TemplateIds
+from model.inspector.rules import CHECKS, Finding, findings
+from model.masks.batches import Batch, make_batch
+from model.masks.policies import IGNORE_INDEX, MASK_POLICIES
 from model.text.chat import render
 from model.text.tokenizer import PAD, Tokenizer
 from model.training.recipes import ALL_RECIPES, Recipe
@@ -48,7 +47,7 @@ FOUND: dict[str, set[str]] = {
 def training_batch(recipe: Recipe, policy: str, seed: int = 0) -> Batch:
     words = islice(recipe.task.words(seed, held_out=False), 32)
     conversations = [render(recipe.task.conversation(word), recipe.tokenizer) for word in words]
-    return make_batch(conversations, MASK_POLICIES[policy], recipe.tokenizer, row_tokens=row_tokens_of(recipe))
+    return make_batch(conversations, MASK_POLICIES[policy], recipe.tokenizer, row_tokens=recipe.row_tokens)
 
 
 def found_in(batch: Batch, recipe: Recipe) -> tuple[Finding, ...]:

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from model.masks.batches import IGNORE_INDEX, Batch, make_batch
-from model.masks.policies import COMPARED_POLICIES, MASK_POLICIES
+from model.masks.batches import Batch, make_batch
+from model.masks.policies import COMPARED_POLICIES, IGNORE_INDEX, MASK_POLICIES
 from model.text.chat import Message, Rendered, render
 from model.text.tokenizer import PAD, Tokenizer
 

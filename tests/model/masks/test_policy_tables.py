@@ -9,8 +9,8 @@ from string import ascii_lowercase
 import pytest
 from torch import Tensor
 
-from model.masks.batches import IGNORE_INDEX, make_batch
-from model.masks.policies import MASK_POLICIES
+from model.masks.batches import make_batch
+from model.masks.policies import IGNORE_INDEX, MASK_POLICIES
 from model.text.chat import Message, Rendered, render
 from model.text.tokenizer import PAD, Tokenizer
 

@@ -10,8 +10,8 @@ import torch
 import trl
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from model.masks.batches import IGNORE_INDEX, make_batch
-from model.masks.policies import MASK_POLICIES
+from model.masks.batches import make_batch
+from model.masks.policies import IGNORE_INDEX, MASK_POLICIES
 from model.network.export import export_run
 from model.text.chat import Message, render
 from model.text.tasks import TURN_SEPARATOR

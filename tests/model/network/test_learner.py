@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from model.masks.batches import IGNORE_INDEX, Batch, make_batch
-from model.masks.policies import MASK_POLICIES
+from model.masks.batches import Batch, make_batch
+from model.masks.policies import IGNORE_INDEX, MASK_POLICIES
 from model.network.gpt import GPT, GPTConfig
 from model.network.learner import Learner
 from model.network.loss import batch_logits, summed_cross_entropy

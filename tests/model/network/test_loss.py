@@ -6,8 +6,8 @@ import torch
 from torch.nn import functional as F
 from transformers import GPT2LMHeadModel
 
-from model.masks.batches import IGNORE_INDEX, make_batch
-from model.masks.policies import COMPARED_POLICIES, MASK_POLICIES, supervised_tokens
+from model.masks.batches import make_batch
+from model.masks.policies import COMPARED_POLICIES, IGNORE_INDEX, MASK_POLICIES, supervised_tokens
 from model.network.export import export_run
 from model.network.gpt import GPT
 from model.network.loss import summed_cross_entropy

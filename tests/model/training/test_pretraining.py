@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from model.errors import BrokenRun
-from model.masks.batches import IGNORE_INDEX
+from model.masks.policies import IGNORE_INDEX
 from model.network.gpt import GPT, GPTConfig
 from model.text.corpus import ALPHABET
 from model.text.tokenizer import Tokenizer

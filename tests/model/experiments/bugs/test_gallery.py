@@ -21,9 +21,9 @@ from model.experiments.bugs.gallery import (
     measure_gallery,
     read_gallery,
     save_gallery,
-    trained_as,
 )
 from model.experiments.bugs.symptoms import Symptoms
+from model.experiments.shipped import trained_as
 from model.masks.policies import COMPARED_POLICIES, CUTS, MASK_POLICIES, shifted_cut
 from model.training.checkpoints import RUN_FILE, read_run
 from model.training.evaluation import wilson

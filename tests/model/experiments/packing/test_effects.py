@@ -17,9 +17,7 @@ from model.experiments.packing.rows import (
     inspect_packed,
     measure_filling,
     read_conversations,
-    row_tokens_of,
     trace_sight,
-    training_conversations,
 )
 from model.masks.batches import Batch, make_batch
 from model.masks.policies import MASK_POLICIES
@@ -27,7 +25,7 @@ from model.network.gpt import GPT, GPTConfig
 from model.network.learner import Learner
 from model.network.loss import batch_logits, summed_cross_entropy
 from model.text.chat import Rendered
-from model.training.loop import initial_model, training_batches
+from model.training.loop import initial_model, training_batches, training_conversations
 from model.training.recipes import ALL_RECIPES, Recipe
 
 RandomModel = Callable[[GPTConfig], GPT]
@@ -39,7 +37,7 @@ PACKING_RECIPES = pytest.mark.parametrize("recipe", [REVERSE, ALL_RECIPES["dialo
 def batches(recipe: Recipe, conversations: tuple[Rendered, ...]) -> dict[str, Batch]:
     """The same conversations under the three policies."""
     return {
-        policy.slug: make_batch(conversations, policy, recipe.tokenizer, row_tokens=row_tokens_of(recipe))
+        policy.slug: make_batch(conversations, policy, recipe.tokenizer, row_tokens=recipe.row_tokens)
         for policy in (RIGHT, PACKED, NAIVE)
     }
 
@@ -101,7 +99,7 @@ def test_training_packed_and_separated_is_training_unpacked_step_by_step(recipe:
 def test_the_conversations_of_a_training_batch_are_those_that_training_reads() -> None:
     conversations = training_conversations(REVERSE, 2)
     for policy in (RIGHT, PACKED, NAIVE):
-        batch = make_batch(conversations, policy, REVERSE.tokenizer, row_tokens=row_tokens_of(REVERSE))
+        batch = make_batch(conversations, policy, REVERSE.tokenizer, row_tokens=REVERSE.row_tokens)
         read = next(training_batches(REVERSE, policy, 2))
         assert torch.equal(batch.inputs_BT, read.inputs_BT)
         assert torch.equal(batch.targets_BT, read.targets_BT)
@@ -153,7 +151,7 @@ def test_what_keeps_both_or_nothing_apart_is_a_policy() -> None:
     for place in (0, -1):
         batch = separated_batch(REVERSE, conversations, SEPARATIONS[place])
         policy = MASK_POLICIES[SEPARATIONS[place].slug]
-        expected = make_batch(conversations, policy, REVERSE.tokenizer, row_tokens=row_tokens_of(REVERSE))
+        expected = make_batch(conversations, policy, REVERSE.tokenizer, row_tokens=REVERSE.row_tokens)
         for field in fields(Batch):
             mine, theirs = getattr(batch, field.name), getattr(expected, field.name)
             assert (mine is theirs is None) or torch.equal(mine, theirs), field.name

@@ -1,0 +1,17 @@
+"""What ships: every run under model/trained/, by recipe and policy, and the recipe it is trained by."""
+
+from model.experiments.bugs.gallery import GALLERY_RUNS, RIGHT
+from model.masks.policies import COMPARED_POLICIES
+from model.training.recipes import SUM_RECIPES, Recipe
+
+SHIPPED_RUNS: tuple[tuple[str, str], ...] = (
+    *GALLERY_RUNS,
+    *((recipe, RIGHT) for recipe in SUM_RECIPES),
+    ("answers", "unmasked"),
+)
+"""(recipe, policy) of every run that is shipped."""
+
+
+def trained_as(recipe: Recipe, policy: str) -> Recipe:
+    """Runs under other policies than the compared ones keep their last checkpoint only."""
+    return recipe if policy in COMPARED_POLICIES else recipe.keeping_the_last_checkpoint()
