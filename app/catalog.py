@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model.errors import BrokenRun, OutOfRange, UnknownName
-from model.experiments.bugs.gallery import RIGHT, Bug, Measured, read_gallery
+from model.experiments.bugs.gallery import Bug, Measured, read_gallery
 from model.experiments.padding import PaddedAccuracy, read_paddings
 from model.experiments.shipped import SHIPPED_RUNS, trained_as
-from model.masks.policies import COMPARED_POLICIES, MASK_POLICIES, MaskPolicy
+from model.masks.policies import COMPARED_POLICIES, MASK_POLICIES, RIGHT, MaskPolicy
 from model.network.gpt import GPT
 from model.training.checkpoints import RUN_FILE, Run, load_model, read_run
 from model.training.pretraining import BaseRun, base_folder, load_base
@@ -84,7 +84,7 @@ class Catalog:
 
     def beside_the_right_one(self, bug: Bug) -> tuple[Measured, Measured]:
         """What was measured of a bug's model, and of the one trained under the right mask."""
-        return self.measured[bug.recipe.slug, bug.slug], self.measured[bug.recipe.slug, RIGHT]
+        return self.measured[bug.recipe.slug, bug.slug], self.measured[bug.recipe.slug, RIGHT.slug]
 
     def model(self, recipe: Recipe, policy: str, step: int | None, *, param: str = "policy") -> tuple[GPT, int]:
         """The model of a run at a step (default: its last), and that step."""
@@ -103,7 +103,7 @@ class Catalog:
 
     def has_learned(self, recipe: Recipe, step: int) -> bool:
         """Whether the prompt-masked model of a kept step reaches GAP_EXACT_MATCH."""
-        metrics = self.run(recipe, "prompt-masked").run.metrics_at(step)
+        metrics = self.run(recipe, RIGHT.slug).run.metrics_at(step)
         return metrics.exact_match.value >= GAP_EXACT_MATCH
 
 

@@ -33,7 +33,7 @@ from model.errors import MaskscopeError
 from model.experiments.ablation.shipped import load_ablation
 from model.explain.analysis import Analysis
 from model.explain.analysis import analyze as analyze_prompt
-from model.masks.policies import MASK_POLICIES, find_policy
+from model.masks.policies import MASK_POLICIES, RIGHT, find_policy
 from model.network.export import export_run
 from model.network.generation import generate as generate_completions
 from model.training.conversations import prompt_ids
@@ -139,7 +139,7 @@ def train(
 def generate(
     prompt: Annotated[str, typer.Argument(help="The user's text, for example: hello")],
     recipe: RecipeOption = DEFAULT_RECIPE,
-    policy: PolicyOption = "prompt-masked",
+    policy: PolicyOption = RIGHT.slug,
     step: StepOption = None,
     max_new_tokens: Annotated[int | None, typer.Option(min=1, help="Default: what fits the context.")] = None,
     as_json: JsonOption = False,
@@ -170,7 +170,7 @@ def generate(
 def analyze(
     prompt: Annotated[str, typer.Argument(help="The user's text, for example: hello")],
     recipe: RecipeOption = DEFAULT_RECIPE,
-    policy: PolicyOption = "prompt-masked",
+    policy: PolicyOption = RIGHT.slug,
     trained_with: Annotated[
         str | None, typer.Option(help="The run whose weights are used; default: --policy's.")
     ] = None,

@@ -17,10 +17,10 @@ from model.experiments.ablation.findings import find
 from model.experiments.ablation.runs import ABLATION_FILE, read_ablation
 from model.experiments.ablation.words import catching_up, headline, verdict_sentence
 from model.experiments.bugs.diagnosis import diagnose
-from model.experiments.bugs.gallery import GALLERY, RIGHT, read_gallery
+from model.experiments.bugs.gallery import GALLERY, read_gallery
 from model.experiments.dispatcher.arms import ARMS, SHARES
 from model.experiments.reasoning import COMPARISONS, runs_of
-from model.masks.policies import MASK_POLICIES
+from model.masks.policies import MASK_POLICIES, RIGHT
 from model.training.checkpoints import read_run
 from model.training.evaluation import Rate, pooled
 
@@ -70,7 +70,7 @@ def test_the_table_of_mask_bugs_is_what_was_measured() -> None:
     rows = re.findall(r"^\| `([\w-]+)` \| (\w+) \| (.+?) \| (.+?) \| (.+?) \| (.+?) \|$", README, re.MULTILINE)
     assert [row[0] for row in rows] == list(GALLERY)
     for slug, recipe, exact, stops, loss, word in rows:
-        symptoms, right = measured[recipe, slug].symptoms, measured[recipe, RIGHT].symptoms
+        symptoms, right = measured[recipe, slug].symptoms, measured[recipe, RIGHT.slug].symptoms
         for cell, rate in ((exact, symptoms.exact_match), (stops, symptoms.stops)):
             assert cell == f"{rate.value:.3f} ({rate.low:.3f} to {rate.high:.3f})"
         assert loss == ("none" if symptoms.own_loss is None else f"{symptoms.own_loss:.3f}")

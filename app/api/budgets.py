@@ -8,6 +8,7 @@ from pydantic import Field
 from app.api.schemas import ERRORS, Answer, Slug
 from app.deps import CatalogDep
 from model.explain.budgets import BATCH_SEED, policy_budgets, segment_budgets
+from model.masks.policies import UNMASKED
 from model.text.chat import SegmentKind
 from model.training.loop import training_conversations
 
@@ -42,7 +43,7 @@ async def read(catalog: CatalogDep, recipe: Annotated[Slug, Query()] = "reverse"
     """Counted from the first batch of the recipe's training."""
     chosen = catalog.recipe(recipe, catalog.mask_recipes())
     conversations = training_conversations(chosen, BATCH_SEED)
-    run = catalog.run(chosen, "unmasked").run
+    run = catalog.run(chosen, UNMASKED.slug).run
     return BudgetAnswer(
         recipe=chosen.slug,
         conversations=len(conversations),

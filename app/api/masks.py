@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field
 from app.api.schemas import ERRORS, Answer, Request, Slug, Text
 from app.deps import CatalogDep
 from model.explain.cells import Inspection, Kind, Mistake, inspect_mask
-from model.masks.policies import MASK_POLICIES, MaskPolicy, find_policy
+from model.masks.policies import MASK_POLICIES, RIGHT, MaskPolicy, find_policy
 from model.training.conversations import MOST_CONVERSATIONS, MOST_MESSAGES, fill_in, messages_of, render_all
 from model.training.recipes import Recipe
 
@@ -34,7 +34,7 @@ class MaskRequest(Request):
     )
 
     recipe: Slug = "reverse"
-    policy: Slug = Field("prompt-masked", description="One of /api/v1/policies: mask, shift, padding side, packing.")
+    policy: Slug = Field(RIGHT.slug, description="One of /api/v1/policies: mask, shift, padding side, packing.")
     prompts: Annotated[list[Text], Field(max_length=MOST_CONVERSATIONS)] = Field(
         default_factory=list, description="The user's text; in a dialogue a space begins the user's next turn."
     )
@@ -50,7 +50,7 @@ class MaskQuery(Request):
     model_config = ConfigDict(strict=False)
 
     recipe: Slug = "reverse"
-    policy: Slug = "prompt-masked"
+    policy: Slug = RIGHT.slug
     prompt: Annotated[list[Text], Field(max_length=MOST_CONVERSATIONS, default_factory=list)]
     row_tokens: Annotated[int, Field(ge=2, le=4096)] | None = None
 

@@ -18,13 +18,13 @@ from model.experiments.packing.rows import (
     read_conversations,
     split_conversations,
 )
-from model.masks.policies import MASK_POLICIES
+from model.masks.policies import MASK_POLICIES, RIGHT
 from model.training.loop import training_conversations
 
 router = APIRouter(prefix="/api/v1/packing", tags=["packing"], responses=ERRORS)
 
 
-LAYOUTS = {"padded": "prompt-masked", "packed": "packed"}
+LAYOUTS = {"padded": RIGHT.slug, "packed": "packed"}
 """The policies whose batches are compared."""
 
 
@@ -99,7 +99,7 @@ async def packing(query: Annotated[PackingQuery, Query()], catalog: CatalogDep, 
     if query.policy not in PACKINGS:
         raise UnknownName(f"policy is {query.policy!a}; allowed: {', '.join(PACKINGS)}", param="policy")
     policy = MASK_POLICIES[query.policy]
-    model, step = catalog.model(recipe, "prompt-masked", query.step)
+    model, step = catalog.model(recipe, RIGHT.slug, query.step)
     words = EXAMPLES[recipe.slug] if query.words is None else query.words
     conversations = read_conversations(recipe, split_conversations(recipe, words))
     effects = await engine.call(partial(measure_effects, model, recipe, conversations))
@@ -126,7 +126,7 @@ async def packing(query: Annotated[PackingQuery, Query()], catalog: CatalogDep, 
         documents=[Document.model_validate(change) for change in changes],
         trained={
             slug: Rate.model_validate(catalog.measured["reverse", slug].symptoms.exact_match)
-            for slug in ("prompt-masked", *PACKINGS)
+            for slug in (RIGHT.slug, *PACKINGS)
         },
     )
 

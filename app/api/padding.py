@@ -19,7 +19,7 @@ from model.experiments.padding import (
     logit_changes,
     padded_rows,
 )
-from model.masks.policies import MASK_POLICIES
+from model.masks.policies import MASK_POLICIES, RIGHT
 
 router = APIRouter(prefix="/api/v1/padding", tags=["padding"], responses=ERRORS)
 
@@ -79,7 +79,7 @@ async def read(query: Annotated[PaddingQuery, Query()], catalog: CatalogDep, eng
         raise UnknownName(f"policy is {query.policy!a}; allowed: {', '.join(PADDINGS)}", param="policy")
     recipe = catalog.recipe(PADDING_RECIPE)
     conversations = conversations_of(recipe, (query.first, query.second))
-    model, step = catalog.model(recipe, "prompt-masked", None)
+    model, step = catalog.model(recipe, RIGHT.slug, None)
     rows = await engine.call(partial(padded_rows, model, recipe, conversations, MASK_POLICIES[query.policy]))
     changes = []
     for slug, title in PADDINGS.items():

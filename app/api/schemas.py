@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from model.experiments.ablation.findings import Bound, Verdict
+from model.masks.policies import RIGHT
 from model.network.generation import FinishReason
 from model.text.chat import SegmentKind
 
@@ -23,7 +24,7 @@ class AnalyzeRequest(Request):
     """`policy` is the loss mask; `trained_with` the run whose weights are used, by default the one trained with it."""
 
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"recipe": "reverse", "prompt": "hello", "policy": "prompt-masked"}]}
+        json_schema_extra={"examples": [{"recipe": "reverse", "prompt": "hello", "policy": RIGHT.slug}]}
     )
 
     recipe: Slug
@@ -44,7 +45,7 @@ class AnalyzeQuery(AnalyzeRequest):
 
 class GenerateRequest(Request):
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"recipe": "reverse", "prompt": "hello", "policy": "prompt-masked"}]}
+        json_schema_extra={"examples": [{"recipe": "reverse", "prompt": "hello", "policy": RIGHT.slug}]}
     )
 
     recipe: Slug

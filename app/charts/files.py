@@ -9,9 +9,10 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from app.charts.comparisons import PairChart, RatioChart
 from app.charts.curves import SIDE, Axis, CurveChart
+from model.masks.policies import UNMASKED
 
 WIDTH = 960
-LEFT, TOP, RIGHT, BOTTOM = 90, 90, 40, 70
+MARGIN_LEFT, MARGIN_TOP, MARGIN_RIGHT, MARGIN_BOTTOM = 90, 90, 40, 70
 """Between the plot and the picture's edges."""
 CURVES_HEIGHT, ROW_HEIGHT = 380, 34
 NAMES_WIDTH, NOTES_WIDTH = 330, 270
@@ -37,7 +38,7 @@ class Plot:
 
     def __init__(self, chart: CurveChart | RatioChart | PairChart, left: int, width: int, height: int):
         self.left, self.width, self.height = left, width, height
-        total = TOP + height + BOTTOM
+        total = MARGIN_TOP + height + MARGIN_BOTTOM
         size = _attributes(width=WIDTH, height=total, viewBox=f"0 0 {WIDTH} {total}", role="img")
         self.root = Element("svg", {"xmlns": "http://www.w3.org/2000/svg", **size})
         SubElement(self.root, "title").text = chart.title
@@ -50,7 +51,7 @@ class Plot:
         return round(self.left + self.width * place / 100, 1)
 
     def y(self, place: float) -> float:
-        return round(TOP + self.height * place / 100, 1)
+        return round(MARGIN_TOP + self.height * place / 100, 1)
 
     def points(self, points: str) -> str:
         pairs = (pair.split(",") for pair in points.split())
@@ -62,7 +63,7 @@ class Plot:
 
     def upright(self, place: float, class_: str) -> None:
         x = self.x(place)
-        SubElement(self.root, "line", _attributes(x1=x, x2=x, y1=TOP, y2=self.y(100), class_=class_))
+        SubElement(self.root, "line", _attributes(x1=x, x2=x, y1=MARGIN_TOP, y2=self.y(100), class_=class_))
 
     def x_axis(self, axis: Axis) -> None:
         for tick in axis.ticks:
@@ -71,13 +72,15 @@ class Plot:
 
     def keys(self, keys: Iterable[tuple[str, str]]) -> None:
         """A sample of each policy beside its name, from the right: names are of different length."""
-        x = WIDTH - RIGHT
+        x = WIDTH - MARGIN_RIGHT
         for slug, name in reversed(list(keys)):
             group = SubElement(self.root, "g", {"class": slug})
-            _text(group, name, x, TOP - 16, "end", "name")
+            _text(group, name, x, MARGIN_TOP - 16, "end", "name")
             x -= 9 * len(name) + 12
-            SubElement(group, "line", _attributes(x1=x - 34, x2=x, y1=TOP - 21, y2=TOP - 21, class_="line"))
-            _mark(group, slug, x, TOP - 21)
+            SubElement(
+                group, "line", _attributes(x1=x - 34, x2=x, y1=MARGIN_TOP - 21, y2=MARGIN_TOP - 21, class_="line")
+            )
+            _mark(group, slug, x, MARGIN_TOP - 21)
             x -= 60
 
 
@@ -95,12 +98,12 @@ def to_standalone_svg(chart: CurveChart | RatioChart | PairChart) -> str:
 
 
 def _curves(chart: CurveChart) -> Element:
-    plot = Plot(chart, LEFT, WIDTH - LEFT - RIGHT, CURVES_HEIGHT)
+    plot = Plot(chart, MARGIN_LEFT, WIDTH - MARGIN_LEFT - MARGIN_RIGHT, CURVES_HEIGHT)
     for tick in chart.y.ticks:
         plot.level(tick.place, "grid")
-        _text(plot.root, tick.label, LEFT - 10, plot.y(tick.place) + 5, "end")
+        _text(plot.root, tick.label, MARGIN_LEFT - 10, plot.y(tick.place) + 5, "end")
     plot.x_axis(chart.x)
-    _text(plot.root, chart.y.title, LEFT, TOP - 16, "start")
+    _text(plot.root, chart.y.title, MARGIN_LEFT, MARGIN_TOP - 16, "start")
     for level in chart.levels:
         plot.level(level.place, "reference")
         _text(plot.root, level.label, plot.x(100), plot.y(level.place) + 20, "end")
@@ -123,7 +126,7 @@ def _ratios(chart: RatioChart) -> Element:
     plot.x_axis(chart.axis)
     plot.upright(chart.one, "reference")
     for place, row in enumerate(chart.rows):
-        y = TOP + ROW_HEIGHT * (place + 0.5)
+        y = MARGIN_TOP + ROW_HEIGHT * (place + 0.5)
         _text(plot.root, row.ratio.name, 24, y + 5, "start", "name")
         _text(plot.root, f"{row.ratio.note} {row.ratio.verdict}", WIDTH - NOTES_WIDTH + 16, y + 5, "start")
         if not row.ratio.drawn:
@@ -136,11 +139,11 @@ def _ratios(chart: RatioChart) -> Element:
 
 
 def _pairs(chart: PairChart) -> Element:
-    plot = Plot(chart, LEFT, WIDTH - LEFT - RIGHT, ROW_HEIGHT * len(chart.rows))
+    plot = Plot(chart, MARGIN_LEFT, WIDTH - MARGIN_LEFT - MARGIN_RIGHT, ROW_HEIGHT * len(chart.rows))
     plot.x_axis(chart.axis)
     for row in chart.rows:
         plot.level(row.y, "grid")
-        _text(plot.root, row.name, LEFT - 10, plot.y(row.y) + 5, "end")
+        _text(plot.root, row.name, MARGIN_LEFT - 10, plot.y(row.y) + 5, "end")
         masked, unmasked = ((plot.x(dot.x), plot.y(dot.y)) for dot in row.dots)
         between = _attributes(x1=masked[0], y1=masked[1], x2=unmasked[0], y2=unmasked[1], class_="between")
         SubElement(plot.root, "line", between)
@@ -148,13 +151,13 @@ def _pairs(chart: PairChart) -> Element:
             group = SubElement(plot.root, "g", {"class": dot.slug})
             _mark(group, dot.slug, plot.x(dot.x), plot.y(dot.y), "end" if dot.arrived else "never")
     if chart.missing:
-        _text(plot.root, "open: not within the budget", LEFT, TOP - 16, "start")
+        _text(plot.root, "open: not within the budget", MARGIN_LEFT, MARGIN_TOP - 16, "start")
     plot.keys(chart.keys)
     return plot.root
 
 
 def _mark(group: Element, slug: str, x: float, y: float, class_: str = "end") -> None:
-    if slug == "unmasked":
+    if slug == UNMASKED.slug:
         box = _attributes(x=round(x - 5, 1), y=round(y - 5, 1), width=10, height=10, class_=class_)
         SubElement(group, "rect", box)
     else:

@@ -26,7 +26,7 @@ from model.experiments.benchmarks.training import (
     compare_with_trl,
     share_of_gemm,
 )
-from model.masks.policies import COMPARED_POLICIES
+from model.masks.policies import COMPARED_POLICIES, RIGHT
 from model.network.gpt import GPT
 from model.training.recipes import DEFAULT_RECIPE, RECIPES, Recipe
 
@@ -100,9 +100,9 @@ def training() -> Iterator[Speed | GemmShare | RaceTime | Skipped]:
     for slug, goal in ((RACE_RECIPE, PLAIN_GOAL), (DEFAULT_RECIPE, None)):
         for policy in COMPARED_POLICIES:
             yield compare_with_plain_loop(RECIPES[slug], policy, goal)
-        yield share_of_gemm(RECIPES[slug], "prompt-masked")
+        yield share_of_gemm(RECIPES[slug], RIGHT.slug)
     for lean in (False, True):
-        against_trl = compare_with_trl(RECIPES[RACE_RECIPE], "prompt-masked", TRL_GOAL, lean=lean)
+        against_trl = compare_with_trl(RECIPES[RACE_RECIPE], RIGHT.slug, TRL_GOAL, lean=lean)
         yield against_trl or Skipped(f"{RACE_RECIPE} against TRL", "pip install 'maskscope[trl]' brings it")
     yield _race()
 
@@ -137,7 +137,7 @@ SECTIONS: dict[str, Callable[[], Iterator[Result]]] = {
 
 def _default_model() -> tuple[Recipe, GPT]:
     recipe = RECIPES[DEFAULT_RECIPE]
-    model, _ = load_catalog(Settings().trained_folder).model(recipe, "prompt-masked", None)
+    model, _ = load_catalog(Settings().trained_folder).model(recipe, RIGHT.slug, None)
     return recipe, model
 
 
@@ -186,11 +186,11 @@ async def _load(address: str, name: str, ask: Callable[[httpx.AsyncClient, str],
 
 
 async def _analyze(http: httpx.AsyncClient, word: str) -> bool:
-    body = {"recipe": DEFAULT_RECIPE, "prompt": word, "policy": "prompt-masked"}
+    body = {"recipe": DEFAULT_RECIPE, "prompt": word, "policy": RIGHT.slug}
     return (await http.post("/api/v1/analyze", json=body)).status_code == 200
 
 
 async def _stream(http: httpx.AsyncClient, word: str) -> bool:
-    body = {"recipe": DEFAULT_RECIPE, "prompt": word, "policy": "prompt-masked", "stream": True}
+    body = {"recipe": DEFAULT_RECIPE, "prompt": word, "policy": RIGHT.slug, "stream": True}
     response = await http.post("/api/v1/generate", json=body)
     return response.status_code == 200 and "event: done" in response.text

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from app.api.masks import answer_of
 from model.explain.cells import Cell, Inspection, inspect_mask
-from model.masks.policies import MASK_POLICIES, find_policy
+from model.masks.policies import MASK_POLICIES, RIGHT, find_policy
 from model.training.conversations import messages_of, render_all
 from model.training.recipes import ALL_RECIPES, find_recipe
 
@@ -17,7 +17,7 @@ from model.training.recipes import ALL_RECIPES, find_recipe
 def mask(
     prompts: Annotated[list[str], typer.Argument(help="The user's text; several make a batch.")],
     recipe: Annotated[str, typer.Option(help=f"One of: {', '.join(ALL_RECIPES)}.")] = "reverse",
-    policy: Annotated[str, typer.Option(help=f"One of: {', '.join(MASK_POLICIES)}.")] = "prompt-masked",
+    policy: Annotated[str, typer.Option(help=f"One of: {', '.join(MASK_POLICIES)}.")] = RIGHT.slug,
     row_tokens: Annotated[int | None, typer.Option(help="Of a packed row; default: what the context holds.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:

@@ -13,9 +13,10 @@ from app.charts.curves import CurveChart
 from app.deps import AblationDep
 from app.templating import render
 from model.experiments.ablation import words
-from model.experiments.ablation.findings import MASKED, UNMASKED, Comparison
+from model.experiments.ablation.findings import Comparison
 from model.experiments.ablation.runs import Ablation
 from model.experiments.ablation.shipped import ShippedAblation
+from model.masks.policies import RIGHT, UNMASKED
 from model.training.recipes import RECIPES, Recipe
 
 router = APIRouter(include_in_schema=False)
@@ -159,7 +160,7 @@ def _seeds(ablation: Ablation, comparison: Comparison) -> tuple[SeedRow, ...]:
         SeedRow(
             seed,
             tuple((arrived[place].masked, arrived[place].unmasked) for arrived in comparison.arrivals.values()),
-            (ended(MASKED, seed), ended(UNMASKED, seed)),
+            (ended(RIGHT.slug, seed), ended(UNMASKED.slug, seed)),
         )
         for place, seed in enumerate(ablation.seeds)
     )

@@ -15,9 +15,10 @@ from app.generations import Generation, admit
 from app.templating import render
 from model.errors import InvalidText, UnknownName
 from model.experiments.bugs.diagnosis import Diagnosis, diagnose
-from model.experiments.bugs.gallery import GALLERY, RIGHT, Bug, Measured, batch_findings
+from model.experiments.bugs.gallery import GALLERY, Bug, Measured, batch_findings
 from model.explain.cells import Inspection, inspect_mask
 from model.inspector.rules import Finding
+from model.masks.policies import RIGHT
 from model.text.chat import render as render_chat
 from model.text.tokenizer import END_OF_TURN
 from model.training.loop import training_batches
@@ -141,7 +142,7 @@ async def _view(choices: Choices, catalog: Catalog, engine: Engine) -> View:
     recipe.task.check_prompt(choices.prompt)
     conversations = [render_chat(recipe.task.conversation(word), recipe.tokenizer) for word in choices.examples]
     lanes = []
-    for policy, name, style in ((RIGHT, "right mask", RIGHT), (bug.slug, bug.policy.slug, "wrong-model")):
+    for policy, name, style in ((RIGHT.slug, "right mask", RIGHT.slug), (bug.slug, bug.policy.slug, "wrong-model")):
         model, step = catalog.model(recipe, policy, None)
         generation = admit(engine, recipe, model, choices.prompt) if choices.generate else None
         if generation:

@@ -32,6 +32,7 @@ from model.experiments.dispatcher.openings import (
     openings,
     position_drift,
 )
+from model.masks.policies import RIGHT, UNMASKED
 from model.text.corpus import question
 from model.text.sums import QUESTION, SumQuestions
 from model.text.tokenizer import END_OF_TURN
@@ -186,7 +187,7 @@ def _context(choices: Choices, dispatched: Dispatched, catalog: Catalog) -> Disp
         charts=(*curves_over_steps(every, links, choices.step), pretraining_curve(catalog.base.run)),
         drifts=tuple((ARMS[slug], run.drift) for slug, run in first.items() if run.drift),
         base=catalog.base.run,
-        first=first["prompt-masked"],
+        first=first[RIGHT.slug],
     )
 
 
@@ -198,7 +199,7 @@ def _share_row(arm: Arm, dispatched: Dispatched) -> ShareRow:
 
 def _ahead(dispatched: Dispatched) -> int:
     """Seed by seed: both start from the same base and see the same sums."""
-    masked, unmasked = (dispatched.of(arm, SHARES[0]) for arm in ("prompt-masked", "unmasked"))
+    masked, unmasked = (dispatched.of(arm, SHARES[0]) for arm in (RIGHT.slug, UNMASKED.slug))
     return sum(a.last.exact.value > b.last.exact.value for a, b in zip(masked, unmasked, strict=True))
 
 
@@ -227,7 +228,7 @@ async def _view(choices: Choices, catalog: Catalog, engine: Engine) -> View:
         MassRow(name, style, tuple([await engine.call(partial(mass, m, o, right, RECIPE.tokenizer)) for o in starts]))
         for name, style, m in (("Base", "base", base), *((arm.title, arm.slug, m) for arm, m in models.items()))
     ]
-    masked = models[ARMS["prompt-masked"]]
+    masked = models[ARMS[RIGHT.slug]]
     drifts = [
         DriftRow(title, await engine.call(partial(position_drift, base, masked, RECIPE, row)))
         for title, row in drift_rows(request, RECIPE)

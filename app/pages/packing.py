@@ -28,7 +28,7 @@ from model.experiments.packing.rows import (
     trace_sight,
 )
 from model.explain.cells import Inspection
-from model.masks.policies import MASK_POLICIES, MaskPolicy
+from model.masks.policies import MASK_POLICIES, RIGHT, MaskPolicy
 from model.text.chat import Rendered
 from model.training.evaluation import Rate
 from model.training.loop import training_conversations
@@ -36,7 +36,7 @@ from model.training.recipes import Recipe
 
 router = APIRouter(include_in_schema=False)
 
-TRAINED = {"prompt-masked": "Unpacked", **PACKINGS}
+TRAINED = {RIGHT.slug: "Unpacked", **PACKINGS}
 OUTCOME_RECIPE = "reverse"
 """The recipe whose models were also trained packed."""
 SEED = 0
@@ -193,7 +193,7 @@ async def _view(choices: Choices, conversations: tuple[Rendered, ...], catalog: 
     rows = len(seen[policy.slug])
     row = min(max(choices.row, 1), rows)
     inspection = inspect_packed(recipe, conversations, policy)
-    models = {step: catalog.model(recipe, "prompt-masked", step)[0] for step in (choices.step, choices.steps[-1])}
+    models = {step: catalog.model(recipe, RIGHT.slug, step)[0] for step in (choices.step, choices.steps[-1])}
     effects = [
         (step, await engine.call(partial(measure_effects, model, recipe, conversations)))
         for step, model in models.items()
@@ -239,7 +239,7 @@ def _document_row(change: DocumentChange) -> DocumentRow:
 
 
 def _fill(title: str, recipe: Recipe, conversations: tuple[Rendered, ...]) -> Fill:
-    padded, packed = (measure_filling(recipe, conversations, MASK_POLICIES[p]) for p in ("prompt-masked", "packed"))
+    padded, packed = (measure_filling(recipe, conversations, MASK_POLICIES[p]) for p in (RIGHT.slug, "packed"))
     return Fill(title, padded, packed, words.filling_sentence(padded, packed))
 
 

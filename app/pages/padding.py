@@ -29,7 +29,7 @@ from model.experiments.padding import (
     padded_rows,
 )
 from model.explain.cells import Inspection, inspect_mask
-from model.masks.policies import MASK_POLICIES, MaskPolicy
+from model.masks.policies import MASK_POLICIES, RIGHT, MaskPolicy
 from model.text.tokenizer import ASSISTANT_START
 from model.training.recipes import ALL_RECIPES, Recipe
 
@@ -145,7 +145,7 @@ def _sentence(measured: Mapping[tuple[str, str], PaddedAccuracy]) -> str:
     def told(trained: str, used: str) -> str:
         return percent(measured[trained, used].exact_match.value, 1)
 
-    right, left, bare = "prompt-masked", "left-pad", "left-pad-unmasked"
+    right, left, bare = RIGHT.slug, "left-pad", "left-pad-unmasked"
     return (
         f"Trained right-padded, the model answers {told(right, right)} of unseen words right. Asked left-padded it "
         f"answers {told(right, left)} with pads hidden and positions corrected, {told(right, bare)} with neither. "
@@ -158,7 +158,7 @@ async def _view(choices: Choices, position: int | None, catalog: Catalog, engine
     """Raises InvalidText if the words cannot be read or are of one length."""
     recipe, policy = choices.recipe, choices.policy
     conversations = conversations_of(recipe, choices.words)
-    model, _ = catalog.model(recipe, "prompt-masked", None)
+    model, _ = catalog.model(recipe, RIGHT.slug, None)
     rows = await engine.call(partial(padded_rows, model, recipe, conversations, policy))
     changes = []
     for slug, title in PADDINGS.items():

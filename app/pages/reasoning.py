@@ -16,7 +16,7 @@ from app.templating import render
 from model.errors import InvalidText, UnknownName
 from model.experiments.reasoning import COMPARISONS, SEEDS, Comparison, Reasoning, runs_of
 from model.explain.cells import Inspection, inspect_mask
-from model.masks.policies import MASK_POLICIES
+from model.masks.policies import RIGHT
 from model.text.chat import render as render_chat
 from model.text.tokenizer import END_OF_TURN
 from model.training.evaluation import Rate, pooled
@@ -24,7 +24,7 @@ from model.training.recipes import Recipe
 
 router = APIRouter(include_in_schema=False)
 
-POLICY = MASK_POLICIES["prompt-masked"]
+POLICY = RIGHT
 STYLES = ("direct", "thought")
 """CSS classes of the answers at once and with a trace."""
 NAMES = {"direct": "at once", "thought": "with a trace"}

@@ -24,7 +24,7 @@ from model.explain.budgets import (
     turn_budgets,
 )
 from model.explain.cells import Inspection, inspect_mask
-from model.masks.policies import MASK_POLICIES, MaskPolicy, find_policy
+from model.masks.policies import MASK_POLICIES, RIGHT, UNMASKED, MaskPolicy, find_policy
 from model.network.generation import generate
 from model.network.gpt import GPT
 from model.text.chat import Message, Rendered
@@ -38,7 +38,7 @@ from model.training.recipes import ALL_RECIPES, Recipe
 router = APIRouter(include_in_schema=False)
 
 TURNS_RECIPE = "dialogue"
-TRAINED = {"prompt-masked": "all answers", "last-turn-only": "last answer only"}
+TRAINED = {RIGHT.slug: "all answers", "last-turn-only": "last answer only"}
 EXAMPLE = (("user", "abc"), ("assistant", ""), ("user", "de"), ("assistant", ""), ("user", "1"), ("assistant", ""))
 
 
@@ -47,7 +47,7 @@ class State(BaseModel):
 
     role: Annotated[list[str], Field(max_length=4 * MOST_MESSAGES)] = [role for role, _ in EXAMPLE]
     text: Annotated[list[str], Field(max_length=4 * MOST_MESSAGES)] = [text for _, text in EXAMPLE]
-    policy: str = "prompt-masked"
+    policy: str = RIGHT.slug
     do: str = ""
     """A change to make: `add-user`, `add-assistant`, `remove-2`, `up-2`, `down-2`."""
 
@@ -159,7 +159,7 @@ def _choices(state: State) -> Choices:
 def _context(choices: Choices, catalog: Catalog) -> TurnsContext:
     measured = {slug: catalog.measured[TURNS_RECIPE, slug] for slug in TRAINED}
     budgets = tuple(_recipe_budget(recipe, catalog) for recipe in catalog.mask_recipes())
-    right = [(budget.recipe.slug, percent(budget.policies["prompt-masked"].ignored)) for budget in budgets]
+    right = [(budget.recipe.slug, percent(budget.policies[RIGHT.slug].ignored)) for budget in budgets]
     return TurnsContext(
         choices=choices,
         by_turn=tuple((slug, m.symptoms.by_turn) for slug, m in measured.items()),
@@ -167,7 +167,7 @@ def _context(choices: Choices, catalog: Catalog) -> TurnsContext:
         budgets=budgets,
         ignored=", ".join(f"{share} for {slug}" for slug, share in right),
         names=TRAINED,
-        steps=measured["prompt-masked"].steps,
+        steps=measured[RIGHT.slug].steps,
     )
 
 
@@ -185,7 +185,7 @@ def _finding(every: tuple[Rate, ...], last: tuple[Rate, ...]) -> str:
 
 def _recipe_budget(recipe: Recipe, catalog: Catalog) -> RecipeBudget:
     conversations = training_conversations(recipe, BATCH_SEED)
-    run = catalog.run(recipe, "unmasked").run
+    run = catalog.run(recipe, UNMASKED.slug).run
     return RecipeBudget(
         recipe=recipe,
         conversations=len(conversations),

@@ -23,7 +23,7 @@ from model.errors import InvalidText, UnknownName
 from model.experiments.ablation.shipped import ShippedAblation
 from model.explain.analysis import Analysis, analyze
 from model.explain.cells import Inspection, inspect_mask
-from model.masks.policies import MASK_POLICIES, MaskPolicy, find_policy
+from model.masks.policies import MASK_POLICIES, RIGHT, UNMASKED, MaskPolicy, find_policy
 from model.text.chat import render as to_tokens
 from model.text.tokenizer import END_OF_TURN
 from model.training.evaluation import Metrics
@@ -31,7 +31,7 @@ from model.training.recipes import DEFAULT_RECIPE, Recipe
 
 router = APIRouter(include_in_schema=False)
 
-SWITCH = {"prompt-masked": "mask-on model", "unmasked": "mask-off model"}
+SWITCH = {RIGHT.slug: "mask-on model", UNMASKED.slug: "mask-off model"}
 """The mask switch's two sides by policy, and what the models trained under them are called."""
 
 
@@ -40,7 +40,7 @@ class State(BaseModel):
 
     recipe: str = DEFAULT_RECIPE
     prompt: str | None = None
-    policy: str = "prompt-masked"
+    policy: str = RIGHT.slug
     mask: str = "mask-late"
     step: int | None = None
     gradient: str = "parameter_norm"
@@ -190,7 +190,7 @@ async def _view(choices: Choices, position: int | None, catalog: Catalog, engine
     recipe = choices.recipe
     models = [await _trained_model(choices, policy, catalog, engine, generates) for policy in choices.policies]
     shown = next(model for model in models if model.policy == choices.policy)
-    every = next(model for model in models if model.policy.slug == "unmasked").analysis
+    every = next(model for model in models if model.policy.slug == UNMASKED.slug).analysis
     wanted = shown.analysis.prompt_length - 1 if position is None else position
     body = {"recipe": recipe.slug, "prompt": choices.prompt, "policy": choices.policy.slug, "step": choices.step}
     return View(
@@ -212,7 +212,7 @@ async def _view(choices: Choices, position: int | None, catalog: Catalog, engine
 
 
 def _guessing(recipe: Recipe, catalog: Catalog) -> Guessing:
-    runs = [catalog.run(recipe, policy).run for policy in ("prompt-masked", "unmasked")]
+    runs = [catalog.run(recipe, policy).run for policy in (RIGHT.slug, UNMASKED.slug)]
     on, off = ((run.metrics_at(0).loss["user"].value, run.metrics_at(run.steps).loss["user"].value) for run in runs)
     return Guessing(on, off, runs[0].steps, math.log(len(recipe.task.alphabet)), letter_floor(recipe))
 

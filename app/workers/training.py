@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from app.settings import Settings
 from model.errors import UnknownName
 from model.experiments.shipped import SHIPPED_RUNS, trained_as
-from model.masks.policies import COMPARED_POLICIES, MASK_POLICIES, MaskPolicy, find_policy
+from model.masks.policies import COMPARED_POLICIES, UNMASKED, MaskPolicy, find_policy
 from model.training.loop import CheckpointSaved, Evaluated, Event, Finished, StepDone, train_run
 from model.training.pretraining import (
     PRETRAINING,
@@ -54,7 +54,7 @@ def jobs_of(slug: str, policies: Sequence[str] | None, seed: int, trained: Path)
         UnknownName: no such recipe, or no such policy.
     """
     if slug in PRETRAINING:
-        return [Job(PRETRAINING[slug], MASK_POLICIES["unmasked"], seed, base_folder(trained, seed))]
+        return [Job(PRETRAINING[slug], UNMASKED, seed, base_folder(trained, seed))]
     if slug not in ALL_RECIPES:
         raise UnknownName(f"there is no recipe {slug[:32]!a}; allowed: {', '.join(TRAINABLE)}", param="recipe")
     recipe = ALL_RECIPES[slug]

@@ -18,6 +18,7 @@ from model.claims.claim import (
 )
 from model.claims.evidence import Evidence
 from model.experiments.limits import SEEDS
+from model.masks.policies import RIGHT
 from model.text.chat import SegmentKind
 from model.text.corpus import Kind
 from model.training import loop, pretraining
@@ -51,7 +52,7 @@ def _knowledge_figures(evidence: Evidence) -> Figures:
     bases = [base.framed.exact for base in dispatched.bases]
     return {
         "framed": of_rates("the base, framed as Q and A", bases, "all sums"),
-        "sft": of_rates("SFT from the base", [r.last.exact for r in dispatched.of("prompt-masked")], HALF),
+        "sft": of_rates("SFT from the base", [r.last.exact for r in dispatched.of(RIGHT.slug)], HALF),
         "scratch": of_rates("the same SFT from random weights", [r.last.exact for r in dispatched.of("scratch")], HALF),
     }
 
@@ -64,7 +65,7 @@ def _judge_knowledge(f: Figures) -> Judgement:
 
 
 def _steps_figures(evidence: Evidence) -> Figures:
-    base, runs = evidence.dispatched.bases[0], evidence.dispatched.of("prompt-masked")
+    base, runs = evidence.dispatched.bases[0], evidence.dispatched.of(RIGHT.slug)
     steps = [row.step for row in runs[0].answered]
     at = {step: [r.exact for run in runs for r in run.answered if r.step == step] for step in steps}
     exact = {step: of_rates("unseen sums right at that step", rates, HALF) for step, rates in at.items()}
@@ -90,7 +91,7 @@ def _judge_steps(f: Figures) -> Judgement:
 
 
 def _intact_figures(evidence: Evidence) -> Figures:
-    drifts = [run.drift for run in evidence.dispatched.of("prompt-masked") if run.drift]
+    drifts = [run.drift for run in evidence.dispatched.of(RIGHT.slug) if run.drift]
     conditions = f"SFT on half of the sums, {len(drifts)} seeds"
     on_text: dict[str, Figure] = {
         kind: of_mean(f"KL on {kind}s", [d.text[kind].value for d in drifts], "nats", conditions)

@@ -17,14 +17,14 @@ from model.claims.claim import (
     rates_beside_the_right,
 )
 from model.claims.evidence import Evidence
-from model.experiments.bugs.gallery import RIGHT
+from model.masks.policies import RIGHT
 
 ROUNDING = 1e-3
 """A logit's change by less than this is that of sums in another order."""
 
 
 def _right_pad_figures(evidence: Evidence) -> Figures:
-    same = evidence.paddings[RIGHT, RIGHT]
+    same = evidence.paddings[RIGHT.slug, RIGHT.slug]
     return {
         "change": Figure(
             "largest change of any logit by pads on the right",
@@ -44,7 +44,11 @@ def _judge_right_pad(f: Figures) -> Judgement:
 
 
 def _left_pad_figures(evidence: Evidence) -> Figures:
-    pairs = {"bare": (RIGHT, "left-pad-unmasked"), "corrected": (RIGHT, "left-pad"), "right": (RIGHT, RIGHT)}
+    pairs = {
+        "bare": (RIGHT.slug, "left-pad-unmasked"),
+        "corrected": (RIGHT.slug, "left-pad"),
+        "right": (RIGHT.slug, RIGHT.slug),
+    }
     return {
         name: of_rate(
             f"exact match, {name}", evidence.paddings[pair].exact_match, f"reverse, trained {pair[0]}, asked {pair[1]}"

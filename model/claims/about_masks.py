@@ -22,8 +22,8 @@ from model.claims.claim import (
 )
 from model.claims.evidence import Evidence
 from model.experiments.ablation.findings import Comparison, side_of_end
-from model.experiments.bugs.gallery import RIGHT
 from model.explain.budgets import policy_budgets
+from model.masks.policies import RIGHT, UNMASKED
 from model.training.loop import training_conversations
 from model.training.recipes import ALL_RECIPES
 
@@ -76,7 +76,7 @@ def _judge_gap(f: Figures) -> Judgement:
 
 def _gibberish_figures(evidence: Evidence) -> Figures:
     found = {}
-    for policy, name in ((RIGHT, "masked"), ("unmasked", "unmasked")):
+    for policy, name in ((RIGHT.slug, "masked"), (UNMASKED.slug, "unmasked")):
         run = evidence.runs["reverse4", policy]
         metrics, conditions = run.metrics_at(run.steps), f"reverse4, {policy}, step {run.steps}, seed {run.seed}"
         found[name] = of_loss(f"loss on the user's letters, {name}", metrics.loss["user"], conditions)
@@ -94,7 +94,7 @@ def _judge_gibberish(f: Figures) -> Judgement:
 
 
 def _collapse_figures(evidence: Evidence) -> Figures:
-    masked, unmasked = (evidence.runs["reverse4", policy] for policy in (RIGHT, "unmasked"))
+    masked, unmasked = (evidence.runs["reverse4", policy] for policy in (RIGHT.slug, UNMASKED.slug))
     learned = next((m.step for m in masked.measurements if m.metrics.exact_match.value >= 0.9), masked.steps)
     found = {}
     for when, step in (("early", learned), ("end", masked.steps)):
@@ -140,7 +140,7 @@ def _budget_figures(evidence: Evidence) -> Figures:
         masked = next(
             budget
             for budget in policy_budgets(recipe, training_conversations(recipe, 0))
-            if budget.policy.slug == RIGHT
+            if budget.policy.slug == RIGHT.slug
         )
         found[recipe.slug] = Figure(
             f"positions without gradient, {recipe.slug}", masked.ignored, "share", "a training batch", masked.positions

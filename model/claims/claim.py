@@ -6,7 +6,7 @@ from itertools import product
 from typing import Literal
 
 from model.claims.evidence import Evidence
-from model.experiments.bugs.gallery import RIGHT
+from model.masks.policies import RIGHT
 from model.training.evaluation import MeanLoss, Rate, pooled
 
 Word = Literal["holds", "holds when", "does not hold here"]
@@ -102,7 +102,7 @@ def rates_beside_the_right(recipe: str, policy: str, *rates: str) -> Callable[[E
 
     def collect(evidence: Evidence) -> Figures:
         found = {}
-        for (name, slug), rate in product((("bug", policy), ("right", RIGHT)), rates):
+        for (name, slug), rate in product((("bug", policy), ("right", RIGHT.slug)), rates):
             measured = evidence.gallery[recipe, slug]
             value = getattr(measured.symptoms, rate)
             first = value[0] if isinstance(value, tuple) else value

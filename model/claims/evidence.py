@@ -11,7 +11,7 @@ from model.experiments.dispatcher.arms import Dispatched, read_dispatched
 from model.experiments.limits import Limits, read_limits
 from model.experiments.padding import PADDING_RECIPE, PaddedAccuracy, conversations_of, logit_changes, read_paddings
 from model.experiments.reasoning import Reasoning, read_reasoning
-from model.masks.policies import COMPARED_POLICIES, MASK_POLICIES
+from model.masks.policies import COMPARED_POLICIES, RIGHT
 from model.training.checkpoints import Run, load_model, read_run
 from model.training.recipes import RECIPES
 
@@ -54,7 +54,7 @@ def gather(folder: Path, comparisons: tuple[Comparison, ...] | None = None) -> E
 
 def _right_pad_change(folder: Path) -> float:
     recipe = RECIPES[PADDING_RECIPE]
-    run = read_run(folder / recipe.slug / "prompt-masked")
-    model = load_model(folder / recipe.slug / "prompt-masked", run, run.checkpoints[-1])
-    changes = logit_changes(model, recipe, conversations_of(recipe, PADDED_WORDS), MASK_POLICIES["prompt-masked"])
+    run = read_run(folder / recipe.slug / RIGHT.slug)
+    model = load_model(folder / recipe.slug / RIGHT.slug, run, run.checkpoints[-1])
+    changes = logit_changes(model, recipe, conversations_of(recipe, PADDED_WORDS), RIGHT)
     return max(changes)

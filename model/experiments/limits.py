@@ -20,7 +20,7 @@ from pydantic.dataclasses import dataclass as checked
 
 from model.errors import BrokenRun
 from model.masks.batches import make_batch
-from model.masks.policies import MASK_POLICIES
+from model.masks.policies import RIGHT
 from model.network.gpt import GPT
 from model.network.loss import batch_logits, token_losses
 from model.text.chat import Message, render
@@ -114,7 +114,7 @@ def measure_limits() -> Iterator[LimitRun]:
 def measure_limit(where: Where, share: float, seed: int) -> LimitRun:
     recipe = limit_recipe(where, share)
     model = initial_model(recipe, seed)
-    for _ in train(model, recipe, MASK_POLICIES["prompt-masked"], seed=seed):
+    for _ in train(model, recipe, RIGHT, seed=seed):
         pass
     words = [word for word in recipe.task.held_out_words(WORDS) if word != word[::-1]]
     texts = complete_words(model, recipe.task, recipe.tokenizer, words)
@@ -142,7 +142,7 @@ def mean_probability(model: GPT, recipe: Recipe, words: Sequence[str], answers: 
     """Of each answer with its stop, behind its word; the mean over the words."""
     pairs = zip(words, answers, strict=True)
     rows = [render((Message("user", w), Message("assistant", a)), recipe.tokenizer) for w, a in pairs]
-    batch = make_batch(rows, MASK_POLICIES["prompt-masked"], recipe.tokenizer)
+    batch = make_batch(rows, RIGHT, recipe.tokenizer)
     losses_B = token_losses(batch_logits(model, batch), batch.targets_BT).sum(1)
     return float((-losses_B).exp().mean())
 

@@ -15,7 +15,7 @@ from pydantic.dataclasses import dataclass as checked
 
 from model.errors import BrokenRun, InvalidText
 from model.masks.batches import Batch, lay_out, make_batch
-from model.masks.policies import MASK_POLICIES, MaskPolicy
+from model.masks.policies import MASK_POLICIES, RIGHT, MaskPolicy
 from model.network.attention import attention_weights
 from model.network.gpt import GPT
 from model.network.loss import batch_logits
@@ -28,7 +28,7 @@ from model.training.recipes import ALL_RECIPES, Recipe
 PADDING_FILE = "padding.json"
 PADDING_RECIPE = "reverse"
 PADDINGS = {
-    "prompt-masked": "right",
+    RIGHT.slug: "right",
     "left-pad": "left, hidden, positions corrected",
     "left-pad-no-positions": "left, hidden only",
     "left-pad-unmasked": "left, bare",
@@ -136,7 +136,7 @@ def logit_changes(
     real_BT = lay_out(conversations, policy).real_BT[:, :-1]
     changes = []
     for b, conversation in enumerate(conversations):
-        alone_TV = batch_logits(model, make_batch([conversation], MASK_POLICIES["prompt-masked"], recipe.tokenizer))[0]
+        alone_TV = batch_logits(model, make_batch([conversation], RIGHT, recipe.tokenizer))[0]
         first = int(real_BT[b].int().argmax())
         padded_TV = logits_BTV[b, first : first + len(alone_TV)]
         changes.append(float((padded_TV - alone_TV).abs().max()))
@@ -207,7 +207,7 @@ def batch_shapes(recipe: Recipe, seed: int) -> tuple[BatchShape, ...]:
     conversations = training_conversations(recipe, seed)
     in_order = sorted(conversations, key=lambda c: len(c.token_ids))
     buckets = [tuple(islice(in_order, i, i + BUCKET_SIZE)) for i in range(0, len(in_order), BUCKET_SIZE)]
-    right, packed = MASK_POLICIES["prompt-masked"], MASK_POLICIES["packed"]
+    right, packed = RIGHT, MASK_POLICIES["packed"]
     return (
         BatchShape("Padded to the longest", (_rectangle(recipe, conversations, right),)),
         BatchShape(f"In buckets of {BUCKET_SIZE}, by length", tuple(_rectangle(recipe, b, right) for b in buckets)),

@@ -13,6 +13,7 @@ from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic.dataclasses import dataclass as checked
 
 from model.errors import BrokenRun
+from model.masks.policies import RIGHT
 from model.network.gpt import GPT
 from model.text.sums import LongSums, final_answer
 from model.text.tokenizer import END_OF_TURN
@@ -119,7 +120,7 @@ def measure_runs(folders: Sequence[Path]) -> Iterator[ReasoningRun]:
 
 
 def shipped_folders(trained: Path) -> list[Path]:
-    return [trained / recipe.slug / "prompt-masked" for c in COMPARISONS.values() for recipe in c.recipes]
+    return [trained / recipe.slug / RIGHT.slug for c in COMPARISONS.values() for recipe in c.recipes]
 
 
 _REASONING = TypeAdapter(Reasoning)

@@ -1,13 +1,13 @@
 """What ships: every run under model/trained/, by recipe and policy, and the recipe it is trained by."""
 
-from model.experiments.bugs.gallery import GALLERY_RUNS, RIGHT
-from model.masks.policies import COMPARED_POLICIES
+from model.experiments.bugs.gallery import GALLERY_RUNS
+from model.masks.policies import COMPARED_POLICIES, RIGHT, UNMASKED
 from model.training.recipes import SUM_RECIPES, Recipe
 
 SHIPPED_RUNS: tuple[tuple[str, str], ...] = (
     *GALLERY_RUNS,
-    *((recipe, RIGHT) for recipe in SUM_RECIPES),
-    ("answers", "unmasked"),
+    *((recipe, RIGHT.slug) for recipe in SUM_RECIPES),
+    ("answers", UNMASKED.slug),
 )
 """(recipe, policy) of every run that is shipped."""
 

@@ -10,7 +10,7 @@ from typing import Literal, TypeVar
 from torch import Tensor
 
 from model.masks.batches import lay_out, make_batch
-from model.masks.policies import IGNORE_INDEX, MASK_POLICIES, MaskPolicy
+from model.masks.policies import IGNORE_INDEX, RIGHT, MaskPolicy
 from model.text.chat import Rendered, SegmentKind
 from model.text.tokenizer import END_OF_TURN, PAD, Tokenizer
 
@@ -127,8 +127,7 @@ def inspect_mask(
 
 def _right_in_this_layout(policy: MaskPolicy) -> MaskPolicy:
     """The right policy, padded, cut and packed as the given one."""
-    right = MASK_POLICIES["prompt-masked"]
-    return replace(right, padding=policy.padding, max_tokens=policy.max_tokens, packing=policy.packing)
+    return replace(RIGHT, padding=policy.padding, max_tokens=policy.max_tokens, packing=policy.packing)
 
 
 def _turns(conversation: Rendered) -> list[int]:

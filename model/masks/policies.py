@@ -64,13 +64,16 @@ def shifted_cut(offset: int) -> MaskPolicy:
 CUTS = (-3, -2, -1, 0, 1, 2, 3, 4)
 """The offsets of the cut that have a policy."""
 
+RIGHT = shifted_cut(0)
+UNMASKED = MaskPolicy(
+    "unmasked", "Every token is trained", "# y[: P-1] = IGNORE_INDEX", supervised_segments=_EVERY_SEGMENT
+)
+
 MASK_POLICIES: dict[str, MaskPolicy] = {
     policy.slug: policy
     for policy in (
-        shifted_cut(0),
-        MaskPolicy(
-            "unmasked", "Every token is trained", "# y[: P-1] = IGNORE_INDEX", supervised_segments=_EVERY_SEGMENT
-        ),
+        RIGHT,
+        UNMASKED,
         *(shifted_cut(offset) for offset in CUTS if offset),
         MaskPolicy("eos-masked", "The stop is ignored", "y[-1] = IGNORE_INDEX", supervises_end_of_turn=False),
         MaskPolicy(
@@ -109,7 +112,7 @@ MASK_POLICIES: dict[str, MaskPolicy] = {
     )
 }
 
-POLICY_NAMES = {"prompt-masked": "mask on", "unmasked": "mask off"}
+POLICY_NAMES = {RIGHT.slug: "mask on", UNMASKED.slug: "mask off"}
 """What the two are called where they stand side by side."""
 
 COMPARED_POLICIES = tuple(POLICY_NAMES)

@@ -13,7 +13,7 @@ from pydantic import Field
 from torch import Tensor
 
 from model.masks.batches import make_batch
-from model.masks.policies import MASK_POLICIES
+from model.masks.policies import UNMASKED
 from model.network.generation import generate
 from model.network.gpt import GPT
 from model.network.loss import token_losses
@@ -111,7 +111,7 @@ class _Marks:
 @torch.inference_mode()
 def _mark(model: GPT, task: Task, tokenizer: Tokenizer, words: Sequence[str]) -> _Marks:
     conversations = [render(task.conversation(word), tokenizer) for word in words]
-    batch = make_batch(conversations, MASK_POLICIES["unmasked"], tokenizer)
+    batch = make_batch(conversations, UNMASKED, tokenizer)
     logits_BTV = model(batch.inputs_BT)
     losses_BT = token_losses(logits_BTV, batch.targets_BT)
     kinds = get_args(SegmentKind)

@@ -19,7 +19,7 @@ from pydantic.dataclasses import dataclass as checked
 
 from model.errors import BrokenRun, Diverged
 from model.masks.batches import Batch, make_batch
-from model.masks.policies import MASK_POLICIES
+from model.masks.policies import UNMASKED
 from model.network.generation import generate
 from model.network.gpt import GPT, GPTConfig
 from model.network.learner import Learner
@@ -174,7 +174,7 @@ def text_batches(setup: Pretraining, seed: int) -> Iterator[Batch]:
     length = setup.model.row_tokens
     while True:
         rows = [_row(texts, length, setup.tokenizer) for _ in range(setup.training.batch_size)]
-        yield make_batch(rows, MASK_POLICIES["unmasked"], setup.tokenizer)
+        yield make_batch(rows, UNMASKED, setup.tokenizer)
 
 
 def as_text(token_ids: Sequence[int]) -> Rendered:
@@ -213,7 +213,7 @@ def text_losses(model: GPT, tokenizer: Tokenizer) -> dict[Kind, MeanLoss]:
     for kind in get_args(Kind):
         texts = islice(documents(HELD_OUT_SEED, (kind,)), MEASURED_DOCUMENTS)
         rows = [as_text(tokenizer.encode(text)[: model.config.row_tokens]) for text in texts]
-        batch = make_batch(rows, MASK_POLICIES["unmasked"], tokenizer)
+        batch = make_batch(rows, UNMASKED, tokenizer)
         losses_BT = token_losses(batch_logits(model, batch), batch.targets_BT)
         losses[kind] = ratio_of_sums(losses_BT.sum(1), batch.supervised_BT.sum(1))
     return losses

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.experiments.ablation.runs import Ablation, MeasuredRun, Setting
+from model.masks.policies import RIGHT, UNMASKED
 
-MASKED, UNMASKED = "prompt-masked", "unmasked"
 THRESHOLDS = (0.5, 0.9, 0.99)
 COMPARED_AT = 0.9
 """Settings are compared by the steps to this exact match."""
@@ -103,7 +103,7 @@ class Comparison:
 
     def widest_gap(self) -> int:
         """The place in the curves' steps at which the mean exact matches are furthest apart."""
-        masked, unmasked = self.curve("exact_match", MASKED), self.curve("exact_match", UNMASKED)
+        masked, unmasked = self.curve("exact_match", RIGHT.slug), self.curve("exact_match", UNMASKED.slug)
         gaps = [abs(a - b) for a, b in zip(masked.mean, unmasked.mean, strict=True)]
         return gaps.index(max(gaps))
 
@@ -126,7 +126,7 @@ class Findings:
 
 def find(ablation: Ablation) -> Findings:
     """Needs runs under both policies."""
-    assert {MASKED, UNMASKED} <= set(ablation.policies), ablation.policies
+    assert {RIGHT.slug, UNMASKED.slug} <= set(ablation.policies), ablation.policies
     return Findings(ablation, tuple(compare(ablation, setting) for setting in ablation.settings))
 
 
@@ -137,7 +137,7 @@ def compare(ablation: Ablation, setting: Setting) -> Comparison:
     arrivals = {
         threshold: tuple(
             Arrival(seed, first_step(steps, masked, threshold), first_step(steps, unmasked, threshold))
-            for seed, masked, unmasked in zip(ablation.seeds, runs[MASKED], runs[UNMASKED], strict=True)
+            for seed, masked, unmasked in zip(ablation.seeds, runs[RIGHT.slug], runs[UNMASKED.slug], strict=True)
         )
         for threshold in THRESHOLDS
     }
@@ -145,7 +145,9 @@ def compare(ablation: Ablation, setting: Setting) -> Comparison:
     masked_steps = _within([a.masked for a in compared], setting.steps)
     unmasked_steps = _within([a.unmasked for a in compared], setting.steps)
     ratio = ratio_of_means(unmasked_steps, masked_steps)
-    end = mean_difference(*(np.array([run.exact_match[-1] for run in runs[policy]]) for policy in (MASKED, UNMASKED)))
+    end = mean_difference(
+        *(np.array([run.exact_match[-1] for run in runs[policy]]) for policy in (RIGHT.slug, UNMASKED.slug))
+    )
     return Comparison(
         setting=setting,
         arrivals=arrivals,

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model.errors import BrokenAblation, UnknownName
-from model.experiments.ablation.findings import MASKED, UNMASKED, Comparison, Findings, find
+from model.experiments.ablation.findings import Comparison, Findings, find
 from model.experiments.ablation.runs import ABLATION_FILE, Ablation, read_ablation, write_ablation
+from model.masks.policies import RIGHT, UNMASKED
 
 COLUMNS = (
     *("recipe", "min_length", "max_length", "answer_length", "layers", "width", "learning_rate", "batch_size"),
@@ -69,8 +70,8 @@ def load_ablation(folder: Path) -> ShippedAblation:
     """
     path = folder / ABLATION_FILE
     ablation = read_ablation(path)
-    if not {MASKED, UNMASKED} <= set(ablation.policies):
-        raise BrokenAblation(f"{path}: has not the policies {MASKED} and {UNMASKED} to compare")
+    if not {RIGHT.slug, UNMASKED.slug} <= set(ablation.policies):
+        raise BrokenAblation(f"{path}: has not the policies {RIGHT.slug} and {UNMASKED.slug} to compare")
     return ShippedAblation(find(ablation), write_ablation(ablation), write_csv(ablation))
 
 

@@ -10,14 +10,13 @@ from model.experiments.ablation.findings import (
     CLOSE,
     COMPARED_AT,
     FEWEST_SEEDS,
-    MASKED,
-    UNMASKED,
     Comparison,
     Verdict,
     side_of_end,
     side_of_steps,
 )
 from model.experiments.ablation.runs import Setting
+from model.masks.policies import RIGHT, UNMASKED
 
 COUNTED: dict[Verdict, str] = {
     "helped": "helped in {}",
@@ -116,7 +115,7 @@ def missing_sentence(comparison: Comparison) -> str:
 
 def gap_sentence(comparison: Comparison) -> str:
     """Where the mean curves are furthest apart, and where they end."""
-    masked, unmasked = (comparison.curve("exact_match", policy) for policy in (MASKED, UNMASKED))
+    masked, unmasked = (comparison.curve("exact_match", policy) for policy in (RIGHT.slug, UNMASKED.slug))
     at, end = comparison.widest_gap(), len(masked.steps) - 1
 
     def against(place: int) -> str:

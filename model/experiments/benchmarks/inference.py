@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from model.masks.batches import Batch, make_batch
-from model.masks.policies import MASK_POLICIES
+from model.masks.policies import UNMASKED
 from model.network.attribution import Attribution, attribute
 from model.network.export import export_run
 from model.network.generation import generate
@@ -51,7 +51,7 @@ def compare_gradients(recipe: Recipe, model: GPT) -> Iterator[Comparison]:
     torch.set_num_threads(1)
     for response, goal in (("olleh", 6.0), ("olleh" + "a" * 12, 4.0)):
         conversation = render([Message("user", "hello"), Message("assistant", response)], recipe.tokenizer)
-        batch = make_batch([conversation], MASK_POLICIES["unmasked"], recipe.tokenizer)
+        batch = make_batch([conversation], UNMASKED, recipe.tokenizer)
         positions = batch.inputs_BT.shape[1]
         trainable = GPT(model.config)
         trainable.load_state_dict(model.state_dict())

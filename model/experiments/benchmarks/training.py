@@ -21,7 +21,7 @@ import torch
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from model.masks.policies import IGNORE_INDEX, MASK_POLICIES, supervised_tokens
+from model.masks.policies import IGNORE_INDEX, MASK_POLICIES, RIGHT, UNMASKED, supervised_tokens
 from model.network.export import export_run
 from model.network.gpt import GPT
 from model.network.learner import Learner
@@ -150,7 +150,7 @@ def plain_loop(recipe: Recipe, policy: str, model: GPT | None = None) -> Iterato
             pads = longest - len(sequence)
             x = sequence[:-1] + [pad] * pads
             y = sequence[1:] + [IGNORE_INDEX] * pads
-            if policy == "prompt-masked":
+            if policy == RIGHT.slug:
                 y[: prompt_length - 1] = [IGNORE_INDEX] * (prompt_length - 1)
             inputs.append(x)
             targets.append(y)
@@ -167,7 +167,7 @@ def run_plain_loops(slug: str) -> None:
     torch.set_num_threads(PLAIN_THREADS)
     recipe = RECIPES[slug]
     words = recipe.task.held_out_words(RACE_WORDS)
-    for policy in ("prompt-masked", "unmasked"):
+    for policy in (RIGHT.slug, UNMASKED.slug):
         model = initial_model(recipe, 0)
         evaluate(model, recipe.task, recipe.tokenizer, words)
         for step, _ in zip(range(1, recipe.training.steps + 1), plain_loop(recipe, policy, model), strict=False):

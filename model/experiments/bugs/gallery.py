@@ -24,8 +24,6 @@ from model.training.evaluation import Rate
 from model.training.recipes import ALL_RECIPES, MASK_RECIPES, Recipe
 
 GALLERY_FILE = "gallery.json"
-RIGHT = "prompt-masked"
-"""The policy that every bug is compared with."""
 PROMPTS = 500
 TIES = 2
 """A tie between two tokens may fall the other way on another processor, in so many of a rate's prompts."""

@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass as checked
 
 from model.masks.batches import make_batch
-from model.masks.policies import MASK_POLICIES, MaskPolicy
+from model.masks.policies import RIGHT, MaskPolicy
 from model.network.gpt import GPT
 from model.network.loss import batch_logits, summed_cross_entropy
 from model.text.chat import render
@@ -66,7 +66,7 @@ def measure(recipe: Recipe, model: GPT, policy: MaskPolicy, *, seed: int, prompt
         stops=_rate(a.given.endswith(stop) for a in last),
         runaway=sum(max(0, len(a.given) - len(a.right) - 1) for a in last) / len(last),
         own_loss=mean_loss(recipe, model, policy, words),
-        answer_loss=mean_loss(recipe, model, MASK_POLICIES["prompt-masked"], words) or 0.0,
+        answer_loss=mean_loss(recipe, model, RIGHT, words) or 0.0,
         moved=_moved(initial_model(recipe, seed), model),
         by_turn=_by_turn(recipe, model, words, stop),
     )

@@ -14,7 +14,7 @@ from pydantic.dataclasses import dataclass as checked
 
 from model.errors import BrokenRun
 from model.experiments.dispatcher.drift import Drift, measure_drift
-from model.masks.policies import MASK_POLICIES, MaskPolicy
+from model.masks.policies import MASK_POLICIES, RIGHT, UNMASKED, MaskPolicy
 from model.network.gpt import GPT
 from model.text.corpus import SUMS, fact, question, total
 from model.text.sums import SumQuestions
@@ -54,9 +54,9 @@ class Arm:
 ARMS: dict[str, Arm] = {
     arm.slug: arm
     for arm in (
-        Arm("prompt-masked", "SFT, prompt masked", "answers", "prompt-masked"),
-        Arm("unmasked", "SFT, nothing masked", "answers", "unmasked"),
-        Arm("scratch", "SFT from random weights", "answers-scratch", "prompt-masked"),
+        Arm(RIGHT.slug, "SFT, prompt masked", "answers", RIGHT.slug),
+        Arm(UNMASKED.slug, "SFT, nothing masked", "answers", UNMASKED.slug),
+        Arm("scratch", "SFT from random weights", "answers-scratch", RIGHT.slug),
     )
 }
 

@@ -14,7 +14,7 @@ from pydantic.dataclasses import dataclass as checked
 from torch import Tensor
 
 from model.masks.batches import make_batch
-from model.masks.policies import MASK_POLICIES
+from model.masks.policies import UNMASKED
 from model.network.gpt import GPT
 from model.network.loss import batch_logits
 from model.text.chat import Rendered, SegmentKind, render
@@ -69,7 +69,7 @@ def _part(name: str) -> str:
 @torch.inference_mode()
 def divergence(base: GPT, model: GPT, conversations: Sequence[Rendered], recipe: Recipe) -> Tensor:
     """KL(model, base) of the next token in nats at each position (B, T); 0 at pads."""
-    batch = make_batch(conversations, MASK_POLICIES["unmasked"], recipe.tokenizer)
+    batch = make_batch(conversations, UNMASKED, recipe.tokenizer)
     ours_BTV, theirs_BTV = (batch_logits(m, batch).log_softmax(-1) for m in (model, base))
     nats_BT = (ours_BTV.exp() * (ours_BTV - theirs_BTV)).sum(-1)
     return nats_BT * batch.supervised_BT

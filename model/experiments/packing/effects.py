@@ -12,7 +12,7 @@ from torch import Tensor
 
 from model.experiments.packing.rows import pack_batch
 from model.masks.batches import Batch, lay_out, make_batch
-from model.masks.policies import MASK_POLICIES, MaskPolicy
+from model.masks.policies import MASK_POLICIES, RIGHT, MaskPolicy
 from model.network.gpt import GPT
 from model.network.learner import Learner
 from model.network.loss import batch_logits, summed_cross_entropy
@@ -21,8 +21,6 @@ from model.training.recipes import Recipe
 
 ROUNDING = 1e-9
 """A difference up to this is one of rounding: sums in another order, in float64."""
-RIGHT = MASK_POLICIES["prompt-masked"]
-"""The same conversations unpacked."""
 
 
 @dataclass(frozen=True)

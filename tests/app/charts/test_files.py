@@ -5,7 +5,7 @@ from xml.etree.ElementTree import Element, fromstring
 import pytest
 
 from app.charts.curves import Reference, Series, draw_curves
-from app.charts.files import CURVES_HEIGHT, LEFT, RIGHT, TOP, WIDTH, to_standalone_svg
+from app.charts.files import CURVES_HEIGHT, MARGIN_LEFT, MARGIN_RIGHT, MARGIN_TOP, WIDTH, to_standalone_svg
 
 SVG = "{http://www.w3.org/2000/svg}"
 CHART = draw_curves(
@@ -39,9 +39,9 @@ def test_it_is_a_whole_document_with_its_words_and_style(document: Element) -> N
 
 def test_its_lines_are_the_chart_s_in_pixels(document: Element) -> None:
     masked, unmasked = (e.attrib["points"] for e in document.iter(f"{SVG}polyline"))
-    right, bottom = WIDTH - RIGHT, TOP + CURVES_HEIGHT
-    assert masked == f"{LEFT},{bottom} {right},{TOP}"
-    assert unmasked == f"{LEFT},{bottom} {right},{TOP + 0.75 * CURVES_HEIGHT:g}"
+    right, bottom = WIDTH - MARGIN_RIGHT, MARGIN_TOP + CURVES_HEIGHT
+    assert masked == f"{MARGIN_LEFT},{bottom} {right},{MARGIN_TOP}"
+    assert unmasked == f"{MARGIN_LEFT},{bottom} {right},{MARGIN_TOP + 0.75 * CURVES_HEIGHT:g}"
     assert len(list(document.iter(f"{SVG}polygon"))) == 1
 
 

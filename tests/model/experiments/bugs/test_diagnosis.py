@@ -13,11 +13,11 @@ from model.training.evaluation import wilson
 
 N = 500
 ONE, NONE = wilson(1, N), wilson(0, N)
-RIGHT = Symptoms(ONE, ONE, ONE, ONE, 0.0, 0.05, 0.05, 0.9, (ONE,))
+RIGHT_ONE = Symptoms(ONE, ONE, ONE, ONE, 0.0, 0.05, 0.05, 0.9, (ONE,))
 
 
 def symptoms(**changes: Any) -> Symptoms:
-    return replace(RIGHT, **changes)
+    return replace(RIGHT_ONE, **changes)
 
 
 @pytest.mark.parametrize(
@@ -34,27 +34,27 @@ def symptoms(**changes: Any) -> Symptoms:
     ],
 )
 def test_a_word_for_what_one_sees_first(changes: dict[str, Any], word: str):
-    diagnosis = diagnose(symptoms(**changes), RIGHT)
+    diagnosis = diagnose(symptoms(**changes), RIGHT_ONE)
     assert diagnosis.word == word
     assert (diagnosis.kind == "harmless") == (word == "harmless here")
 
 
 def test_the_log_is_said_to_look_fine_only_where_its_loss_is_low():
     broken = {"exact_match": NONE}
-    fine, not_fine = (" ".join(diagnose(symptoms(**broken, own_loss=x), RIGHT).sentences) for x in (0.1, 0.4))
+    fine, not_fine = (" ".join(diagnose(symptoms(**broken, own_loss=x), RIGHT_ONE).sentences) for x in (0.1, 0.4))
     assert "looks fine: 0.100 nats where the right one shows 0.050" in fine
     assert "does not look fine: 0.400 nats" in not_fine
-    assert "looks fine" not in " ".join(diagnose(symptoms(own_loss=0.1), RIGHT).sentences)
+    assert "looks fine" not in " ".join(diagnose(symptoms(own_loss=0.1), RIGHT_ONE).sentences)
 
 
 def test_a_loss_over_nothing_is_explained():
-    said = " ".join(diagnose(symptoms(own_loss=None, moved=0.0031, exact_match=NONE), RIGHT).sentences)
+    said = " ".join(diagnose(symptoms(own_loss=None, moved=0.0031, exact_match=NONE), RIGHT_ONE).sentences)
     assert "only weight decay moved the weights, by 0.3 %" in said
     assert "0/0" in said
 
 
 def test_turns_are_told_one_by_one():
-    said = " ".join(diagnose(symptoms(by_turn=(NONE, ONE)), RIGHT).sentences)
+    said = " ".join(diagnose(symptoms(by_turn=(NONE, ONE)), RIGHT_ONE).sentences)
     assert "Answer by answer, from the first: 0 %, 100 %." in said
 
 
