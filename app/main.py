@@ -7,20 +7,7 @@ from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
 from app import errors
-from app.api import (
-    ablation,
-    budgets,
-    claims,
-    dispatcher,
-    gallery,
-    health,
-    masks,
-    packing,
-    padding,
-    races,
-    reasoning,
-    v1,
-)
+from app.api import API
 from app.catalog import load_catalog
 from app.engine import Engine
 from app.metrics import Metrics, MetricsMiddleware
@@ -61,21 +48,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.settings, app.state.metrics = settings, metrics
     errors.install(app)
-    for router in (
-        health.router,
-        v1.router,
-        races.router,
-        ablation.router,
-        gallery.router,
-        masks.router,
-        budgets.router,
-        padding.router,
-        packing.router,
-        dispatcher.router,
-        reasoning.router,
-        claims.router,
-        *(page.router for page in PAGES),
-    ):
+    for router in (*API, *(page.router for page in PAGES)):
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=STATIC_FOLDER), name="static")
     app.add_middleware(Guard, settings=settings)

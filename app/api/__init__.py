@@ -1,1 +1,26 @@
-"""JSON, versioned. Thin over the domain calls; never imports a page."""
+"""JSON, one module per noun. API is the list of routers, in the schema's order. Never imports the pages."""
+
+from app.api import (
+    ablation,
+    analyze,
+    budget,
+    claims,
+    dispatcher,
+    gallery,
+    generate,
+    health,
+    mask,
+    packing,
+    padding,
+    races,
+    reasoning,
+    recipes,
+)
+
+API = tuple(
+    module.router
+    for module in (
+        *(health, recipes, analyze, generate, races, ablation, gallery, mask, budget, padding, packing, dispatcher),
+        *(reasoning, claims),
+    )
+)

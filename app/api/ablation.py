@@ -4,16 +4,17 @@ from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Query
+from pydantic import Field
 from starlette.responses import Response
 
-from app.api.schemas import ERRORS, AblationFindings, Arrival, Interval, SettingFinding, Slug
+from app.api.schemas import ERRORS, Answer, Slug
 from app.charts.ablation import curve_chart, pair_chart, ratio_chart, sweep_chart
 from app.charts.comparisons import PairChart, RatioChart
 from app.charts.curves import CurveChart
 from app.charts.files import to_standalone_svg
 from app.deps import AblationDep
 from model.errors import UnknownName
-from model.experiments.ablation.findings import Comparison
+from model.experiments.ablation.findings import Bound, Comparison, Verdict
 from model.experiments.ablation.shipped import ShippedAblation
 from model.experiments.ablation.words import conditions, gap_sentence, missing_sentence, verdict_sentence
 
@@ -29,6 +30,47 @@ CHARTS: dict[str, Callable[[ShippedAblation, Comparison], Chart]] = {
     "ratios": lambda shipped, chosen: ratio_chart(shipped.findings.comparisons),
     "sweep": lambda shipped, chosen: sweep_chart(shipped.sweep()),
 }
+
+
+class Interval(Answer):
+    """An estimate with its 95 % interval, by a bootstrap over seeds."""
+
+    value: float
+    low: float
+    high: float
+
+
+class Arrival(Answer):
+    """The first evaluated step at or above a threshold, of a seed's two runs; null: never within the budget."""
+
+    seed: int
+    masked: int | None
+    unmasked: int | None
+
+
+class SettingFinding(Answer):
+    setting: str
+    recipe: str
+    conditions: str
+    steps: int = Field(description="The budget of each run.")
+    ignored_share: float = Field(description="Of all positions, those that the prompt-masked loss leaves out.")
+    masked_steps: float = Field(description="Mean steps to 90 %; a run that never got there counts as the budget.")
+    unmasked_steps: float
+    ratio: Interval = Field(description="unmasked_steps / masked_steps.")
+    bound: Bound = Field(description="What the ratio is of the true one, where runs of one side alone never arrived.")
+    end: Interval = Field(description="Exact match at the end of the budget, masked less unmasked, mean over seeds.")
+    verdict: Verdict
+    sentences: list[str]
+    arrivals: dict[str, list[Arrival]] = Field(description="By exact match: 0.5, 0.9, 0.99.")
+
+
+class AblationFindings(Answer):
+    commit: str
+    policies: list[str]
+    seeds: list[int]
+    settings: list[SettingFinding]
+
+
 """By slug; the last two are of all settings."""
 
 

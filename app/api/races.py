@@ -3,21 +3,24 @@
 import csv
 import io
 from contextlib import suppress
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Query
+from pydantic import ConfigDict, Field
 from sse_starlette import EventSourceResponse
 from sse_starlette.sse import SendTimeoutError
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from app.api.race_schemas import Evaluation, RaceList, RaceRequest, RaceStarted, RaceState, RaceSummary
-from app.api.schemas import ERRORS, ErrorDetail
+from app.api.schemas import ERRORS, Answer, ErrorDetail, MeanLoss, Rate, Request, Slug, Text
 from app.deps import RacesDep, SettingsDep
-from app.races.orders import order_race
+from app.races.orders import RACE_WORDS, SEED_HIGH, order_race
 from app.races.sessions import Command, Race, Races
 from app.races.standings import results_of
 from model.errors import OutOfRange
+from model.masks.policies import COMPARED_POLICIES
+from model.text.chat import SegmentKind
+from model.training.recipes import LIMITS, RECIPES, Variation
 
 COLUMNS = (
     *("policy", "step", "seconds", "exact_match", "low", "high", "n", "token_accuracy", "stop_rate"),
@@ -25,6 +28,87 @@ COLUMNS = (
 )
 
 router = APIRouter(prefix="/api/v1/races", tags=["races"], responses={**ERRORS, 409: ERRORS[404]})
+
+
+def _within(name: str) -> Any:
+    lowest, highest = LIMITS[name]
+    return Field(None, ge=lowest, le=highest, description="Default: the recipe's.")
+
+
+class RaceRequest(Request):
+    """A recipe, what to vary of it, and the policies that run against each other."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"recipe": "reverse4", "seed": 0}]})
+
+    recipe: Slug = Field("reverse4", description=f"One of: {', '.join(RECIPES)}.")
+    policies: tuple[Slug, ...] = Field(
+        COMPARED_POLICIES,
+        min_length=1,
+        max_length=3,
+        strict=False,
+        description="One or both of the default, and one other of /api/v1/policies.",
+    )
+    seed: Annotated[int, Field(ge=0, le=SEED_HIGH)] = 0
+    prompt: Text | None = Field(None, description="The word whose answer is shown; default: the task's example.")
+    min_length: int | None = _within("min_length")
+    max_length: int | None = _within("max_length")
+    answer_length: int | None = _within("answer_length")
+    layers: int | None = _within("layers")
+    width: int | None = _within("width")
+    learning_rate: float | None = _within("learning_rate")
+    batch_size: int | None = _within("batch_size")
+    steps: int | None = _within("steps")
+    evaluate_every: int | None = _within("evaluate_every")
+    evaluation_words: Annotated[int, Field(ge=1, le=1000)] = RACE_WORDS
+
+    def variation(self) -> Variation:
+        return Variation(**{name: getattr(self, name) for name in LIMITS})
+
+
+class RaceSummary(Answer):
+    id: str
+    recipe: str
+    status: Literal["queued", "running", "paused", "finished", "stopped", "failed"]
+    place: int | None = Field(description="In the queue, 1 for the next to run; null if it does not wait.")
+
+
+class RaceList(Answer):
+    races: list[RaceSummary]
+
+
+class RaceStarted(Answer):
+    id: str
+    address: str
+    events: str
+    page: str
+    status: str
+    place: int | None
+
+
+class Evaluation(Answer):
+    """One measurement of one policy's model; `seconds` is time since the start, measuring included, pauses not."""
+
+    policy: str
+    step: int
+    seconds: float
+    exact_match: Rate
+    token_accuracy: Rate
+    stop_rate: Rate
+    loss: dict[SegmentKind, MeanLoss]
+    completion: str
+
+
+class RaceState(Answer):
+    id: str
+    status: str
+    place: int | None
+    settings: dict[str, Any]
+    parameters: int
+    followers: int
+    last_event_id: int
+    error: ErrorDetail | None
+    results: dict[str, Any] = Field(description="As in the event `finished`: per policy, and who was first.")
+    evaluations: list[Evaluation]
 
 
 @router.post("", status_code=201)

@@ -7,7 +7,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from app.api.masks import answer_of
+from app.api.mask import answer_of
 from model.explain.cells import Cell, Inspection, inspect_mask
 from model.masks.policies import MASK_POLICIES, RIGHT, find_policy
 from model.training.conversations import messages_of, render_all

@@ -10,13 +10,12 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from app.base_texts import admit_text
 from app.catalog import BASE_SEED, Catalog
 from app.charts.curves import CurveChart, Link
 from app.charts.dispatcher import curves_over_steps, pretraining_curve
 from app.deps import CatalogDep, EngineDep, EvidenceDep
 from app.engine import Engine
-from app.generations import Generation, admit
+from app.generations import Generation, admit, admit_text
 from app.templating import render
 from model.errors import InvalidText
 from model.experiments.dispatcher.arms import ARMS, SHARES, Answered, Arm, ArmRun, Dispatched

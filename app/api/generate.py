@@ -1,61 +1,66 @@
-"""/api/v1: recipes, analyze, generate. Parse, call the domain, answer."""
+"""/api/v1/generate and /api/v1/continue: greedy text from a trained model or from the base, at once or as a stream."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import asdict
-from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
+from pydantic import ConfigDict, Field
 from sse_starlette import EventSourceResponse, JSONServerSentEvent
 from starlette.responses import Response
 
-from app.api.schemas import (
-    ERRORS,
-    AnalyzeAnswer,
-    AnalyzeQuery,
-    AnalyzeRequest,
-    ContinueRequest,
-    GenerateAnswer,
-    GeneratedToken,
-    GenerateRequest,
-    Limits,
-    RecipeList,
-    RecipeSummary,
-    RunSummary,
-    StepMetrics,
-)
-from app.base_texts import admit_text
-from app.catalog import Catalog
+from app.api.schemas import ERRORS, Answer, Request, Slug, Step, Text
 from app.deps import CatalogDep, EngineDep, SettingsDep
-from app.engine import Engine, EngineBusy
+from app.engine import EngineBusy
 from app.errors import body_of
-from app.generations import Generation, admit
+from app.generations import Generation, admit, admit_text
 from app.settings import Settings
 from model.errors import MaskscopeError
-from model.explain.analysis import analyze
-from model.masks.policies import find_policy
-from model.training.recipes import Recipe
+from model.masks.policies import RIGHT
+from model.network.generation import FinishReason
 
 router = APIRouter(prefix="/api/v1", tags=["v1"], responses=ERRORS)
 
 
-@router.get("/recipes")
-async def recipes(catalog: CatalogDep) -> RecipeList:
-    """What can be asked for, and how well each run did on held-out words, step by step."""
-    return RecipeList(recipes=[_summary(catalog, recipe) for recipe in catalog.recipes()])
+class GenerateRequest(Request):
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"recipe": "reverse", "prompt": "hello", "policy": RIGHT.slug}]}
+    )
+
+    recipe: Slug
+    policy: Slug = Field(description="The run whose weights are used.")
+    prompt: Text
+    step: Step | None = None
+    max_new_tokens: Annotated[int, Field(ge=1, le=4096)] | None = Field(
+        None, description="Default: what fits into the model's context."
+    )
+    stream: bool = Field(False, description="Server-sent events: `token` each, then `done`, or `error`.")
 
 
-@router.post("/analyze")
-async def analyze_post(body: AnalyzeRequest, catalog: CatalogDep, engine: EngineDep) -> AnalyzeAnswer:
-    """Losses, predictions and gradients at every position of one conversation."""
-    return await _analyze(body, catalog, engine)
+class ContinueRequest(Request):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"text": "What is 2+2?"}]})
+
+    text: Text = Field(description="Plain text, without template characters.")
+    templated: bool = Field(False, description="Take the text for a user's turn and put it in the template.")
+    max_new_tokens: Annotated[int, Field(ge=1, le=4096)] | None = Field(
+        None, description="Default: 32, or what fits into the model's context."
+    )
+    stream: bool = Field(False, description="Server-sent events: `token` each, then `done`, or `error`.")
 
 
-@router.get("/analyze")
-async def analyze_get(query: Annotated[AnalyzeQuery, Query()], catalog: CatalogDep, engine: EngineDep) -> AnalyzeAnswer:
-    """The same, for a link."""
-    return await _analyze(query, catalog, engine)
+class GeneratedToken(Answer):
+    token: str
+    probability: float
+
+
+class GenerateAnswer(Answer):
+    prompt: str
+    text: str = Field(description="The whole sequence, specials included.")
+    completion: str = Field(description="What the model added, the stop included.")
+    tokens: list[GeneratedToken]
+    finish_reason: FinishReason
+    step: int
 
 
 @router.post("/generate", response_model=GenerateAnswer)
@@ -76,17 +81,6 @@ async def continue_text(
     """The base model's greedy continuation of plain text, at once or as a stream."""
     generation = admit_text(engine, catalog.base, body.text, body.max_new_tokens, templated=body.templated)
     return await _told(generation, catalog.base.run.steps, body.stream, settings)
-
-
-async def _analyze(request: AnalyzeRequest, catalog: Catalog, engine: Engine) -> AnalyzeAnswer:
-    recipe, policy = catalog.recipe(request.recipe), find_policy(request.policy)
-    trained_with, param = (request.trained_with, "trained_with") if request.trained_with else (policy.slug, "policy")
-    model, step = catalog.model(recipe, trained_with, request.step, param=param)
-    call = partial(analyze, recipe, model, policy, request.prompt, request.response, top_k=request.top_k)
-    analysis = asdict(await engine.call(call))
-    if not request.similarity:
-        del analysis["similarity"]
-    return AnalyzeAnswer(recipe=recipe.slug, policy=policy.slug, trained_with=trained_with, step=step, **analysis)
 
 
 async def _told(generation: Generation, step: int, stream: bool, settings: Settings) -> GenerateAnswer | Response:
@@ -123,30 +117,4 @@ def _answer(generation: Generation, step: int) -> GenerateAnswer:
         tokens=[GeneratedToken.model_validate(token) for token in generation.received],
         finish_reason=generation.finish_reason,
         step=step,
-    )
-
-
-def _summary(catalog: Catalog, recipe: Recipe) -> RecipeSummary:
-    loaded = [catalog.run(recipe, policy.slug) for policy in catalog.policies(recipe)]
-    return RecipeSummary(
-        slug=recipe.slug,
-        title=recipe.title,
-        vocabulary=list(recipe.tokenizer.tokens),
-        parameters=loaded[0].run.parameters,
-        limits=Limits(
-            prompt_min_length=recipe.task.min_length,
-            prompt_max_length=recipe.task.max_length,
-            context_length=recipe.model.context_length,
-        ),
-        runs=[
-            RunSummary(
-                policy=run.policy,
-                seed=run.seed,
-                steps=run.steps,
-                metrics=[
-                    StepMetrics(step=m.step, kept=m.step in models, **asdict(m.metrics)) for m in run.measurements
-                ],
-            )
-            for run, models in ((item.run, item.models) for item in loaded)
-        ],
     )

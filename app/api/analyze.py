@@ -1,0 +1,102 @@
+"""/api/v1/analyze: one conversation under a mask and a model, position by position."""
+
+from dataclasses import asdict
+from functools import partial
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import ConfigDict, Field
+
+from app.api.schemas import ERRORS, Answer, Request, Slug, Step, Text
+from app.catalog import Catalog
+from app.deps import CatalogDep, EngineDep
+from app.engine import Engine
+from model.explain.analysis import analyze
+from model.masks.policies import RIGHT, find_policy
+
+router = APIRouter(prefix="/api/v1", tags=["v1"], responses=ERRORS)
+
+
+class AnalyzeRequest(Request):
+    """`policy` is the loss mask; `trained_with` the run whose weights are used, by default the one trained with it."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"recipe": "reverse", "prompt": "hello", "policy": RIGHT.slug}]}
+    )
+
+    recipe: Slug
+    prompt: Text = Field(description="The user's text, without template characters.")
+    response: Text | None = Field(None, description="The assistant's text; default: the task's right answer.")
+    policy: Slug
+    trained_with: Slug | None = None
+    step: Step | None = Field(None, description="One of the run's kept steps; default: its last.")
+    top_k: Annotated[int, Field(ge=1, le=64)] = 5
+    similarity: bool = Field(False, description="Also return the cosines of all pairs of positions' gradients.")
+
+
+class AnalyzeQuery(AnalyzeRequest):
+    """The same in a query, where everything is text."""
+
+    model_config = ConfigDict(strict=False)
+
+
+class Prediction(Answer):
+    token: str
+    probability: float
+
+
+class Gradient(Answer):
+    logit_norm: float
+    parameter_norm: float
+    share: float
+    input_norm: float
+
+
+class Position(Answer):
+    position: int
+    input: str
+    target: str
+    supervised: bool
+    loss: float = Field(description="-log p(target) in nats; enters the sequence's loss only if supervised.")
+    target_probability: float
+    gradient: Gradient
+    predictions: list[Prediction]
+
+
+class AnalyzeAnswer(Answer):
+    recipe: str
+    policy: str
+    trained_with: str
+    step: int
+    tokens: list[str]
+    token_ids: list[int]
+    prompt_length: int
+    sequence_length: int
+    supervised_count: int
+    ignored_count: int
+    loss: float | None
+    positions: list[Position]
+    similarity: list[list[float]] | None = None
+
+
+@router.post("/analyze")
+async def analyze_post(body: AnalyzeRequest, catalog: CatalogDep, engine: EngineDep) -> AnalyzeAnswer:
+    """Losses, predictions and gradients at every position of one conversation."""
+    return await _analyze(body, catalog, engine)
+
+
+@router.get("/analyze")
+async def analyze_get(query: Annotated[AnalyzeQuery, Query()], catalog: CatalogDep, engine: EngineDep) -> AnalyzeAnswer:
+    """The same, for a link."""
+    return await _analyze(query, catalog, engine)
+
+
+async def _analyze(request: AnalyzeRequest, catalog: Catalog, engine: Engine) -> AnalyzeAnswer:
+    recipe, policy = catalog.recipe(request.recipe), find_policy(request.policy)
+    trained_with, param = (request.trained_with, "trained_with") if request.trained_with else (policy.slug, "policy")
+    model, step = catalog.model(recipe, trained_with, request.step, param=param)
+    call = partial(analyze, recipe, model, policy, request.prompt, request.response, top_k=request.top_k)
+    analysis = asdict(await engine.call(call))
+    if not request.similarity:
+        del analysis["similarity"]
+    return AnalyzeAnswer(recipe=recipe.slug, policy=policy.slug, trained_with=trained_with, step=step, **analysis)

@@ -1,0 +1,81 @@
+"""/api/v1/recipes: what can be asked for, and how well each run did."""
+
+from dataclasses import asdict
+
+from fastapi import APIRouter
+from pydantic import Field
+
+from app.api.schemas import ERRORS, Answer, MeanLoss, Rate
+from app.catalog import Catalog
+from app.deps import CatalogDep
+from model.text.chat import SegmentKind
+from model.training.recipes import Recipe
+
+router = APIRouter(prefix="/api/v1", tags=["v1"], responses=ERRORS)
+
+
+class StepMetrics(Answer):
+    step: int
+    kept: bool = Field(description="Whether the weights of this step can be asked for.")
+    exact_match: Rate
+    token_accuracy: Rate
+    stop_rate: Rate
+    loss: dict[SegmentKind, MeanLoss] = Field(description="By the segment of the target, trained on or not.")
+
+
+class RunSummary(Answer):
+    policy: str
+    seed: int
+    steps: int
+    metrics: list[StepMetrics]
+
+
+class Limits(Answer):
+    prompt_min_length: int
+    prompt_max_length: int
+    context_length: int
+
+
+class RecipeSummary(Answer):
+    slug: str
+    title: str
+    vocabulary: list[str]
+    parameters: int
+    limits: Limits
+    runs: list[RunSummary]
+
+
+class RecipeList(Answer):
+    recipes: list[RecipeSummary]
+
+
+@router.get("/recipes")
+async def recipes(catalog: CatalogDep) -> RecipeList:
+    """What can be asked for, and how well each run did on held-out words, step by step."""
+    return RecipeList(recipes=[_summary(catalog, recipe) for recipe in catalog.recipes()])
+
+
+def _summary(catalog: Catalog, recipe: Recipe) -> RecipeSummary:
+    loaded = [catalog.run(recipe, policy.slug) for policy in catalog.policies(recipe)]
+    return RecipeSummary(
+        slug=recipe.slug,
+        title=recipe.title,
+        vocabulary=list(recipe.tokenizer.tokens),
+        parameters=loaded[0].run.parameters,
+        limits=Limits(
+            prompt_min_length=recipe.task.min_length,
+            prompt_max_length=recipe.task.max_length,
+            context_length=recipe.model.context_length,
+        ),
+        runs=[
+            RunSummary(
+                policy=run.policy,
+                seed=run.seed,
+                steps=run.steps,
+                metrics=[
+                    StepMetrics(step=m.step, kept=m.step in models, **asdict(m.metrics)) for m in run.measurements
+                ],
+            )
+            for run, models in ((item.run, item.models) for item in loaded)
+        ],
+    )
