@@ -1,4 +1,4 @@
-"""HTML, one module per page. PAGES is the menu and the list of routers. Never imports the API."""
+"""HTML, one module per page. PAGES is the menu, the list of routers and the README's table. Never imports the API."""
 
 from dataclasses import dataclass
 
@@ -29,22 +29,102 @@ class Page:
     slug: str
     path: str
     title: str
+    about: str
+    """What one sees there."""
     router: APIRouter
 
 
 PAGES: tuple[Page, ...] = (
-    Page("visualizer", "/", "Loss mask visualizer", visualizer.router),
-    Page("lesson", "/lesson", "Lesson", lesson.router),
-    Page("race", "/race", "Race", race.router),
-    Page("ablation", "/ablation", "Ablation", ablation.router),
-    Page("shift", "/shift", "Shift", shift.router),
-    Page("bugs", "/bugs", "Mask bugs", bugs.router),
-    Page("padding", "/padding", "Padding", padding.router),
-    Page("turns", "/turns", "Turns", turns.router),
-    Page("packing", "/packing", "Packing", packing.router),
-    Page("dispatcher", "/dispatcher", "Dispatcher", dispatcher.router),
-    Page("reasoning", "/reasoning", "Reasoning", reasoning.router),
-    Page("claims", "/claims", "Claims", claims.router),
+    Page(
+        "visualizer",
+        "/",
+        "Loss mask visualizer",
+        "the visualizer: type a word; `m` switches the mask, and the model trained under it; arrow keys "
+        "move through positions; `p` plays the training; any mask of the table can be laid over the word",
+        visualizer.router,
+    ),
+    Page(
+        "lesson",
+        "/lesson",
+        "Lesson",
+        "the lesson from start to end, by the right-arrow key: a few sentences, then the live page behind them",
+        lesson.router,
+    ),
+    Page(
+        "race",
+        "/race",
+        "Race",
+        "two or three models training live from the same weights, for everybody who opens the address",
+        race.router,
+    ),
+    Page(
+        "ablation",
+        "/ablation",
+        "Ablation",
+        "mask on against mask off, ten seeds of 15 settings: where masking helped, where not",
+        ablation.router,
+    ),
+    Page(
+        "shift",
+        "/shift",
+        "Shift",
+        "s, x and y of a word, a cut that can be moved, and what a model trained with that cut answers",
+        shift.router,
+    ),
+    Page(
+        "bugs",
+        "/bugs",
+        "Mask bugs",
+        "ways to get a mask wrong, each with a model trained so, beside the right one; how to find it in "
+        "ids and labels; public reports",
+        bugs.router,
+    ),
+    Page(
+        "padding",
+        "/padding",
+        "Padding",
+        "what a position's attention spends on pads, head by head; models trained and asked under four "
+        "paddings; what pads cost",
+        padding.router,
+    ),
+    Page(
+        "turns",
+        "/turns",
+        "Turns",
+        "a conversation's editor, one mask with several regions, models trained on all answers and on the "
+        "last; token budgets",
+        turns.router,
+    ),
+    Page(
+        "packing",
+        "/packing",
+        "Packing",
+        "several conversations in one row, kept apart or not: who sees whom, and what it does to loss and gradient",
+        packing.router,
+    ),
+    Page(
+        "dispatcher",
+        "/dispatcher",
+        "Dispatcher",
+        "a pretrained model, SFT from it, SFT from random weights: one request to all; where the "
+        "probability goes; how far the weights drifted",
+        dispatcher.router,
+    ),
+    Page(
+        "reasoning",
+        "/reasoning",
+        "Reasoning",
+        "sums answered at once and with a trace, all else equal: masks, answers, accuracy by number of "
+        "terms, forward passes",
+        reasoning.router,
+    ),
+    Page(
+        "claims",
+        "/claims",
+        "Claims",
+        "what the lesson states, each with figures, n, interval, conditions, and a verdict that a rule computes",
+        claims.router,
+    ),
 )
 ENVIRONMENT.globals["lesson_place"] = at_page
 ENVIRONMENT.globals["pages"] = PAGES  # every page shows the menu, also those of errors, which know no page

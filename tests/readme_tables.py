@@ -1,0 +1,126 @@
+"""`make readme` (`python -m tests.readme_tables`): writes what the README shows of the product and its measurements.
+
+Each part stands between `<!-- name -->` and `<!-- /name -->`; tests/test_readme.py holds the README to them.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from app.pages import PAGES
+from model.claims.evidence import Evidence, gather
+from model.claims.ledger import ledger
+from model.experiments.ablation.words import catching_up, headline, verdict_sentence
+from model.experiments.bugs.diagnosis import diagnose
+from model.experiments.bugs.gallery import GALLERY
+from model.experiments.dispatcher.arms import ARMS, SHARES
+from model.experiments.reasoning import COMPARISONS, runs_of
+from model.masks.policies import COMPARED_POLICIES, POLICY_NAMES, RIGHT
+from model.training.evaluation import Rate, pooled
+
+ROOT = Path(__file__).resolve().parent.parent
+README = ROOT / "README.md"
+STEPS = {"reverse": (200, 500, 700, 900, 1100, 1500, 3000), "reverse4": (300, 325, 400, 1000)}
+"""By recipe, the steps at which exact match is shown."""
+
+
+def told(rate: Rate) -> str:
+    return f"{rate.value:.3f} ({rate.low:.3f} to {rate.high:.3f})"
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, *rows)).replace(
+        "\n", f"\n|{'---|' * len(head)}\n", 1
+    )
+
+
+def pages(evidence: Evidence) -> str:
+    return table(("page", "what one sees"), ((f"`{page.path}`", page.about) for page in PAGES))
+
+
+def exact_match(evidence: Evidence) -> str:
+    rows = []
+    for recipe, steps in STEPS.items():
+        runs = [evidence.runs[recipe, policy] for policy in COMPARED_POLICIES]
+        for step in steps:
+            rows.append((recipe, f"{step:,}", *(told(run.metrics_at(step).exact_match) for run in runs)))
+    return table(("recipe", "step", *POLICY_NAMES.values()), rows)
+
+
+def ablation(evidence: Evidence) -> str:
+    said = {c.setting.slug: verdict_sentence(c) for c in evidence.comparisons}
+    halved = said["reverse-lr0.0005"].split(" The steps")[0]
+    sentences = (
+        headline(evidence.comparisons),
+        catching_up(evidence.comparisons),
+        f"`reverse4`: {said['reverse4']}",
+        f"`reverse`: {said['reverse']}",
+        f"`reverse` at half its learning rate: {halved}",
+    )
+    return "\n".join(f"- {sentence}" for sentence in sentences)
+
+
+def bugs(evidence: Evidence) -> str:
+    rows = []
+    for bug in GALLERY.values():
+        symptoms, right = (evidence.gallery[bug.recipe.slug, slug].symptoms for slug in (bug.slug, RIGHT.slug))
+        loss = "none" if symptoms.own_loss is None else f"{symptoms.own_loss:.3f}"
+        rates = told(symptoms.exact_match), told(symptoms.stops)
+        rows.append((f"`{bug.slug}`", bug.recipe.slug, *rates, loss, diagnose(symptoms, right).word))
+    return table(("bug", "recipe", "exact match", "stops", "loss, nats", "what one sees"), rows)
+
+
+def base(evidence: Evidence) -> str:
+    rows = (
+        (
+            f"{100 * share:.0f} % of the sums",
+            *(told(pooled([run.last.exact for run in evidence.dispatched.of(arm, share)])) for arm in ARMS),
+        )
+        for share in SHARES
+    )
+    return table(("SFT saw", *(arm.title for arm in ARMS.values())), rows)
+
+
+def reasoning(evidence: Evidence) -> str:
+    rows = []
+    for comparison in COMPARISONS.values():
+        *_, longest, beyond = comparison.terms()
+        for recipe in comparison.recipes:
+            runs = runs_of(evidence.reasoning, recipe.slug)
+            rates = (told(pooled([run.at(terms).right for run in runs])) for terms in comparison.terms())
+            passes = sum(run.at(longest).passes for run in runs) / len(runs)
+            rows.append((f"`{recipe.slug}`", *rates, f"{passes:.1f}"))
+    first, *others = comparison.terms()
+    terms = (f"{first} terms", *map(str, others[:-1]), f"{beyond}, never trained")
+    return table(("recipe", *terms, f"passes at {longest}"), rows)
+
+
+def claims(evidence: Evidence) -> str:
+    rows = ((e.claim.says, e.judgement.word, e.judgement.sentence) for e in ledger(evidence))
+    return table(("claim", "verdict", "what was found"), rows)
+
+
+PARTS: dict[str, Callable[[Evidence], str]] = {
+    "pages": pages,
+    "exact-match": exact_match,
+    "ablation": ablation,
+    "bugs": bugs,
+    "base": base,
+    "reasoning": reasoning,
+    "claims": claims,
+}
+
+
+def written(readme: str) -> str:
+    """The README as the measurements have it."""
+    evidence = gather(ROOT / "model" / "trained")
+    for name, part in PARTS.items():
+        between = re.compile(rf"(<!-- {name} -->\n).*?(\n<!-- /{name} -->)", re.DOTALL)
+        assert len(between.findall(readme)) == 1, name
+        text = part(evidence)
+        readme = between.sub(lambda found, text=text: found[1] + text + found[2], readme)  # type: ignore[misc]
+    return readme
+
+
+if __name__ == "__main__":
+    README.write_text(written(README.read_text()))
