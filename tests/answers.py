@@ -60,7 +60,8 @@ COMMANDS = (
 NOT_THE_SAME = (
     (rb"\?v=[0-9a-f]{12}", b"?v="),
     (rb"\d+(\.\d+)? ?m?s\b", b"some time"),
-    (rb"in \d+\.\d+ seconds", b"in some time"),
+    (rb"\d:\d\d:\d\d", b"some time"),
+    (rb"127\.0\.0\.1:\d+", b"this server"),
 )
 
 

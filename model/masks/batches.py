@@ -1,4 +1,4 @@
-"""Pack -> pad -> mask -> shift -> Batch. The only file that shifts. In: rendered conversations. Out: inputs, targets.
+"""Pack -> pad -> mask -> shift -> Batch. The only place that shifts. In: rendered conversations. Out: inputs, targets.
 
 Rows are padded on the right, where causal attention hides the pads from every real token, unless the policy says
 otherwise. The padding mask and the loss mask compose by AND: a pad is never a target unless the policy is that bug.
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from model.masks.policies import IGNORE_INDEX, MaskPolicy, supervised_tokens
+from model.masks.shift import shift
 from model.text.chat import Rendered, Segment
 from model.text.tokenizer import Tokenizer
 
@@ -81,7 +82,7 @@ def make_batch(
     positions_BT, documents_BT = _places(layout, policy)
     return Batch(
         tokens_BT[:, :-1].contiguous(),
-        _shift(labels_BT, policy.shift),
+        shift(labels_BT, policy.shift),
         _needed(layout.real_BT, policy),
         None if positions_BT is None else positions_BT[:, :-1].contiguous(),
         None if documents_BT is None else documents_BT[:, :-1].contiguous(),
@@ -130,15 +131,6 @@ def _needed(real_BT: Tensor, policy: MaskPolicy) -> Tensor:
     if policy.supervises_pads or policy.padding == "left-bare" or policy.shift == 0:
         return torch.ones_like(real_BT[:, :-1])
     return (real_BT[:, :-1] & real_BT[:, 1:]).contiguous()
-
-
-def _shift(labels_BT: Tensor, by: int) -> Tensor:
-    """(B, T) labels -> (B, T-1) targets: what position t is scored on is token t + by."""
-    T = labels_BT.shape[1]
-    targets = torch.full((len(labels_BT), T - 1), IGNORE_INDEX)
-    kept = labels_BT[:, by : by + T - 1]
-    targets[:, : kept.shape[1]] = kept
-    return targets
 
 
 def _places(layout: Layout, policy: MaskPolicy) -> tuple[Tensor | None, Tensor | None]:
