@@ -1,6 +1,7 @@
 """The tree is what it is said to be: import contracts, one slug on every axis, sizes, nothing kept in modules."""
 
 import ast
+import re
 import subprocess
 import sys
 import tomllib
@@ -42,6 +43,38 @@ def test_the_import_contracts_hold() -> None:
     assert checked.returncode == 0, checked.stdout
     assert "0 broken" in checked.stdout
     assert int(checked.stdout.split("Contracts: ")[1].split()[0]) >= 5
+
+
+# Maps
+
+
+WINGS = sorted(path.parent for package in ("app", "model") for path in (ROOT / package).rglob("__init__.py"))
+
+
+def test_the_reading_order_names_every_wing_and_no_other() -> None:
+    said = ast.get_docstring(ast.parse((ROOT / "model" / "__init__.py").read_text())) or ""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    layers = next(contract["layers"] for contract in contracts if contract["id"] == "wings-of-model")
+    folders = [name for layer in reversed(layers) for name in layer.split(" | ") if (ROOT / "model" / name).is_dir()]
+    assert re.findall(r"^    (\w+) {3,}", said, re.MULTILINE) == folders
+    assert {path.name for path in WINGS if path.parent == ROOT / "model"} == set(folders)
+
+
+def test_the_tree_in_contributing_names_every_folder_and_no_other() -> None:
+    tree = (ROOT / "CONTRIBUTING.md").read_text().split("```text\n")[1].split("```")[0]
+    named, above = set(), [""]
+    for indent, name in re.findall(r"^( *)([\w/]+)/ ", tree, re.MULTILINE):
+        above[len(indent) // 2 :] = [name]
+        named.add("/".join(above))
+    wings = {str(path.relative_to(ROOT)) for path in WINGS}
+    assert named == wings | {"templates", "static", "tests", "model/trained"}
+
+
+@pytest.mark.parametrize("wing", [wing for wing in WINGS if wing.parent != ROOT], ids=name_of)
+def test_a_wing_holds_more_than_one_module_and_says_what_it_may_import(wing: Path) -> None:
+    assert len(list(wing.glob("*.py"))) > 2
+    says = ast.get_docstring(ast.parse((wing / "__init__.py").read_text())) or ""
+    assert "mports " in says, "it says what it may import"
 
 
 # One slug on every axis

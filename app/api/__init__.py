@@ -1,4 +1,7 @@
-"""JSON, one module per noun. API is the list of routers, in the schema's order. Never imports the pages."""
+"""JSON, one module per noun. API is the list of routers, in the schema's order.
+
+Imports deps and below; never pages or commands.
+"""
 
 from app.api import (
     ablation,

@@ -1,1 +1,4 @@
-"""The command line, one module per command; app/cli.py registers them. Never imports pages or API."""
+"""The command line, one module per command; app/cli.py registers them.
+
+Imports catalog, workers, settings and model/; never pages or API.
+"""

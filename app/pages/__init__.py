@@ -1,4 +1,7 @@
-"""HTML, one module per page. PAGES is the menu, the list of routers and the README's table. Never imports the API."""
+"""HTML, one module per page. PAGES is the menu, the list of routers and the README's table.
+
+Imports deps and below; never the API or commands.
+"""
 
 from dataclasses import dataclass
 

@@ -1,1 +1,4 @@
-"""Live training for everybody who opens the address: orders, a worker process each, event log, sessions, standings."""
+"""Live training for everybody who opens the address: orders, a worker process each, event log, sessions, standings.
+
+Imports settings and model/.
+"""

@@ -1,1 +1,4 @@
-"""Processes that train: runs side by side with progress bars, and the ablation's workers."""
+"""Processes: runs trained side by side, the workers of an ablation, a server under load.
+
+Imports settings and model/.
+"""

@@ -1,1 +1,4 @@
-"""What the lesson states, judged by rules over what was measured. Imports model.experiments and below."""
+"""What the lesson states, judged by rules over what was measured.
+
+Imports model.experiments and below.
+"""

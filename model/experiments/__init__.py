@@ -1,1 +1,4 @@
-"""What was measured and ships, one experiment each. Imports model.explain and below."""
+"""What was measured and ships, one experiment each.
+
+Imports model.explain and below.
+"""

@@ -1,3 +1,4 @@
-"""One conversation as plain values for a page: its analysis, its cells, its cut, its budget. Imports model.training and
-below.
+"""One conversation as plain values for a page: its analysis, its cells, its cut, its budget.
+
+Imports model.training and below.
 """

@@ -1,4 +1,4 @@
-"""Ids and labels read as anybody's trainer made them: whose token, supervised or not, by which rule wrong.
+"""Ids and labels as anybody's trainer made them: whose token, supervised or not, by which rule wrong.
 
-Knows no policy and imports no torch. Imports model.masks and below.
+Imports model.masks and below, but nothing with torch.
 """

@@ -1,1 +1,4 @@
-"""Loss masks: which tokens a policy counts, and the batches that training reads. Imports model.text."""
+"""Loss masks: which tokens a policy counts; the shift; the batches that training reads.
+
+Imports model.text and below.
+"""

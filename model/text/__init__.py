@@ -1,4 +1,4 @@
-"""Text: characters as tokens, the chat template, tasks and their right answers, the base model's corpus.
+"""Characters as tokens, the chat template, tasks and their right answers, the base model's corpus.
 
-Imports only model.errors.
+Imports model.errors alone; no torch.
 """

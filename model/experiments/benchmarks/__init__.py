@@ -1,1 +1,4 @@
-"""What `maskscope bench` measures: ratios against plain autograd, transformers and TRL."""
+"""What `maskscope bench` measures: ratios against plain autograd, transformers and TRL.
+
+Imports what model.experiments may; no other experiment.
+"""
