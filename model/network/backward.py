@@ -44,6 +44,7 @@ class Factored:
 
     def products(self) -> Tensor:
         """<g_s, g_t> over weight and bias for all pairs, shape (S, S)."""
+        # <Σ_n l_snᵀ r_sn, Σ_m l_tmᵀ r_tm> = Σ_nm (l_sn · l_tm) (r_sn · r_tm); a bias is a weight that reads 1: + 1.
         own = self.right.dim() == 3
         right = self.right[:, 0] if own else self.right
         inner = right @ right.T + self.has_bias
@@ -93,16 +94,19 @@ def position_gradients(model: GPT, batch: Batch) -> PositionGradients:
     tape = _Tape(positions_S)
     with tape.recording(model):
         logits_TV = model(batch.inputs_BT)[0]
-    # By the logits: p, less 1 at the target. That is minus the others' sum, which does not cancel where p is near 1.
+    # l_s = -ln p[y], p = softmax(z_s): d(l_s/S)/dz_s = (p - onehot(y)) / S.
+    # At the target p - 1 is taken as minus the sum of the others, which does not cancel where p is near 1.
     each_S, own_targets_S = torch.arange(S), targets_T[positions_S]
     own_SV = logits_TV[positions_S].softmax(-1)
     own_SV[each_S, own_targets_S] = 0
     own_SV[each_S, own_targets_S] = -own_SV.sum(-1)
     own_SV /= max(S, 1)
+    # z = h Wᵀ, and W embeds the tokens too (Press & Wolf 2017, arXiv 1608.05859): the head gives dW = dzᵀ h, dh = dz W.
     tied_SVD = own_SV[:, :, None] * tape.inputs["head"][positions_S, None]
     gradient_SND = tape.layer_norm("norm", model.norm, (own_SV @ model.head.weight)[:, None])
     for i, block in reversed(list(enumerate(model.all_blocks()))):
         gradient_SND = tape.block(f"blocks.{i}", block, gradient_SND)
+    # x_t = W[token_t] + P[t]: dx_t goes to row token_t of W, on top of the head's, and to row t of P.
     tape.dense["token_embedding.weight"] = tied_SVD.index_add_(1, tokens_T, gradient_SND)
     unused_places = model.config.context_length - T
     tape.dense["position_embedding.weight"] = F.pad(gradient_SND, (0, 0, 0, unused_places))
@@ -115,7 +119,7 @@ class _Tape:
 
     Each method takes the gradient by what a module gave, keeps those by its parameters, returns that by what it read.
     Gradients are (S, N, width). Down to the last block's attention l_s touches position s alone, and N is 1; attention
-    spreads it to all T.
+    spreads it to all T. In comments dx is the gradient by x, and vectors are rows.
     """
 
     positions_S: Tensor
@@ -140,6 +144,8 @@ class _Tape:
                 hook.remove()
 
     def block(self, name: str, block: Block, gradient_SND: Tensor) -> Tensor:
+        # y = x' + contract(gelu(expand(norm_2(x')))), x' = x + attention(norm_1(x)): a sum hands its gradient to both,
+        # so dx' = dy + what comes back through its branch, dx = dx' + what comes back through the other.
         inner = self.linear(f"{name}.contract", block.contract, gradient_SND)
         inner = inner * _gelu_slope(self._at(self.outputs[f"{name}.expand"], inner))
         inner = self.linear(f"{name}.expand", block.expand, inner)
@@ -149,7 +155,10 @@ class _Tape:
         return self._spread(gradient_SND, T=inner.shape[1]) + inner
 
     def attention(self, name: str, module: Attention, gradient_SND: Tensor) -> Tensor:
-        """Always returns all T positions."""
+        """Always returns all T positions.
+
+        Per head m = w v, w = softmax(a), a = q kᵀ / √K with -inf at the future (Vaswani et al. 2017, arXiv 1706.03762).
+        """
         S, T, D = len(gradient_SND), len(self.outputs[f"{name}.qkv"]), gradient_SND.shape[2]
         H, K = module.heads, D // module.heads
         scale = 1 / math.sqrt(K)
@@ -158,6 +167,8 @@ class _Tape:
         weights_HTT = torch.baddbmm(future_TT, queries_HTK, keys_HTK.mT, alpha=scale).softmax(-1)
         mixed_STD = self._spread(self.linear(f"{name}.out", module.out, gradient_SND), T)
         mixed_SHTK = mixed_STD.view(S, T, H, K).transpose(1, 2)
+        # dw = dm vᵀ, da = w (dw - Σ w dw) along each row, dq = da k / √K, dk = daᵀ q / √K, dv = wᵀ dm.
+        # No mask is needed on the way back: w is 0 at the future. `scores` is da / √K.
         by_weights_SHTT = mixed_SHTK @ values_HTK.mT
         mean_SHT1 = (by_weights_SHTT * weights_HTT).sum(-1, keepdim=True)
         scores_SHTT = (by_weights_SHTT - mean_SHT1) * (weights_HTT * scale)
@@ -165,16 +176,19 @@ class _Tape:
         return self.linear(f"{name}.qkv", module.qkv, qkv_3SHTK.permute(1, 3, 0, 2, 4).reshape(S, T, 3 * D))
 
     def linear(self, name: str, module: nn.Linear, gradient_SNO: Tensor) -> Tensor:
+        # y = x Wᵀ + b: dW = Σ_n dy_nᵀ x_n, db = Σ_n dy_n, dx = dy W.
         self.factored[name] = Factored(gradient_SNO, self._at(self.inputs[name], gradient_SNO), module.bias is not None)
         return gradient_SNO @ module.weight
 
     def layer_norm(self, name: str, module: nn.LayerNorm, gradient_SND: Tensor) -> Tensor:
         x = self._at(self.inputs[name], gradient_SND)
+        # y = w x̂ + b, x̂ = (x - mean(x)) / s, s² = var(x) + eps, over the width (Ba et al. 2016, arXiv 1607.06450):
+        # dw = Σ_n dy x̂, db = Σ_n dy, dx̂ = w dy, dx = (dx̂ - mean(dx̂) - x̂ mean(dx̂ x̂)) / s.
+        # `scale` is 1 / s; a product with w / D weighs and takes the mean at once: dy gives mean(dx̂), dy x̂ mean(dx̂ x̂).
         normed, _, scale = torch.native_layer_norm(x, module.normalized_shape, None, None, module.eps)
         scaled_SND = gradient_SND * normed
         self.dense[f"{name}.weight"] = scaled_SND.sum(1)
         self.dense[f"{name}.bias"] = gradient_SND.sum(1)
-        # Take out what a norm cannot pass on: the mean of the weighed gradient, and its part along the normed input.
         average_D1 = module.weight[:, None] / module.weight.numel()
         lost_SND = torch.addcmul(gradient_SND @ average_D1, normed, scaled_SND @ average_D1)
         return (gradient_SND * module.weight - lost_SND) * scale
@@ -194,5 +208,6 @@ class _Tape:
 
 
 def _gelu_slope(x: Tensor) -> Tensor:
-    """The derivative of GELU, x Phi(x): Phi(x) + x phi(x) by the normal distribution's function and density."""
+    """The derivative of the exact GELU, x Φ(x) (Hendrycks & Gimpel 2016, arXiv 1606.08415): Φ(x) + x φ(x)."""
+    # Φ(x) = (1 + erf(x / √2)) / 2, and its density φ(x) = exp(-x² / 2) / √(2π).
     return 0.5 * (1 + (x * math.sqrt(0.5)).erf()) + x * (-0.5 * x * x).exp() / math.sqrt(2 * math.pi)

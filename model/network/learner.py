@@ -6,7 +6,7 @@ attention only positions with a loss go on, and all weights lie in one vector, s
 the gradients equal to autograd's.
 
 Axes besides those of model/__init__.py: N the real positions of a batch, row after row; M those of them that have a
-loss; G rows x heads.
+loss; G rows x heads. In comments dx is the gradient of the loss by x, and vectors are rows.
 """
 
 from typing import cast
@@ -51,6 +51,10 @@ class Learner:
     def step(self, batch: Batch, learning_rate: float) -> float:
         """Take one step; returns the mean loss in nats over the supervised positions before it."""
         loss = self.backward(batch)
+        # Step k = 1, 2, ... at rate η (Loshchilov & Hutter 2019, arXiv 1711.05101), g² and √ entry by entry:
+        #   θ <- θ - η λ θ                           decay beside the gradient; of every weight, biases and norms too
+        #   m <- β1 m + (1 - β1) g                   v <- β2 v + (1 - β2) g²
+        #   θ <- θ - η m̂ / (√v̂ + ε)                  m̂ = m / (1 - β1^k), v̂ = v / (1 - β2^k): both began at 0
         adamw(  # the function under torch.optim.AdamW, whose bookkeeping takes longer than the arithmetic here
             [self._weights_P],
             [self._gradient_P],
@@ -76,6 +80,7 @@ class Learner:
         if len(layout.targets_M1) == 0:
             self._gradient_P.zero_()
             return 0.0
+        # x_n = W[token_n] + P[place_n], z = h Wᵀ with the same W (Press & Wolf 2017, arXiv 1608.05859).
         embedding_VD = self._model.token_embedding.weight
         x = F.embedding(layout.tokens_N, embedding_VD)
         x += F.embedding(layout.places_N, self._model.position_embedding.weight)
@@ -84,15 +89,16 @@ class Learner:
         normed_MD = self._norm.forward(x)
         logarithms_MV = (normed_MD @ embedding_VD.T).log_softmax(-1)
         loss = -logarithms_MV.gather(1, layout.targets_M1).mean()
-        # By the logits: p, less 1 at the target, over the number of supervised positions.
+        # L = -(1/M) Σ ln p[y], p = softmax(z): dz = (p - onehot(y)) / M, dh = dz W.
         by_logits_MV = logarithms_MV.exp_()
         by_logits_MV.scatter_add_(1, layout.targets_M1, by_logits_MV.new_full(layout.targets_M1.shape, -1.0))
         by_logits_MV /= len(layout.targets_M1)
         gradient = self._norm.backward(by_logits_MV @ embedding_VD)
         for block in reversed(self._blocks):
             gradient = block.backward(gradient)
+        # dW = dzᵀ h from the head, and each dx_n on row token_n; dP: each dx_n on row place_n.
         by_embedding_VD = self.gradients["token_embedding.weight"]
-        torch.mm(by_logits_MV.T, normed_MD, out=by_embedding_VD)  # the head's part of the tied weight, then the inputs'
+        torch.mm(by_logits_MV.T, normed_MD, out=by_embedding_VD)
         by_embedding_VD.index_add_(0, layout.tokens_N, gradient)
         self.gradients["position_embedding.weight"].zero_().index_add_(0, layout.places_N, gradient)
         return float(loss)
@@ -126,7 +132,7 @@ class _Layout:
 
 
 class _Linear:
-    """Remembers what it read; its gradient is what it read times the gradient by what it gave."""
+    """y = x Wᵀ + b. Remembers what it read: dW = dyᵀ x, db = Σ_n dy_n, dx = dy W."""
 
     def __init__(self, module: nn.Linear, name: str, gradients: dict[str, Tensor]):
         self._module = module
@@ -143,6 +149,11 @@ class _Linear:
 
 
 class _Norm:
+    """y = w x̂ + b, x̂ = (x - mean(x)) / s, s² = var(x) + eps, over the width (Ba et al. 2016, arXiv 1607.06450).
+
+    dw = Σ_n dy x̂, db = Σ_n dy, dx̂ = w dy, dx = (dx̂ - mean(dx̂) - x̂ mean(dx̂ x̂)) / s; `scale` is 1 / s.
+    """
+
     def __init__(self, module: nn.LayerNorm, name: str, gradients: dict[str, Tensor]):
         self._weight, self._bias, self._eps = module.weight, module.bias, module.eps
         self._shape = list(module.normalized_shape)
@@ -180,6 +191,8 @@ class _Block:
         return self._contract.forward(F.gelu(self._wide)).add_(x)
 
     def backward(self, gradient: Tensor) -> Tensor:
+        # A sum hands its gradient to both: dx = dy + what comes back through the branch; rows that were left out get
+        # none of dy, only the branch's. gelu(u) = u Φ(u) in its exact form: du = dg (Φ(u) + u φ(u)).
         wide = aten.gelu_backward(self._contract.backward(gradient), self._wide)
         gradient = gradient + self._norm_2.backward(self._expand.backward(wide))
         before = self._norm_1.backward(self._attention.backward(gradient))
@@ -220,7 +233,8 @@ class _Attention:
         mixed = self._to_grid(self._out.backward(gradient), self._cells)
         mixed_GTK = mixed.view(B, T, self._heads, -1).transpose(1, 2).reshape(B * self._heads, T, -1)
         by_weights_SGT = torch.bmm(self._v_GTK, mixed_GTK.mT).transpose(0, 1).contiguous()
-        # Through the softmax: w (g - sum of w g), the scores' scale with it.
+        # m = w v, w = softmax(a) over S, a = q kᵀ / √K: dw = dm vᵀ, da = w (dw - Σ_S w dw), `scores` is da / √K,
+        # dq = da k / √K, dk = daᵀ q / √K, dv = wᵀ dm. Hidden cells need no mask again: w is 0 there.
         weighted_SGT = by_weights_SGT.mul_(self._weights_SGT)
         scores_SGT = weighted_SGT.addcmul_(self._weights_SGT, weighted_SGT.sum(0), value=-1).mul_(self._scale)
         by_3GTK = mixed.new_empty(3, B * self._heads, T, D // self._heads)
