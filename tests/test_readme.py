@@ -20,9 +20,9 @@ from model.experiments.bugs.diagnosis import diagnose
 from model.experiments.bugs.gallery import GALLERY, read_gallery
 from model.experiments.dispatcher.arms import ARMS, SHARES
 from model.experiments.reasoning import COMPARISONS, runs_of
+from model.intervals import Rate, pooled
 from model.masks.policies import MASK_POLICIES, RIGHT
 from model.training.checkpoints import read_run
-from model.training.evaluation import Rate, pooled
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()

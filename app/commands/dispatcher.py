@@ -21,7 +21,7 @@ from model.experiments.dispatcher.arms import (
     read_dispatched,
     save_dispatched,
 )
-from model.training.evaluation import pooled
+from model.intervals import pooled
 from model.training.pretraining import base_folder, load_base
 
 

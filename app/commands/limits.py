@@ -20,7 +20,7 @@ from model.experiments.limits import (
     read_limits,
     save_limits,
 )
-from model.training.evaluation import pooled
+from model.intervals import pooled
 
 
 def limits(

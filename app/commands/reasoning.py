@@ -25,7 +25,7 @@ from model.experiments.reasoning import (
     save_reasoning,
     shipped_folders,
 )
-from model.training.evaluation import pooled
+from model.intervals import pooled
 
 
 def reasoning(

@@ -28,9 +28,9 @@ from model.experiments.packing.rows import (
     trace_sight,
 )
 from model.explain.cells import Inspection
+from model.intervals import Rate
 from model.masks.policies import MASK_POLICIES, RIGHT, MaskPolicy
 from model.text.chat import Rendered
-from model.training.evaluation import Rate
 from model.training.loop import training_conversations
 from model.training.recipes import Recipe
 

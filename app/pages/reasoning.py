@@ -16,10 +16,10 @@ from app.templating import render
 from model.errors import InvalidText, UnknownName
 from model.experiments.reasoning import COMPARISONS, SEEDS, Comparison, Reasoning, runs_of
 from model.explain.cells import Inspection, inspect_mask
+from model.intervals import Rate, pooled
 from model.masks.policies import RIGHT
 from model.text.chat import render as render_chat
 from model.text.tokenizer import END_OF_TURN
-from model.training.evaluation import Rate, pooled
 from model.training.recipes import Recipe
 
 router = APIRouter(include_in_schema=False)

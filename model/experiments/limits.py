@@ -19,6 +19,7 @@ from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic.dataclasses import dataclass as checked
 
 from model.errors import BrokenRun
+from model.intervals import Fraction, Rate, rate_of
 from model.masks.batches import make_batch
 from model.masks.policies import RIGHT
 from model.network.gpt import GPT
@@ -26,7 +27,7 @@ from model.network.loss import batch_logits, token_losses
 from model.text.chat import Message, render
 from model.text.tokenizer import END_OF_TURN
 from model.training.checkpoints import read_checked
-from model.training.evaluation import Fraction, Rate, complete_words, wilson
+from model.training.evaluation import complete_words
 from model.training.loop import initial_model, train
 from model.training.recipes import RECIPES, Recipe, Variation, vary
 
@@ -118,23 +119,17 @@ def measure_limit(where: Where, share: float, seed: int) -> LimitRun:
         pass
     words = [word for word in recipe.task.held_out_words(WORDS) if word != word[::-1]]
     texts = complete_words(model, recipe.task, recipe.tokenizer, words)
-    reversals, others = [word[::-1] for word in words], words
     return LimitRun(
         where,
         share,
         seed,
         recipe.training.steps,
-        _rate([recipe.task.answer(word) for word in words], reversals),
-        _rate(texts, [answer + END_OF_TURN for answer in reversals]),
-        _rate(texts, [answer + END_OF_TURN for answer in others]),
-        mean_probability(model, recipe, words, reversals),
-        mean_probability(model, recipe, words, others),
+        rate_of(recipe.task.answer(word) == word[::-1] for word in words),
+        rate_of(text == word[::-1] + END_OF_TURN for text, word in zip(texts, words, strict=True)),
+        rate_of(text == word + END_OF_TURN for text, word in zip(texts, words, strict=True)),
+        mean_probability(model, recipe, words, [word[::-1] for word in words]),
+        mean_probability(model, recipe, words, words),
     )
-
-
-def _rate(given: Sequence[str], wanted: Sequence[str]) -> Rate:
-    n = len(wanted)
-    return wilson(sum(a == b for a, b in zip(given, wanted, strict=True)) / n, n)
 
 
 @torch.inference_mode()

@@ -14,6 +14,7 @@ from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic.dataclasses import dataclass as checked
 
 from model.errors import BrokenRun, InvalidText
+from model.intervals import Rate, rate_of
 from model.masks.batches import Batch, lay_out, make_batch
 from model.masks.policies import MASK_POLICIES, RIGHT, MaskPolicy
 from model.network.attention import attention_weights
@@ -21,7 +22,6 @@ from model.network.gpt import GPT
 from model.network.loss import batch_logits
 from model.text.chat import Rendered, Segment, render
 from model.training.checkpoints import read_checked
-from model.training.evaluation import Rate, wilson
 from model.training.loop import training_conversations
 from model.training.recipes import ALL_RECIPES, Recipe
 
@@ -181,8 +181,8 @@ def measure_paddings(models: Mapping[str, tuple[int, GPT]]) -> Iterator[PaddedAc
         steps, model = models[trained]
         for used in PADDINGS:
             given = complete_padded(model, recipe, words, MASK_POLICIES[used])
-            right = sum(text == recipe.task.answer(word) + stop for word, text in zip(words, given, strict=True))
-            yield PaddedAccuracy(trained, used, steps, wilson(right / PROMPTS, PROMPTS))
+            right = (text == recipe.task.answer(word) + stop for word, text in zip(words, given, strict=True))
+            yield PaddedAccuracy(trained, used, steps, rate_of(right))
 
 
 _ACCURACIES = TypeAdapter(tuple[PaddedAccuracy, ...])

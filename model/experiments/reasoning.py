@@ -13,12 +13,13 @@ from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic.dataclasses import dataclass as checked
 
 from model.errors import BrokenRun
+from model.intervals import Rate, rate_of
 from model.masks.policies import RIGHT
 from model.network.gpt import GPT
 from model.text.sums import LongSums, final_answer
 from model.text.tokenizer import END_OF_TURN
 from model.training.checkpoints import load_model, read_checked, read_run
-from model.training.evaluation import Rate, complete_words, wilson
+from model.training.evaluation import complete_words
 from model.training.recipes import SUM_RECIPES, Recipe
 
 REASONING_FILE = "reasoning.json"
@@ -105,10 +106,12 @@ def _measure_terms(model: GPT, recipe: Recipe, task: LongSums, terms: int) -> Te
     sums = task.held_out_sums(terms, MOST_SUMS)
     texts = complete_words(model, task, recipe.tokenizer, sums)
     answers = [task.answer(sum_) + END_OF_TURN for sum_ in sums]
-    right = [final_answer(text) == final_answer(answer) for text, answer in zip(texts, answers, strict=True)]
-    whole = [text == answer for text, answer in zip(texts, answers, strict=True)]
-    n = len(sums)
-    return TermsMeasured(terms, wilson(sum(right) / n, n), wilson(sum(whole) / n, n), sum(map(len, texts)) / n)
+    return TermsMeasured(
+        terms,
+        rate_of(final_answer(text) == final_answer(answer) for text, answer in zip(texts, answers, strict=True)),
+        rate_of(text == answer for text, answer in zip(texts, answers, strict=True)),
+        sum(map(len, texts)) / len(texts),
+    )
 
 
 def measure_runs(folders: Sequence[Path]) -> Iterator[ReasoningRun]:

@@ -2,7 +2,7 @@
 
 A Setting is a recipe under a variation with every value written out. The file holds no clock and no machine: the same
 code gives the same bytes, however often it was interrupted. Knows neither training nor what the numbers say
-(ablation_analysis.py does).
+(findings.py does).
 """
 
 import json
@@ -17,6 +17,7 @@ from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
 from model.errors import BrokenAblation, OutOfRange
+from model.intervals import Fraction, NonNegative
 from model.text.chat import SegmentKind, render
 from model.text.tasks import SPLIT
 from model.training.checkpoints import read_checked
@@ -31,8 +32,6 @@ SIGNIFICANT_DIGITS = 5
 
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-Nats = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 CODES = {
     "min_length": "from",
@@ -113,7 +112,7 @@ class MeasuredRun:
     policy: str
     seed: Annotated[int, Field(ge=0)]
     exact_match: tuple[Fraction, ...]
-    loss: dict[SegmentKind, tuple[Nats, ...]]
+    loss: dict[SegmentKind, tuple[NonNegative, ...]]
     """-ln p of the targets in a segment, mean over the held-out words' tokens, trained on or not."""
 
 

@@ -16,11 +16,11 @@ from model.experiments.bugs.reports import REPORTS, Report
 from model.experiments.bugs.symptoms import Symptoms, measure
 from model.inspector.roles import TemplateIds
 from model.inspector.rules import Finding, findings
+from model.intervals import Rate
 from model.masks.batches import Batch
 from model.masks.policies import COMPARED_POLICIES, CUTS, MASK_POLICIES, MaskPolicy, shifted_cut
 from model.text.tokenizer import ASSISTANT_START, USER_START, Tokenizer
 from model.training.checkpoints import load_model, read_checked, read_run
-from model.training.evaluation import Rate
 from model.training.recipes import ALL_RECIPES, MASK_RECIPES, Recipe
 
 GALLERY_FILE = "gallery.json"

@@ -14,13 +14,14 @@ from pydantic.dataclasses import dataclass as checked
 
 from model.errors import BrokenRun
 from model.experiments.dispatcher.drift import Drift, measure_drift
+from model.intervals import Rate, rate_of
 from model.masks.policies import MASK_POLICIES, RIGHT, UNMASKED, MaskPolicy
 from model.network.gpt import GPT
 from model.text.corpus import SUMS, fact, question, total
 from model.text.sums import SumQuestions
 from model.text.tokenizer import END_OF_TURN
 from model.training.checkpoints import load_model, read_checked, read_run
-from model.training.evaluation import Rate, complete_words, wilson
+from model.training.evaluation import complete_words
 from model.training.loop import Evaluated, initial_model, train, training_batches
 from model.training.pretraining import (
     CONTINUATION_TOKENS,
@@ -188,14 +189,16 @@ def answer_untaught(model: GPT, recipe: Recipe, step: int) -> Answered:
 
 def answered(step: int, texts: Sequence[str], sums: Sequence[str], *ends: str) -> Answered:
     """Right is the sum and one of the ends; by default a line's or a turn's."""
-    n = len(sums)
-    right = sum(
+    right = (
         any(text.startswith(total(sum_) + end) for end in ends or ("\n", END_OF_TURN))
         for sum_, text in zip(sums, texts, strict=True)
     )
-    stops = sum(text.endswith(END_OF_TURN) for text in texts)
-    goes_on = sum(NEXT_QUESTION.search(text) is not None for text in texts)
-    return Answered(step, wilson(right / n, n), wilson(stops / n, n), wilson(goes_on / n, n))
+    return Answered(
+        step,
+        rate_of(right),
+        rate_of(text.endswith(END_OF_TURN) for text in texts),
+        rate_of(NEXT_QUESTION.search(text) is not None for text in texts),
+    )
 
 
 _DISPATCHED = TypeAdapter(Dispatched)

@@ -6,7 +6,7 @@ from model.experiments.bugs.gallery import Measured
 from model.experiments.packing.effects import ROUNDING, DocumentChange, Effects
 from model.experiments.packing.rows import Filling, SeenRow, boundaries
 from model.explain.cells import Inspection
-from model.training.evaluation import Rate
+from model.intervals import Rate
 
 
 def sight_sentence(row: SeenRow) -> str:

@@ -11,7 +11,8 @@ from app.catalog import Catalog
 from app.settings import Settings
 from model.experiments.dispatcher.arms import ARMS, SHARES, read_dispatched
 from model.experiments.dispatcher.openings import mass, openings
-from model.training.evaluation import complete_words, pooled
+from model.intervals import pooled
+from model.training.evaluation import complete_words
 from model.training.pretraining import continue_texts
 from model.training.recipes import SUM_RECIPES, TEXT_TOKENIZER
 

@@ -10,7 +10,8 @@ import pytest
 from app.catalog import Catalog
 from app.settings import Settings
 from model.experiments.reasoning import COMPARISONS, read_reasoning, runs_of
-from model.training.evaluation import complete_words, pooled
+from model.intervals import pooled
+from model.training.evaluation import complete_words
 
 pytestmark = pytest.mark.anyio
 

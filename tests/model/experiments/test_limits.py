@@ -19,7 +19,7 @@ from model.experiments.limits import (
     measure_limit,
     read_limits,
 )
-from model.training.evaluation import pooled
+from model.intervals import pooled
 
 TRAINED = Path(__file__).resolve().parents[3] / "model" / "trained"
 STATED = read_limits(TRAINED)

@@ -19,9 +19,9 @@ from model.experiments.reasoning import (
     runs_of,
     shipped_folders,
 )
+from model.intervals import pooled
 from model.text.sums import final_answer
 from model.text.tasks import Task
-from model.training.evaluation import pooled
 from model.training.recipes import Recipe
 
 TRAINED = Path(__file__).resolve().parents[3] / "model" / "trained"

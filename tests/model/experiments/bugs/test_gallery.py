@@ -24,9 +24,9 @@ from model.experiments.bugs.gallery import (
 )
 from model.experiments.bugs.symptoms import Symptoms
 from model.experiments.shipped import trained_as
+from model.intervals import wilson
 from model.masks.policies import COMPARED_POLICIES, CUTS, MASK_POLICIES, shifted_cut
 from model.training.checkpoints import RUN_FILE, read_run
-from model.training.evaluation import wilson
 from model.training.recipes import ALL_RECIPES, MASK_RECIPES
 
 TRAINED = Path(__file__).resolve().parents[4] / "model" / "trained"

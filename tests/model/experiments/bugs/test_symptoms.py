@@ -10,11 +10,12 @@ from pydantic import TypeAdapter, ValidationError
 
 from model.experiments.bugs import symptoms
 from model.experiments.bugs.symptoms import Answered, Symptoms, answers, mean_loss, measure
+from model.intervals import Rate, wilson
 from model.masks.policies import MASK_POLICIES
 from model.network.generation import generate
 from model.network.gpt import GPT
 from model.text.chat import Rendered, render
-from model.training.evaluation import ROWS_AT_ONCE, Rate, complete_words, wilson
+from model.training.evaluation import ROWS_AT_ONCE, complete_words
 from model.training.loop import initial_model
 from model.training.recipes import ALL_RECIPES, Recipe
 

@@ -21,8 +21,8 @@ from model.experiments.dispatcher.arms import (
     read_dispatched,
     recipe_of,
 )
+from model.intervals import pooled
 from model.text.corpus import SUMS
-from model.training.evaluation import pooled
 from model.training.pretraining import PRETRAINING, base_folder, load_base
 from model.training.recipes import SUM_RECIPES
 
