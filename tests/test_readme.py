@@ -19,7 +19,7 @@ from model.experiments.ablation.words import catching_up, headline, verdict_sent
 from model.experiments.bugs.diagnosis import diagnose
 from model.experiments.bugs.gallery import GALLERY, read_gallery
 from model.experiments.dispatcher.arms import ARMS, SHARES
-from model.experiments.reasoning import COMPARISONS, runs_of
+from model.experiments.reasoning import TRACE_PAIRS, runs_of
 from model.intervals import Rate, pooled
 from model.masks.policies import MASK_POLICIES, RIGHT
 from model.training.checkpoints import read_run
@@ -100,7 +100,7 @@ def test_its_tables_of_sums_are_what_was_measured() -> None:
     for share in SHARES:
         cells = [cell([run.last.exact for run in evidence.dispatched.of(arm, share)]) for arm in ARMS]
         assert f"\n| {100 * share:.0f} % of the sums | {' | '.join(cells)} |\n" in README
-    for comparison in COMPARISONS.values():
+    for comparison in TRACE_PAIRS.values():
         for recipe in comparison.recipes:
             runs = runs_of(evidence.reasoning, recipe.slug)
             cells = [cell([run.at(terms).right for run in runs]) for terms in comparison.terms()]

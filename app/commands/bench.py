@@ -18,7 +18,7 @@ import httpx
 
 from app.catalog import load_catalog
 from app.settings import Settings
-from model.experiments.benchmarks.inference import Comparison, compare_decoding, compare_gradients
+from model.experiments.benchmarks.inference import Speedup, compare_decoding, compare_gradients
 from model.experiments.benchmarks.training import (
     GemmShare,
     Speed,
@@ -55,11 +55,11 @@ class Load:
         )
 
 
-def gradients() -> Iterator[Comparison]:
+def gradients() -> Iterator[Speedup]:
     yield from compare_gradients(*_default_model())
 
 
-def decoding() -> Iterator[Comparison]:
+def decoding() -> Iterator[Speedup]:
     yield from compare_decoding(*_default_model())
 
 
@@ -126,7 +126,7 @@ def _race() -> RaceTime:
     return RaceTime(name, race_seconds, plain_seconds, plain_seconds / race_seconds, RACE_GOAL)
 
 
-Result = Comparison | Load | Speed | GemmShare | RaceTime | Skipped
+Result = Speedup | Load | Speed | GemmShare | RaceTime | Skipped
 SECTIONS: dict[str, Callable[[], Iterator[Result]]] = {
     "training": training,
     "gradients": gradients,

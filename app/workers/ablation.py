@@ -24,9 +24,10 @@ from app.workers.ablation_worker import JOB, RUN, Job, write_whole
 from model.experiments.ablation.runs import MeasuredRun, Plan, Setting, ablation_of, write_ablation
 
 MEASURED_BY = (
-    *("errors", "intervals", "masks/batches", "masks/policies", "network/decoder", "network/generation", "network/gpt"),
-    *("network/learner", "network/loss", "text/chat", "text/corpus", "text/sums", "text/tasks", "text/tokenizer"),
-    *("training/checkpoints", "training/evaluation", "training/loop", "training/recipes", "experiments/ablation/runs"),
+    *("errors", "intervals", "kept", "masks/batches", "masks/policies", "network/decoder", "network/generation"),
+    *("network/gpt", "network/learner", "network/loss", "text/chat", "text/corpus", "text/sums", "text/tasks"),
+    *("text/tokenizer", "training/checkpoints", "training/evaluation", "training/loop", "training/recipes"),
+    "experiments/ablation/runs",
 )
 """The modules of model/ that train and measure: a change of any other leaves the runs as they are."""
 

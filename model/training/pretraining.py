@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import get_args
 
 import torch
-from pydantic import ConfigDict, TypeAdapter
+from pydantic import TypeAdapter
 from pydantic.dataclasses import dataclass as checked
 
 from model.errors import BrokenRun, Diverged
 from model.intervals import MeanLoss, Rate, rate_of, ratio_of_sums
+from model.kept import STRICT, read_checked, write
 from model.masks.batches import Batch, make_batch
 from model.masks.policies import UNMASKED
 from model.network.generation import generate
@@ -28,7 +29,7 @@ from model.network.loss import batch_logits, token_losses
 from model.text.chat import Rendered, Segment
 from model.text.corpus import SUMS, Kind, documents, fact, question, total
 from model.text.tokenizer import Tokenizer
-from model.training.checkpoints import Checkpoint, load_weights, read_checked, save_weights
+from model.training.checkpoints import Checkpoint, load_weights, save_weights
 from model.training.recipes import BASE, TEXT_MODEL, TEXT_TOKENIZER, TrainingConfig
 
 BASE_FILE = "base.json"
@@ -37,7 +38,6 @@ MEASURED_DOCUMENTS = 200
 HELD_OUT_SEED = -1
 CONTINUATION_TOKENS = 14
 NEXT_QUESTION = re.compile(r"\s*What is \d\+\d\?")
-STRICT = ConfigDict(extra="forbid", frozen=True)
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ def pretrain_run(setup: Pretraining, *, seed: int, folder: Path) -> Iterator[Bas
     kept = load_weights(unfinished, setup.model, checkpoint)
     measured[-1] = BaseMeasurement(setup.training.steps, measure_base(kept, setup.tokenizer))
     run = BaseRun(setup.slug, seed, setup.model, setup.training, tuple(measured), checkpoint)
-    (unfinished / BASE_FILE).write_bytes(_BASE_RUN.dump_json(run, indent=1) + b"\n")
+    write(unfinished / BASE_FILE, _BASE_RUN, run)
     shutil.rmtree(folder, ignore_errors=True)
     unfinished.rename(folder)
     yield run

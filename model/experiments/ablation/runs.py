@@ -18,16 +18,16 @@ from pydantic.dataclasses import dataclass
 
 from model.errors import BrokenAblation, OutOfRange
 from model.intervals import Fraction, NonNegative
+from model.kept import STRICT, read_checked
 from model.text.chat import SegmentKind, render
 from model.text.tasks import SPLIT
-from model.training.checkpoints import read_checked
 from model.training.evaluation import Metrics
 from model.training.recipes import RECIPES, Recipe, Variation, vary
 
 ABLATION_FILE = "ablation.json"
 """Its name in the folder of trained runs."""
 
-STRICT = ConfigDict(extra="forbid", frozen=True, strict=True)
+UNCOERCED = ConfigDict(**STRICT, strict=True)
 SIGNIFICANT_DIGITS = 5
 
 Count = Annotated[int, Field(ge=1)]
@@ -46,7 +46,7 @@ CODES = {
 """What a slug calls a value that differs from the recipe's."""
 
 
-@dataclass(config=STRICT)
+@dataclass(config=UNCOERCED)
 class Setting:
     """What one group of runs has in common, resolved. Lengths are in characters, tokens are means of a conversation."""
 
@@ -88,7 +88,7 @@ class Setting:
         return Variation(**{field.name: getattr(self, field.name) for field in fields(Variation)})
 
 
-@dataclass(config=STRICT)
+@dataclass(config=UNCOERCED)
 class Plan:
     """What is to be trained: every policy and seed of every setting."""
 
@@ -104,7 +104,7 @@ class Plan:
         return sum(setting.steps for setting, _, _ in self.runs())
 
 
-@dataclass(config=STRICT)
+@dataclass(config=UNCOERCED)
 class MeasuredRun:
     """What one run could do at each of its setting's evaluated steps."""
 
@@ -116,7 +116,7 @@ class MeasuredRun:
     """-ln p of the targets in a segment, mean over the held-out words' tokens, trained on or not."""
 
 
-@dataclass(config=STRICT)
+@dataclass(config=UNCOERCED)
 class Ablation:
     """What the file holds: every policy and seed of every setting."""
 

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass as checked
 
 from model.intervals import NonNegative, Rate, rate_of
+from model.kept import STRICT
 from model.masks.batches import make_batch
 from model.masks.policies import RIGHT, MaskPolicy
 from model.network.gpt import GPT
@@ -20,7 +20,7 @@ from model.training.loop import initial_model
 from model.training.recipes import Recipe
 
 
-@checked(config=ConfigDict(extra="forbid", frozen=True))
+@checked(config=STRICT)
 class Symptoms:
     """Of one model, on n held-out prompts, greedy decoding, prompts as they are at inference: unpadded, unpacked."""
 
@@ -45,7 +45,7 @@ class Symptoms:
 
 
 @dataclass(frozen=True)
-class Answered:
+class GivenAnswer:
     """A turn's right answer and what the model gave, END_OF_TURN included where there is one."""
 
     right: str
@@ -70,12 +70,12 @@ def measure(recipe: Recipe, model: GPT, policy: MaskPolicy, *, seed: int, prompt
     )
 
 
-def answers(recipe: Recipe, model: GPT, prompts: Sequence[str]) -> list[Answered]:
+def answers(recipe: Recipe, model: GPT, prompts: Sequence[str]) -> list[GivenAnswer]:
     """What the model answers to the last turn of each prompt."""
     given: list[str] = []
     for start in range(0, len(prompts), ROWS_AT_ONCE):
         given += complete_words(model, recipe.task, recipe.tokenizer, prompts[start : start + ROWS_AT_ONCE])
-    return [Answered(recipe.task.answer(p), g) for p, g in zip(prompts, given, strict=True)]
+    return [GivenAnswer(recipe.task.answer(p), g) for p, g in zip(prompts, given, strict=True)]
 
 
 @torch.inference_mode()

@@ -9,11 +9,11 @@ from itertools import islice
 from typing import get_args
 
 import torch
-from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass as checked
 from torch import Tensor
 
 from model.intervals import MeanLoss, ratio_of_sums
+from model.kept import STRICT
 from model.masks.batches import make_batch
 from model.masks.policies import UNMASKED
 from model.network.gpt import GPT
@@ -22,8 +22,6 @@ from model.text.chat import Rendered, SegmentKind, render
 from model.text.corpus import Kind, documents
 from model.training.pretraining import HELD_OUT_SEED, MEASURED_DOCUMENTS, BaseMetrics, as_text, measure_base
 from model.training.recipes import Recipe
-
-STRICT = ConfigDict(extra="forbid", frozen=True)
 
 
 @checked(config=STRICT)
