@@ -14,9 +14,9 @@ from model.experiments.ablation.words import catching_up, headline, verdict_sent
 from model.experiments.bugs.diagnosis import diagnose
 from model.experiments.bugs.gallery import GALLERY
 from model.experiments.dispatcher.arms import ARMS, SHARES
-from model.experiments.reasoning import COMPARISONS, runs_of
+from model.experiments.reasoning import TRACE_PAIRS, runs_of
+from model.intervals import Rate, pooled
 from model.masks.policies import COMPARED_POLICIES, POLICY_NAMES, RIGHT
-from model.training.evaluation import Rate, pooled
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
@@ -83,7 +83,7 @@ def base(evidence: Evidence) -> str:
 
 def reasoning(evidence: Evidence) -> str:
     rows = []
-    for comparison in COMPARISONS.values():
+    for comparison in TRACE_PAIRS.values():
         *_, longest, beyond = comparison.terms()
         for recipe in comparison.recipes:
             runs = runs_of(evidence.reasoning, recipe.slug)

@@ -10,7 +10,7 @@ from app.api.schemas import ERRORS, Answer, Rate, Request, Slug, Text
 from app.deps import CatalogDep, EngineDep
 from model.errors import UnknownName
 from model.experiments.padding import (
-    EXAMPLES,
+    EXAMPLE_WORDS,
     PADDING_RECIPE,
     PADDINGS,
     SHAPES_SEED,
@@ -27,8 +27,8 @@ router = APIRouter(prefix="/api/v1/padding", tags=["padding"], responses=ERRORS)
 class PaddingQuery(Request):
     model_config = ConfigDict(strict=False)
 
-    first: Text = EXAMPLES[0]
-    second: Text = EXAMPLES[1]
+    first: Text = EXAMPLE_WORDS[0]
+    second: Text = EXAMPLE_WORDS[1]
     policy: Slug = Field("left-pad-unmasked", description=f"One of: {', '.join(PADDINGS)}.")
 
 

@@ -16,7 +16,7 @@ from model.masks.policies import COMPARED_POLICIES, find_policy
 from model.training.recipes import LIMITS, RECIPES, find_recipe
 
 CORES = len(os.sched_getaffinity(0))
-SEEDS, EVALUATION_WORDS = 10, 250
+DEFAULT_SEEDS, EVALUATION_WORDS = 10, 250
 
 
 def _each(name: str, words: str) -> Any:
@@ -31,7 +31,7 @@ def _one(words: str, most: int | None = None) -> Any:
 def ablate(
     recipes: Annotated[list[str] | None, typer.Argument(help=f"Of: {', '.join(RECIPES)}.")] = None,
     shipped: Annotated[bool, typer.Option("--shipped", help="Train what the page /ablation shows.")] = False,
-    seeds: Annotated[int | None, _one(f"Runs of each setting and policy; default: {SEEDS}.", 1000)] = None,
+    seeds: Annotated[int | None, _one(f"Runs of each setting and policy; default: {DEFAULT_SEEDS}.", 1000)] = None,
     policy: Annotated[list[str] | None, typer.Option(help=f"Default: {' and '.join(COMPARED_POLICIES)}.")] = None,
     width: Annotated[list[int] | None, _each("width", "Width of the model")] = None,
     layers: Annotated[list[int] | None, _each("layers", "Layers of the model")] = None,
@@ -70,7 +70,7 @@ def ablate(
             raise typer.BadParameter("--shipped takes --jobs and --into only")
         plan = shipped_plan()
     else:
-        plan = _plan(recipes or (), policy or COMPARED_POLICIES, seeds or SEEDS, length or (), values)
+        plan = _plan(recipes or (), policy or COMPARED_POLICIES, seeds or DEFAULT_SEEDS, length or (), values)
         if into is None:
             raise typer.BadParameter("--into is missing")
     if not run_ablation(plan, into or Settings().trained_folder / ABLATION_FILE, jobs, Console()):

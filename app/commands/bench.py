@@ -11,7 +11,7 @@ from app.catalog import load_catalog
 from app.commands.options import JsonOption
 from app.settings import Settings
 from app.workers.load import RACE_RECIPE, Load, RaceTime, load_server, race_against_plain_loops
-from model.experiments.benchmarks.inference import Comparison, compare_decoding, compare_gradients
+from model.experiments.benchmarks.inference import Speedup, compare_decoding, compare_gradients
 from model.experiments.benchmarks.training import (
     GemmShare,
     Speed,
@@ -26,11 +26,11 @@ from model.training.recipes import DEFAULT_RECIPE, RECIPES, Recipe
 PLAIN_GOAL, TRL_GOAL = 1.3, 4.0
 
 
-def gradients() -> Iterator[Comparison]:
+def gradients() -> Iterator[Speedup]:
     yield from compare_gradients(*_default_model())
 
 
-def decoding() -> Iterator[Comparison]:
+def decoding() -> Iterator[Speedup]:
     yield from compare_decoding(*_default_model())
 
 
@@ -54,7 +54,7 @@ def training() -> Iterator[Speed | GemmShare | RaceTime | Skipped]:
     yield race_against_plain_loops()
 
 
-Result = Comparison | Load | Speed | GemmShare | RaceTime | Skipped
+Result = Speedup | Load | Speed | GemmShare | RaceTime | Skipped
 SECTIONS: dict[str, Callable[[], Iterator[Result]]] = {
     "training": training,
     "gradients": gradients,

@@ -11,19 +11,12 @@ from app.settings import Settings
 from model.claims.claim import Figure, in_words, interval_in_words
 from model.claims.evidence import gather
 from model.claims.ledger import CLAIMS, Entry, ledger
+from model.experiments.shipped import SEEDS
 
-MEASURING_AGAIN = (
-    ("gallery", "--check"),
-    ("padding", "--check"),
-    ("dispatcher", "--check"),
-    ("reasoning", "--check"),
-    ("limits", "--check"),
-)
+MEASURING_AGAIN = tuple((name, "--check") for name in ("gallery", "padding", "dispatcher", "reasoning", "limits"))
 """From the shipped weights; only the short runs of `limits`, whose weights are not shipped, are trained anew."""
 TRAINING_AGAIN = (
-    ("train", "worksheet", "--seed", "0"),
-    ("train", "worksheet", "--seed", "1"),
-    ("train", "worksheet", "--seed", "2"),
+    *(("train", "worksheet", "--seed", str(seed)) for seed in SEEDS),
     ("gallery", "--train"),
     ("padding", "--measure"),
     ("ablate", "--shipped"),

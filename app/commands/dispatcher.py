@@ -1,5 +1,7 @@
 """`maskscope dispatcher`: what SFT adds to the base, over seeds and over how many sums it saw; measured anew."""
 
+from collections.abc import Iterator
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -8,20 +10,19 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from app.commands.departures import report
+from app.commands.shipped_figures import show_figures
 from app.settings import Settings
 from model.experiments.dispatcher.arms import (
     ARMS,
-    SEEDS,
+    KEPT_DISPATCHED,
     SHARES,
     Dispatched,
     departures,
     measure_arms,
     measure_bases,
-    read_dispatched,
-    save_dispatched,
 )
-from model.training.evaluation import pooled
+from model.experiments.shipped import SEEDS
+from model.intervals import pooled
 from model.training.pretraining import base_folder, load_base
 
 
@@ -34,18 +35,23 @@ def dispatcher(
     Example: maskscope dispatcher --check
     """
     folder, console = Settings().trained_folder, Console()
+    made = None
     if measure:
         bases = {seed: load_base(base_folder(folder, seed)) for seed in SEEDS}
         runs = measure_arms({seed: model for seed, (_, model) in bases.items()})
         arms = tuple(track(runs, "training", len(SEEDS) * len(SHARES) * len(ARMS), console=console))
-        save_dispatched(folder, Dispatched(tuple(measure_bases(bases)), arms))
-    stated = read_dispatched(folder)
-    console.print(_table(stated))
-    if check:
-        report(departures(folder, stated), f"{len(SEEDS)} bases and {len(ARMS)} runs", console)
+        made = Dispatched(tuple(measure_bases(bases)), arms)
+    show_figures(
+        KEPT_DISPATCHED,
+        _tables,
+        console,
+        made=made,
+        departures=partial(departures, folder) if check else None,
+        counted=f"{len(SEEDS)} bases and {len(ARMS)} runs",
+    )
 
 
-def _table(stated: Dispatched) -> Table:
+def _tables(stated: Dispatched) -> Iterator[Table]:
     table = Table(box=box.SIMPLE_HEAD, title="held-out sums right and stopped, by the share of sums that SFT saw")
     table.add_column("")
     for share in SHARES:
@@ -56,4 +62,4 @@ def _table(stated: Dispatched) -> Table:
             exact = pooled([run.last.exact for run in stated.of(arm.slug, share)])
             cells.append(f"{exact.value:.3f} ({exact.low:.2f}-{exact.high:.2f})")
         table.add_row(arm.title, *cells)
-    return table
+    yield table

@@ -1,6 +1,6 @@
 """`maskscope gallery`: what the models trained under each mask bug do; measured anew, or trained anew."""
 
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated
 
 import typer
@@ -9,16 +9,10 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from app.commands.shipped_figures import show_figures
 from app.settings import Settings
 from app.workers.training import Job, train_all
-from model.experiments.bugs.gallery import (
-    GALLERY_RUNS,
-    Measured,
-    differences,
-    measure_gallery,
-    read_gallery,
-    save_gallery,
-)
+from model.experiments.bugs.gallery import GALLERY_RUNS, KEPT_GALLERY, Measured, departures, measure_gallery
 from model.experiments.shipped import trained_as
 from model.masks.policies import MASK_POLICIES
 from model.training.recipes import MASK_RECIPES, find_recipe
@@ -47,28 +41,30 @@ def gallery(
         ]
         if not train_all(every, jobs, console):
             raise typer.Exit(1)
-    if train or measure:
-        save_gallery(folder, list(track(measure_gallery(folder), "measuring", len(runs), console=console)))
-    stated = read_gallery(folder)
-    console.print(_table([stated[run] for run in runs]))
-    prompts = {stated[run].symptoms.exact_match.n for run in runs}
-    console.print(f"Rates are of {' or '.join(map(str, sorted(prompts)))} held-out prompts; runs on: tokens too many.")
-    if check and _check(folder, stated, runs, console):
-        raise typer.Exit(1)
+
+    def measured(runs: Sequence[tuple[str, str]]) -> Iterable[Measured]:
+        return track(measure_gallery(folder, runs), "measuring", len(runs), console=console)
+
+    show_figures(
+        KEPT_GALLERY,
+        lambda stated: _shown(stated, runs),
+        console,
+        made=tuple(measured(GALLERY_RUNS)) if train or measure else None,
+        departures=(lambda stated: departures(stated, measured(runs))) if check else None,
+        counted=f"{len(runs)} models",
+        told="{} measured anew, figures that differ from those stated: {}",
+    )
 
 
-def _check(folder: Path, stated: dict[tuple[str, str], Measured], runs: list[tuple[str, str]], console: Console) -> int:
-    """How many figures differ, each in a line of its own."""
-    apart = 0
-    for measured in track(measure_gallery(folder, runs), "measuring", len(runs), console=console):
-        for difference in differences(stated[measured.recipe, measured.policy], measured):
-            apart += 1
-            console.print(f"{measured.recipe}/{measured.policy}: {difference}", markup=False)
-    console.print(f"{len(runs)} models measured anew, figures that differ from those stated: {apart}")
-    return apart
+def _shown(stated: Iterable[Measured], runs: Iterable[tuple[str, str]]) -> Iterator[Table | str]:
+    by_key = {row.key: row for row in stated}
+    rows = [by_key[run] for run in runs]
+    yield _table(rows)
+    prompts = {row.symptoms.exact_match.n for row in rows}
+    yield f"Rates are of {' or '.join(map(str, sorted(prompts)))} held-out prompts; runs on: tokens too many."
 
 
-def _table(rows: list[Measured]) -> Table:
+def _table(rows: Sequence[Measured]) -> Table:
     """Fits 80 columns; where there are fewer, a name goes on in the next line."""
     table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
     for name in ("recipe", "policy"):

@@ -1,5 +1,6 @@
 """`maskscope limits`: what SFT makes of wrong answers and of two valid ones; trained and measured anew."""
 
+from collections.abc import Iterator
 from typing import Annotated
 
 import typer
@@ -8,19 +9,10 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from app.commands.departures import report
-from app.settings import Settings
-from model.experiments.limits import (
-    SEEDS,
-    SHARES,
-    SPREADS,
-    Limits,
-    departures,
-    measure_limits,
-    read_limits,
-    save_limits,
-)
-from model.training.evaluation import pooled
+from app.commands.shipped_figures import show_figures
+from model.experiments.limits import KEPT_LIMITS, OTHER_SHARES, SPREADS, Limits, departures, measure_limits
+from model.experiments.shipped import SEEDS
+from model.intervals import pooled
 
 
 def limits(
@@ -31,28 +23,30 @@ def limits(
 
     Example: maskscope limits --check
     """
-    folder, console = Settings().trained_folder, Console()
-    trained = []
+    console = Console()
+    trained: Limits = ()
     if check or measure:
-        runs = len(SPREADS) * len(SHARES) * len(SEEDS)
-        trained = list(track(measure_limits(), "training", runs, console=console))
-    if measure:
-        save_limits(folder, trained)
-    stated = read_limits(folder)
-    console.print(_table(stated))
-    if check:
-        report(departures(stated, trained), f"{len(trained)} runs trained and", console)
+        runs = len(SPREADS) * len(OTHER_SHARES) * len(SEEDS)
+        trained = tuple(track(measure_limits(), "training", runs, console=console))
+    show_figures(
+        KEPT_LIMITS,
+        _tables,
+        console,
+        made=trained if measure else None,
+        departures=(lambda stated: departures(stated, trained)) if check else None,
+        counted=f"{len(trained)} runs trained and",
+    )
 
 
-def _table(stated: Limits) -> Table:
+def _tables(stated: Limits) -> Iterator[Table]:
     table = Table(box=box.SIMPLE_HEAD, title="words reversed, by where the other answers are and their share")
     for name in ("other answers", "share", "labeller", "greedy", "p(reversal)", "p(other)"):
         table.add_column(name, justify="left" if name == "other answers" else "right")
     for spread in SPREADS.values():
-        for share in SHARES:
+        for share in OTHER_SHARES:
             runs = [run for run in stated if (run.where, run.share) == (spread.slug, share)]
             means = [sum(getattr(run, name) for run in runs) / len(runs) for name in ("p_reversal", "p_other")]
             rates = [pooled([run.labeller for run in runs]), pooled([run.reversal for run in runs])]
             figures = [f"{rate.value:.3f}" for rate in rates] + [f"{mean:.3f}" for mean in means]
             table.add_row(spread.slug, f"{share:.0%}", *figures)
-    return table
+    yield table

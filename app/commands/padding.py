@@ -1,5 +1,6 @@
 """`maskscope padding`: what models trained with one padding answer when they are asked with another; measured anew."""
 
+from collections.abc import Iterator, Sequence
 from typing import Annotated
 
 import typer
@@ -8,18 +9,9 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from app.commands.departures import report
+from app.commands.shipped_figures import show_figures
 from app.settings import Settings
-from model.experiments.padding import (
-    PADDING_RECIPE,
-    PADDINGS,
-    TOLERANCE,
-    PaddedAccuracy,
-    measure_paddings,
-    read_paddings,
-    save_paddings,
-)
-from model.training.checkpoints import load_model, read_run
+from model.experiments.padding import KEPT_PADDINGS, PADDINGS, PaddedAccuracy, departures, measure_paddings
 
 
 def padding(
@@ -30,32 +22,27 @@ def padding(
 
     Example: maskscope padding --check
     """
-    folder, console = Settings().trained_folder, Console()
-    measured: list[PaddedAccuracy] = []
+    console = Console()
+    measured: tuple[PaddedAccuracy, ...] = ()
     if check or measure:
-        models = {}
-        for policy in PADDINGS:
-            run = read_run(folder / PADDING_RECIPE / policy)
-            models[policy] = run.steps, load_model(folder / PADDING_RECIPE / policy, run, run.checkpoints[-1])
-        measured = list(track(measure_paddings(models), "measuring", len(PADDINGS) ** 2, console=console))
-    if measure:
-        save_paddings(folder, measured)
-    stated = read_paddings(folder)
-    console.print(_table(stated))
-    if check:
-        apart = [
-            f"{row.trained} asked with {row.used}: stated {there:.3f}, measured {row.exact_match.value:.3f}"
-            for row in measured
-            if abs((there := stated[row.trained, row.used].exact_match.value) - row.exact_match.value) > TOLERANCE
-        ]
-        report(apart, f"{len(measured)} accuracies", console)
+        rows = measure_paddings(Settings().trained_folder)
+        measured = tuple(track(rows, "measuring", len(PADDINGS) ** 2, console=console))
+    show_figures(
+        KEPT_PADDINGS,
+        _tables,
+        console,
+        made=measured if measure else None,
+        departures=(lambda stated: departures(stated, measured)) if check else None,
+        counted=f"{len(measured)} accuracies",
+    )
 
 
-def _table(stated: dict[tuple[str, str], PaddedAccuracy]) -> Table:
+def _tables(rows: Sequence[PaddedAccuracy]) -> Iterator[Table]:
+    stated = {row.key: row for row in rows}
     table = Table(box=box.SIMPLE_HEAD, title="exact match: trained with (line), asked with (column)")
     table.add_column("")
     for title in PADDINGS.values():
         table.add_column(title, justify="right")
     for trained, title in PADDINGS.items():
         table.add_row(title, *(f"{stated[trained, used].exact_match.value:.3f}" for used in PADDINGS))
-    return table
+    yield table

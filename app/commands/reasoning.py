@@ -1,6 +1,7 @@
 """`maskscope reasoning`: sums answered at once or with a trace, by number of terms; measured anew, or trained anew."""
 
 import tempfile
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -11,21 +12,21 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from app.commands.departures import report
+from app.commands.shipped_figures import show_figures
 from app.settings import Settings
 from app.workers.training import jobs_of, train_all
 from model.experiments.reasoning import (
-    COMPARISONS,
-    SEEDS,
+    KEPT_REASONING,
+    TRACE_PAIRS,
     Reasoning,
+    TracePair,
     departures,
     measure_runs,
-    read_reasoning,
     runs_of,
-    save_reasoning,
     shipped_folders,
 )
-from model.training.evaluation import pooled
+from model.experiments.shipped import SEEDS
+from model.intervals import pooled
 
 
 def reasoning(
@@ -38,36 +39,43 @@ def reasoning(
     Example: maskscope reasoning --check
     """
     folder, console = Settings().trained_folder, Console()
-    if measure:
-        with tempfile.TemporaryDirectory() as scratch:
-            others = [
-                replace(job, folder=Path(scratch) / f"{job.recipe.slug}-{seed}")
-                for seed in SEEDS[1:]
-                for comparison in COMPARISONS.values()
-                for recipe in comparison.recipes
-                for job in jobs_of(recipe.slug, None, seed, folder)
-            ]
-            if not train_all(others, jobs, console):
-                raise typer.Exit(1)
-            every = [*shipped_folders(folder), *(job.folder for job in others)]
-            save_reasoning(folder, list(track(measure_runs(every), "measuring", len(every), console=console)))
-    stated = read_reasoning(folder)
-    for comparison in COMPARISONS.values():
-        console.print(_table(stated, comparison.slug))
-    if check:
-        folders = shipped_folders(folder)
-        again = list(track(measure_runs(folders), "measuring", len(folders), console=console))
-        report(departures(stated, again), f"{len(again)} runs", console)
+    shipped = shipped_folders(folder)
+    show_figures(
+        KEPT_REASONING,
+        lambda stated: [_table(stated, pair) for pair in TRACE_PAIRS.values()],
+        console,
+        made=_over_seeds(folder, jobs, console) if measure else None,
+        departures=(lambda stated: departures(stated, _measured(shipped, console))) if check else None,
+        counted=f"{len(shipped)} runs",
+    )
 
 
-def _table(stated: Reasoning, slug: str) -> Table:
-    comparison = COMPARISONS[slug]
-    table = Table(box=box.SIMPLE_HEAD, title=f"{comparison.title}: held-out sums right, by number of terms")
+def _over_seeds(folder: Path, at_once: int, console: Console) -> Reasoning:
+    """Of the shipped runs, and of the same trained from the other seeds."""
+    with tempfile.TemporaryDirectory() as scratch:
+        others = [
+            replace(job, folder=Path(scratch) / f"{job.recipe.slug}-{seed}")
+            for seed in SEEDS[1:]
+            for pair in TRACE_PAIRS.values()
+            for recipe in pair.recipes
+            for job in jobs_of(recipe.slug, None, seed, folder)
+        ]
+        if not train_all(others, at_once, console):
+            raise typer.Exit(1)
+        return _measured([*shipped_folders(folder), *(job.folder for job in others)], console)
+
+
+def _measured(folders: Sequence[Path], console: Console) -> Reasoning:
+    return tuple(track(measure_runs(folders), "measuring", len(folders), console=console))
+
+
+def _table(stated: Reasoning, pair: TracePair) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, title=f"{pair.title}: held-out sums right, by number of terms")
     table.add_column("")
-    for terms in comparison.terms():
+    for terms in pair.terms():
         table.add_column(str(terms), justify="right")
-    for recipe in comparison.recipes:
-        by_terms = [[run.at(terms) for run in runs_of(stated, recipe.slug)] for terms in comparison.terms()]
+    for recipe in pair.recipes:
+        by_terms = [[run.at(terms) for run in runs_of(stated, recipe.slug)] for terms in pair.terms()]
         rates = [pooled([row.right for row in rows]) for rows in by_terms]
         table.add_row(recipe.slug, *(f"{rate.value:.3f}" for rate in rates))
         passes = [sum(row.passes for row in rows) / len(rows) for rows in by_terms]

@@ -31,11 +31,11 @@ from model.experiments.dispatcher.openings import (
     openings,
     position_drift,
 )
+from model.intervals import Rate, pooled
 from model.masks.policies import RIGHT, UNMASKED
 from model.text.corpus import question
 from model.text.sums import QUESTION, SumQuestions
 from model.text.tokenizer import END_OF_TURN
-from model.training.evaluation import Rate, pooled
 from model.training.pretraining import BaseRun
 from model.training.recipes import SUM_RECIPES
 

@@ -15,7 +15,13 @@ from app.engine import Engine
 from app.templating import render
 from model.errors import InvalidText, UnknownName
 from model.experiments.packing import words
-from model.experiments.packing.effects import ROUNDING, DocumentChange, Effects, measure_documents, measure_effects
+from model.experiments.packing.effects import (
+    FLOAT64_ROUNDING,
+    DocumentChange,
+    Effects,
+    measure_documents,
+    measure_effects,
+)
 from model.experiments.packing.rows import (
     EXAMPLES,
     MOST_CONVERSATIONS,
@@ -28,9 +34,9 @@ from model.experiments.packing.rows import (
     trace_sight,
 )
 from model.explain.cells import Inspection
+from model.intervals import Rate
 from model.masks.policies import MASK_POLICIES, RIGHT, MaskPolicy
 from model.text.chat import Rendered
-from model.training.evaluation import Rate
 from model.training.loop import training_conversations
 from model.training.recipes import Recipe
 
@@ -215,7 +221,7 @@ async def _view(choices: Choices, conversations: tuple[Rendered, ...], catalog: 
         effects=tuple(_model_effects(step, measured) for step, measured in effects),
         documents=tuple(_document_row(change) for change in changes),
         documents_said=words.documents_sentence(changes),
-        rounding=words.number(ROUNDING),
+        rounding=words.number(FLOAT64_ROUNDING),
     )
 
 

@@ -16,7 +16,7 @@ from app.templating import compact, percent, render
 from model.errors import InvalidText, UnknownName
 from model.experiments.bugs.gallery import Measured
 from model.experiments.padding import (
-    EXAMPLES,
+    EXAMPLE_WORDS,
     PADDING_RECIPE,
     PADDINGS,
     SHAPES_SEED,
@@ -42,8 +42,8 @@ ROUNDING = 1e-4
 class State(BaseModel):
     """What the address says. The padding must exist; numbers are moved to the nearest that do."""
 
-    first: str = EXAMPLES[0]
-    second: str = EXAMPLES[1]
+    first: str = EXAMPLE_WORDS[0]
+    second: str = EXAMPLE_WORDS[1]
     policy: str = "left-pad-unmasked"
     row: int = 2
     position: int | None = None

@@ -14,12 +14,13 @@ from app.engine import Engine
 from app.generations import Generation, admit
 from app.templating import render
 from model.errors import InvalidText, UnknownName
-from model.experiments.reasoning import COMPARISONS, SEEDS, Comparison, Reasoning, runs_of
+from model.experiments.reasoning import TRACE_PAIRS, Reasoning, TracePair, runs_of
+from model.experiments.shipped import SEEDS
 from model.explain.cells import Inspection, inspect_mask
+from model.intervals import Rate, pooled
 from model.masks.policies import RIGHT
 from model.text.chat import render as render_chat
 from model.text.tokenizer import END_OF_TURN
-from model.training.evaluation import Rate, pooled
 from model.training.recipes import Recipe
 
 router = APIRouter(include_in_schema=False)
@@ -34,15 +35,15 @@ TERMS = Unit(lambda value: f"{value:.0f}", low=2.0, high=2.0)
 class State(BaseModel):
     """What the address says; the comparison must exist."""
 
-    numbers: str = next(iter(COMPARISONS))
+    numbers: str = next(iter(TRACE_PAIRS))
     prompt: str | None = None
     generate: bool = False
 
 
 @dataclass(frozen=True)
 class Choices:
-    comparisons: tuple[Comparison, ...]
-    comparison: Comparison
+    comparisons: tuple[TracePair, ...]
+    comparison: TracePair
     prompt: str
     generate: bool
 
@@ -73,7 +74,7 @@ class TermsRow:
 
 @dataclass(frozen=True)
 class Table:
-    comparison: Comparison
+    comparison: TracePair
     rows: tuple[TermsRow, ...]
     chart: CurveChart
     sentence: str
@@ -108,11 +109,11 @@ async def page(
 
 
 def _choices(state: State) -> Choices:
-    if state.numbers not in COMPARISONS:
-        raise UnknownName(f"numbers is {state.numbers[:64]!a}; allowed: {', '.join(COMPARISONS)}", param="numbers")
-    comparison = COMPARISONS[state.numbers]
+    if state.numbers not in TRACE_PAIRS:
+        raise UnknownName(f"numbers is {state.numbers[:64]!a}; allowed: {', '.join(TRACE_PAIRS)}", param="numbers")
+    comparison = TRACE_PAIRS[state.numbers]
     prompt = comparison.task.example if state.prompt is None else state.prompt
-    return Choices(tuple(COMPARISONS.values()), comparison, prompt, state.generate)
+    return Choices(tuple(TRACE_PAIRS.values()), comparison, prompt, state.generate)
 
 
 def _context(choices: Choices, reasoning: Reasoning) -> ReasoningContext:
@@ -121,7 +122,7 @@ def _context(choices: Choices, reasoning: Reasoning) -> ReasoningContext:
     same = [name for name in names if getattr(direct, name) == getattr(thought, name)]
     return ReasoningContext(
         choices=choices,
-        tables=tuple(_table(comparison, reasoning) for comparison in COMPARISONS.values()),
+        tables=tuple(_table(comparison, reasoning) for comparison in TRACE_PAIRS.values()),
         seeds=len(SEEDS),
         same=tuple(same),
         different=tuple(name for name in names if name not in same),
@@ -129,7 +130,7 @@ def _context(choices: Choices, reasoning: Reasoning) -> ReasoningContext:
     )
 
 
-def _table(comparison: Comparison, reasoning: Reasoning) -> Table:
+def _table(comparison: TracePair, reasoning: Reasoning) -> Table:
     rows = []
     for terms in comparison.terms():
         measured = [[run.at(terms) for run in runs_of(reasoning, recipe.slug)] for recipe in comparison.recipes]
@@ -150,7 +151,7 @@ def _spread(values: list[float]) -> tuple[float, float]:
     return min(values), max(values)
 
 
-def _chart(comparison: Comparison, rows: list[TermsRow]) -> CurveChart:
+def _chart(comparison: TracePair, rows: list[TermsRow]) -> CurveChart:
     series = [
         Series(
             style,
@@ -172,7 +173,7 @@ def _chart(comparison: Comparison, rows: list[TermsRow]) -> CurveChart:
     )
 
 
-def _sentence(comparison: Comparison, rows: list[TermsRow]) -> str:
+def _sentence(comparison: TracePair, rows: list[TermsRow]) -> str:
     """What the intervals allow to be said, and no more."""
     most = next(row for row in rows if row.terms == comparison.task.most)
     beyond = rows[-1]

@@ -24,6 +24,7 @@ from model.explain.budgets import (
     turn_budgets,
 )
 from model.explain.cells import Inspection, inspect_mask
+from model.intervals import Rate
 from model.masks.policies import MASK_POLICIES, RIGHT, UNMASKED, MaskPolicy, find_policy
 from model.network.generation import generate
 from model.network.gpt import GPT
@@ -31,7 +32,6 @@ from model.text.chat import Message, Rendered
 from model.text.chat import render as render_chat
 from model.text.tokenizer import END_OF_TURN
 from model.training.conversations import MOST_MESSAGES, fill_in, render_all
-from model.training.evaluation import Rate
 from model.training.loop import training_conversations
 from model.training.recipes import ALL_RECIPES, Recipe
 

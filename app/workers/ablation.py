@@ -24,16 +24,9 @@ from app.workers.ablation_worker import JOB, RUN, Job, write_whole
 from model.experiments.ablation.runs import MeasuredRun, Plan, Setting, ablation_of, write_ablation
 
 MEASURED_BY = (
-    *(
-        "errors",
-        "masks/batches",
-        "masks/policies",
-        "masks/shift",
-        "network/decoder",
-        "network/generation",
-        "network/gpt",
-    ),
-    *("network/learner", "network/loss", "text/chat", "text/corpus", "text/sums", "text/tasks"),
+    *("errors", "intervals", "kept", "masks/batches", "masks/policies", "masks/shift", "network/decoder"),
+    *("network/generation", "network/gpt", "network/learner", "network/loss", "text/chat", "text/corpus", "text/sums"),
+    "text/tasks",
     *("text/tokenizer", "training/checkpoints", "training/evaluation", "training/loop", "training/recipes"),
     "experiments/ablation/runs",
 )

@@ -17,7 +17,7 @@ from model.claims.claim import (
     of_rates,
 )
 from model.claims.evidence import Evidence
-from model.experiments.limits import SEEDS
+from model.experiments.shipped import SEEDS
 from model.masks.policies import RIGHT
 from model.text.chat import SegmentKind
 from model.text.corpus import Kind

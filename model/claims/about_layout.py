@@ -19,7 +19,7 @@ from model.claims.claim import (
 from model.claims.evidence import Evidence
 from model.masks.policies import RIGHT
 
-ROUNDING = 1e-3
+LOGIT_ROUNDING = 1e-3
 """A logit's change by less than this is that of sums in another order."""
 
 
@@ -32,7 +32,7 @@ def _right_pad_figures(evidence: Evidence) -> Figures:
             "logits",
             "six words, reverse",
         ),
-        "rounding": Figure("taken for rounding below", ROUNDING, "logits", "sums in another order"),
+        "rounding": Figure("taken for rounding below", LOGIT_ROUNDING, "logits", "sums in another order"),
         "exact": of_rate("exact match, right-padded", same.exact_match, f"reverse, step {same.steps}, one batch"),
     }
 

@@ -16,8 +16,9 @@ from model.claims.claim import (
     of_rates,
 )
 from model.claims.evidence import Evidence
-from model.experiments.limits import SEEDS, LimitRun
-from model.experiments.reasoning import COMPARISONS, runs_of
+from model.experiments.limits import LimitRun
+from model.experiments.reasoning import TRACE_PAIRS, runs_of
+from model.experiments.shipped import SEEDS
 
 
 def _at(where: str, share: float, evidence: Evidence) -> list[LimitRun]:
@@ -82,11 +83,11 @@ def _judge_preferences(f: Figures) -> Judgement:
 
 def _reasoning_figures(evidence: Evidence) -> Figures:
     found = {}
-    for comparison in COMPARISONS.values():
-        most = comparison.task.most
-        for recipe in comparison.recipes:
+    for pair in TRACE_PAIRS.values():
+        most = pair.task.most
+        for recipe in pair.recipes:
             rows = [run.at(most) for run in runs_of(evidence.reasoning, recipe.slug)]
-            conditions = f"{most} {comparison.title}, {len(rows)} seeds, step {recipe.training.steps}"
+            conditions = f"{most} {pair.title}, {len(rows)} seeds, step {recipe.training.steps}"
             found[recipe.slug] = of_rates(f"right, {recipe.slug}", [row.right for row in rows], conditions)
             passes = of_mean(f"forward passes, {recipe.slug}", [row.passes for row in rows], "count", conditions)
             found[f"{recipe.slug}-passes"] = passes
@@ -94,7 +95,7 @@ def _reasoning_figures(evidence: Evidence) -> Figures:
 
 
 def _judge_reasoning(f: Figures) -> Judgement:
-    pairs = {c: tuple(f[recipe.slug] for recipe in c.recipes) for c in COMPARISONS.values()}
+    pairs = {c: tuple(f[recipe.slug] for recipe in c.recipes) for c in TRACE_PAIRS.values()}
     helped = [c.title for c, (direct, thought) in pairs.items() if clearly_above(thought, direct, SAME)]
     found = "; ".join(
         f"{c.task.most} {c.title}: {in_words(direct)} at once, {in_words(thought)} with a trace"

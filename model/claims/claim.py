@@ -6,8 +6,8 @@ from itertools import product
 from typing import Literal
 
 from model.claims.evidence import Evidence
+from model.intervals import MeanLoss, Rate, pooled
 from model.masks.policies import RIGHT
-from model.training.evaluation import MeanLoss, Rate, pooled
 
 Word = Literal["holds", "holds when", "does not hold here"]
 Unit = Literal["share", "nats", "steps", "times", "logits", "count", "tokens"]

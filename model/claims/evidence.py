@@ -7,12 +7,12 @@ from pathlib import Path
 from model.experiments.ablation.findings import Comparison, find
 from model.experiments.ablation.runs import ABLATION_FILE, read_ablation
 from model.experiments.bugs.gallery import Measured, read_gallery
-from model.experiments.dispatcher.arms import Dispatched, read_dispatched
-from model.experiments.limits import Limits, read_limits
+from model.experiments.dispatcher.arms import KEPT_DISPATCHED, Dispatched
+from model.experiments.limits import KEPT_LIMITS, Limits
 from model.experiments.padding import PADDING_RECIPE, PaddedAccuracy, conversations_of, logit_changes, read_paddings
-from model.experiments.reasoning import Reasoning, read_reasoning
+from model.experiments.reasoning import KEPT_REASONING, Reasoning
 from model.masks.policies import COMPARED_POLICIES, RIGHT
-from model.training.checkpoints import Run, load_model, read_run
+from model.training.checkpoints import Run, load_last, read_run
 from model.training.recipes import RECIPES
 
 PADDED_WORDS = ("hello", "ab", "abcdefghij", "x", "pad", "maskscope")
@@ -44,9 +44,9 @@ def gather(folder: Path, comparisons: tuple[Comparison, ...] | None = None) -> E
         find(read_ablation(folder / ABLATION_FILE)).comparisons if comparisons is None else comparisons,
         read_gallery(folder),
         read_paddings(folder),
-        read_dispatched(folder),
-        read_reasoning(folder),
-        read_limits(folder),
+        KEPT_DISPATCHED.read(folder),
+        KEPT_REASONING.read(folder),
+        KEPT_LIMITS.read(folder),
         {(recipe, policy): read_run(folder / recipe / policy) for recipe in RECIPES for policy in COMPARED_POLICIES},
         _right_pad_change(folder),
     )
@@ -54,7 +54,6 @@ def gather(folder: Path, comparisons: tuple[Comparison, ...] | None = None) -> E
 
 def _right_pad_change(folder: Path) -> float:
     recipe = RECIPES[PADDING_RECIPE]
-    run = read_run(folder / recipe.slug / RIGHT.slug)
-    model = load_model(folder / recipe.slug / RIGHT.slug, run, run.checkpoints[-1])
+    _, model = load_last(folder / recipe.slug / RIGHT.slug)
     changes = logit_changes(model, recipe, conversations_of(recipe, PADDED_WORDS), RIGHT)
     return max(changes)

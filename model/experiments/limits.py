@@ -6,33 +6,32 @@ matters is whether it can be told from the word which of the two it will be.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
-from pathlib import Path
 from string import ascii_lowercase
 from typing import Annotated, Literal
 
 import torch
-from pydantic import ConfigDict, Field, TypeAdapter
+from pydantic import Field, TypeAdapter
 from pydantic.dataclasses import dataclass as checked
 
-from model.errors import BrokenRun
+from model.experiments.shipped import SEEDS
+from model.intervals import Fraction, Rate, rate_of
+from model.kept import STRICT, KeptFile, compare_rates, overlap
 from model.masks.batches import make_batch
 from model.masks.policies import RIGHT
 from model.network.gpt import GPT
 from model.network.loss import batch_logits, token_losses
 from model.text.chat import Message, render
 from model.text.tokenizer import END_OF_TURN
-from model.training.checkpoints import read_checked
-from model.training.evaluation import Fraction, Rate, complete_words, wilson
+from model.training.evaluation import complete_words
 from model.training.loop import initial_model, train
 from model.training.recipes import RECIPES, Recipe, Variation, vary
 
 LIMITS_FILE = "limits.json"
-SEEDS = (0, 1, 2)
-SHARES = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9)
+OTHER_SHARES = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9)
 """Of the words, those with the other answer."""
 WORDS = 500
 VARIATION = Variation(
@@ -42,7 +41,6 @@ VARIATION = Variation(
 DECAY_STEPS = 600
 
 Where = Literal["scattered", "predictable"]
-STRICT = ConfigDict(extra="forbid", frozen=True)
 
 
 @dataclass(frozen=True)
@@ -91,6 +89,10 @@ class LimitRun:
     """Mean probability of the whole reversal and its stop."""
     p_other: Fraction
 
+    @property
+    def key(self) -> tuple[Where, float, int]:
+        return self.where, self.share, self.seed
+
 
 Limits = tuple[LimitRun, ...]
 
@@ -107,7 +109,7 @@ def _answer(spread: Spread, share: float, turns: Sequence[str]) -> str:
 
 def measure_limits() -> Iterator[LimitRun]:
     """Train and measure every run."""
-    for where, share, seed in product(SPREADS, SHARES, SEEDS):
+    for where, share, seed in product(SPREADS, OTHER_SHARES, SEEDS):
         yield measure_limit(where, share, seed)
 
 
@@ -118,23 +120,17 @@ def measure_limit(where: Where, share: float, seed: int) -> LimitRun:
         pass
     words = [word for word in recipe.task.held_out_words(WORDS) if word != word[::-1]]
     texts = complete_words(model, recipe.task, recipe.tokenizer, words)
-    reversals, others = [word[::-1] for word in words], words
     return LimitRun(
         where,
         share,
         seed,
         recipe.training.steps,
-        _rate([recipe.task.answer(word) for word in words], reversals),
-        _rate(texts, [answer + END_OF_TURN for answer in reversals]),
-        _rate(texts, [answer + END_OF_TURN for answer in others]),
-        mean_probability(model, recipe, words, reversals),
-        mean_probability(model, recipe, words, others),
+        rate_of(recipe.task.answer(word) == word[::-1] for word in words),
+        rate_of(text == word[::-1] + END_OF_TURN for text, word in zip(texts, words, strict=True)),
+        rate_of(text == word + END_OF_TURN for text, word in zip(texts, words, strict=True)),
+        mean_probability(model, recipe, words, [word[::-1] for word in words]),
+        mean_probability(model, recipe, words, words),
     )
-
-
-def _rate(given: Sequence[str], wanted: Sequence[str]) -> Rate:
-    n = len(wanted)
-    return wilson(sum(a == b for a, b in zip(given, wanted, strict=True)) / n, n)
 
 
 @torch.inference_mode()
@@ -147,29 +143,22 @@ def mean_probability(model: GPT, recipe: Recipe, words: Sequence[str], answers: 
     return float((-losses_B).exp().mean())
 
 
-_LIMITS = TypeAdapter(Limits)
+KEPT_LIMITS = KeptFile(
+    LIMITS_FILE,
+    TypeAdapter(Limits),
+    keys=lambda runs: (run.key for run in runs),
+    expected=tuple(product(SPREADS, OTHER_SHARES, SEEDS)),
+    made_by="maskscope limits --measure",
+)
 
 
-def save_limits(folder: Path, measured: Sequence[LimitRun]) -> None:
-    (folder / LIMITS_FILE).write_bytes(_LIMITS.dump_json(tuple(measured), indent=1) + b"\n")
-
-
-def read_limits(folder: Path) -> Limits:
-    """Raises BrokenRun, naming the file, if it is missing, unreadable or lacks a run."""
-    path = folder / LIMITS_FILE
-    found = read_checked(path, _LIMITS)
-    if {(run.where, run.share, run.seed) for run in found} != set(product(SPREADS, SHARES, SEEDS)):
-        raise BrokenRun(f"{path}: lacks a run; `maskscope limits --measure` makes it anew")
-    return found
-
-
-def departures(stated: Limits, measured: Sequence[LimitRun]) -> list[str]:
+def departures(stated: Limits, measured: Iterable[LimitRun]) -> list[str]:
     """Where runs, trained anew, depart from what was stated by more than their intervals allow."""
-    by_run = {(run.where, run.share, run.seed): run for run in stated}
-    found = []
-    for run, name in product(measured, ("reversal", "other")):
-        there, here = getattr(by_run[run.where, run.share, run.seed], name), getattr(run, name)
-        if there.low > here.high or here.low > there.high:
-            name = f"{run.where} {run.share:.0%} seed {run.seed}, {name}"
-            found.append(f"{name}: stated {there.value:.3f}, measured {here.value:.3f}")
-    return found
+    by_key = {run.key: run for run in stated}
+    return compare_rates(
+        (
+            (f"{run.where} {run.share:.0%} seed {run.seed}, {name}", getattr(by_key[run.key], name), getattr(run, name))
+            for run, name in product(measured, ("reversal", "other"))
+        ),
+        same=overlap,
+    )

@@ -3,25 +3,26 @@
 Everything goes through the batches that training reads; only the words' order in them is chosen here.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, product
 from pathlib import Path
 from typing import Annotated
 
 import torch
-from pydantic import ConfigDict, Field, TypeAdapter
+from pydantic import Field, TypeAdapter
 from pydantic.dataclasses import dataclass as checked
 
-from model.errors import BrokenRun, InvalidText
+from model.errors import InvalidText
+from model.intervals import Rate, rate_of
+from model.kept import STRICT, KeptFile, compare_rates
 from model.masks.batches import Batch, lay_out, make_batch
 from model.masks.policies import MASK_POLICIES, RIGHT, MaskPolicy
 from model.network.attention import attention_weights
 from model.network.gpt import GPT
 from model.network.loss import batch_logits
 from model.text.chat import Rendered, Segment, render
-from model.training.checkpoints import read_checked
-from model.training.evaluation import Rate, wilson
+from model.training.checkpoints import Run, load_last
 from model.training.loop import training_conversations
 from model.training.recipes import ALL_RECIPES, Recipe
 
@@ -34,14 +35,11 @@ PADDINGS = {
     "left-pad-unmasked": "left, bare",
 }
 """The policies that differ in padding alone, and what they are called beside each other."""
-PROMPTS = 300
-TOLERANCE = 0.007
-"""Two prompts of 300: a tie between two tokens may fall the other way on another processor."""
+PADDED_PROMPTS = 300
 BUCKET_SIZE = 16
-EXAMPLES = ("hello", "ab")
+EXAMPLE_WORDS = ("hello", "ab")
 SHAPES_SEED = 0
 """Of the training batch whose cells are counted."""
-STRICT = ConfigDict(extra="forbid", frozen=True)
 
 
 @checked(config=STRICT)
@@ -52,6 +50,10 @@ class PaddedAccuracy:
     used: str
     steps: Annotated[int, Field(ge=0)]
     exact_match: Rate
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.trained, self.used
 
 
 @dataclass(frozen=True)
@@ -172,34 +174,42 @@ def _inputs(rows: Sequence[tuple[int, ...]], policy: MaskPolicy, recipe: Recipe)
     return make_batch(conversations, policy, recipe.tokenizer)
 
 
-def measure_paddings(models: Mapping[str, tuple[int, GPT]]) -> Iterator[PaddedAccuracy]:
-    """Each model asked with each padding. `models`: steps and model by the policy it was trained with."""
+def measure_paddings(folder: Path) -> Iterator[PaddedAccuracy]:
+    """Each of the shipped models asked with each padding. Raises BrokenRun, before anything is asked."""
+    loaded = {policy: load_last(folder / PADDING_RECIPE / policy) for policy in PADDINGS}
+    return (_measure_padding(trained, *loaded[trained], used) for trained, used in product(PADDINGS, PADDINGS))
+
+
+def _measure_padding(trained: str, run: Run, model: GPT, used: str) -> PaddedAccuracy:
     recipe = ALL_RECIPES[PADDING_RECIPE]
-    words = recipe.task.held_out_words(PROMPTS)
+    words = recipe.task.held_out_words(PADDED_PROMPTS)
     stop = recipe.tokenizer.decode([recipe.tokenizer.end_of_turn_id])
-    for trained in PADDINGS:
-        steps, model = models[trained]
-        for used in PADDINGS:
-            given = complete_padded(model, recipe, words, MASK_POLICIES[used])
-            right = sum(text == recipe.task.answer(word) + stop for word, text in zip(words, given, strict=True))
-            yield PaddedAccuracy(trained, used, steps, wilson(right / PROMPTS, PROMPTS))
+    given = complete_padded(model, recipe, words, MASK_POLICIES[used])
+    right = (text == recipe.task.answer(word) + stop for word, text in zip(words, given, strict=True))
+    return PaddedAccuracy(trained, used, run.steps, rate_of(right))
 
 
-_ACCURACIES = TypeAdapter(tuple[PaddedAccuracy, ...])
-
-
-def save_paddings(folder: Path, measured: Sequence[PaddedAccuracy]) -> None:
-    (folder / PADDING_FILE).write_bytes(_ACCURACIES.dump_json(tuple(measured), indent=1) + b"\n")
+KEPT_PADDINGS = KeptFile(
+    PADDING_FILE,
+    TypeAdapter(tuple[PaddedAccuracy, ...]),
+    keys=lambda rows: (row.key for row in rows),
+    expected=tuple(product(PADDINGS, PADDINGS)),
+    made_by="maskscope padding --measure",
+    named="/".join,
+)
 
 
 def read_paddings(folder: Path) -> dict[tuple[str, str], PaddedAccuracy]:
     """By (trained, used). Raises BrokenRun, naming the file, if it is missing, unreadable or lacks a pair."""
-    path = folder / PADDING_FILE
-    rows = read_checked(path, _ACCURACIES)
-    found = {(row.trained, row.used): row for row in rows}
-    if missing := [f"{a}/{b}" for a in PADDINGS for b in PADDINGS if (a, b) not in found]:
-        raise BrokenRun(f"{path}: lacks {', '.join(missing)}; `maskscope padding --measure` makes it anew")
-    return found
+    return {row.key: row for row in KEPT_PADDINGS.read(folder)}
+
+
+def departures(stated: Iterable[PaddedAccuracy], measured: Iterable[PaddedAccuracy]) -> list[str]:
+    """Where shipped models, asked anew, depart from what was stated."""
+    by_key = {row.key: row for row in stated}
+    return compare_rates(
+        (f"{row.trained} asked with {row.used}", by_key[row.key].exact_match, row.exact_match) for row in measured
+    )
 
 
 def batch_shapes(recipe: Recipe, seed: int) -> tuple[BatchShape, ...]:

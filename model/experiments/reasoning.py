@@ -3,34 +3,33 @@
 Everything shown of it lies in reasoning.json, as `measure_reasoning` makes it from trained models.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import ConfigDict, Field, TypeAdapter
+from pydantic import Field, TypeAdapter
 from pydantic.dataclasses import dataclass as checked
 
-from model.errors import BrokenRun
+from model.experiments.shipped import SEEDS
+from model.intervals import Rate, rate_of
+from model.kept import STRICT, KeptFile, compare_rates
 from model.masks.policies import RIGHT
 from model.network.gpt import GPT
 from model.text.sums import LongSums, final_answer
 from model.text.tokenizer import END_OF_TURN
-from model.training.checkpoints import load_model, read_checked, read_run
-from model.training.evaluation import Rate, complete_words, wilson
+from model.training.checkpoints import load_last
+from model.training.evaluation import complete_words
 from model.training.recipes import SUM_RECIPES, Recipe
 
 REASONING_FILE = "reasoning.json"
-SEEDS = (0, 1, 2)
 MOST_SUMS = 200
 """Of each number of terms; where fewer are held out, all of them."""
-TIES = 2
-STRICT = ConfigDict(extra="forbid", frozen=True)
 
 
 @dataclass(frozen=True)
-class Comparison:
+class TracePair:
     """The same sums answered at once and with a trace, all else equal."""
 
     slug: str
@@ -53,11 +52,11 @@ class Comparison:
         return range(self.task.least, self.task.most + 2)
 
 
-COMPARISONS: dict[str, Comparison] = {
-    comparison.slug: comparison
-    for comparison in (
-        Comparison("sums", "digits", SUM_RECIPES["sums-direct"], SUM_RECIPES["sums-thought"]),
-        Comparison("numbers", "numbers to 99", SUM_RECIPES["numbers-direct"], SUM_RECIPES["numbers-thought"]),
+TRACE_PAIRS: dict[str, TracePair] = {
+    pair.slug: pair
+    for pair in (
+        TracePair("sums", "digits", SUM_RECIPES["sums-direct"], SUM_RECIPES["sums-thought"]),
+        TracePair("numbers", "numbers to 99", SUM_RECIPES["numbers-direct"], SUM_RECIPES["numbers-thought"]),
     )
 }
 
@@ -82,6 +81,10 @@ class ReasoningRun:
     steps: Annotated[int, Field(ge=1)]
     by_terms: tuple[TermsMeasured, ...]
 
+    @property
+    def key(self) -> tuple[str, int]:
+        return self.recipe, self.seed
+
     def at(self, terms: int) -> TermsMeasured:
         return next(measured for measured in self.by_terms if measured.terms == terms)
 
@@ -105,50 +108,39 @@ def _measure_terms(model: GPT, recipe: Recipe, task: LongSums, terms: int) -> Te
     sums = task.held_out_sums(terms, MOST_SUMS)
     texts = complete_words(model, task, recipe.tokenizer, sums)
     answers = [task.answer(sum_) + END_OF_TURN for sum_ in sums]
-    right = [final_answer(text) == final_answer(answer) for text, answer in zip(texts, answers, strict=True)]
-    whole = [text == answer for text, answer in zip(texts, answers, strict=True)]
-    n = len(sums)
-    return TermsMeasured(terms, wilson(sum(right) / n, n), wilson(sum(whole) / n, n), sum(map(len, texts)) / n)
+    return TermsMeasured(
+        terms,
+        rate_of(final_answer(text) == final_answer(answer) for text, answer in zip(texts, answers, strict=True)),
+        rate_of(text == answer for text, answer in zip(texts, answers, strict=True)),
+        sum(map(len, texts)) / len(texts),
+    )
 
 
 def measure_runs(folders: Sequence[Path]) -> Iterator[ReasoningRun]:
     """The last weights in each run's folder. Raises BrokenRun."""
     for folder in folders:
-        run = read_run(folder)
-        model = load_model(folder, run, run.checkpoints[-1])
+        run, model = load_last(folder)
         yield measure_reasoning(model, SUM_RECIPES[run.recipe], run.seed)
 
 
 def shipped_folders(trained: Path) -> list[Path]:
-    return [trained / recipe.slug / RIGHT.slug for c in COMPARISONS.values() for recipe in c.recipes]
+    return [trained / recipe.slug / RIGHT.slug for pair in TRACE_PAIRS.values() for recipe in pair.recipes]
 
 
-_REASONING = TypeAdapter(Reasoning)
+KEPT_REASONING = KeptFile(
+    REASONING_FILE,
+    TypeAdapter(Reasoning),
+    keys=lambda runs: (run.key for run in runs),
+    expected=tuple((recipe.slug, seed) for pair in TRACE_PAIRS.values() for recipe in pair.recipes for seed in SEEDS),
+    made_by="maskscope reasoning --measure",
+)
 
 
-def save_reasoning(folder: Path, measured: Sequence[ReasoningRun]) -> None:
-    (folder / REASONING_FILE).write_bytes(_REASONING.dump_json(tuple(measured), indent=1) + b"\n")
-
-
-def read_reasoning(folder: Path) -> Reasoning:
-    """Raises BrokenRun, naming the file, if it is missing, unreadable or lacks a run."""
-    path = folder / REASONING_FILE
-    found = read_checked(path, _REASONING)
-    expected = {(recipe.slug, seed) for c in COMPARISONS.values() for recipe in c.recipes for seed in SEEDS}
-    if {(run.recipe, run.seed) for run in found} != expected:
-        raise BrokenRun(f"{path}: lacks a run; `maskscope reasoning --measure` makes it anew")
-    return found
-
-
-def departures(stated: Reasoning, measured: Sequence[ReasoningRun]) -> list[str]:
+def departures(stated: Reasoning, measured: Iterable[ReasoningRun]) -> list[str]:
     """Where shipped runs, measured anew, depart from what was stated."""
-    found = []
-    for run in measured:
-        before = next(r for r in stated if (r.recipe, r.seed) == (run.recipe, run.seed))
-        for row, name in product(run.by_terms, ("right", "whole")):
-            there, here = getattr(before.at(row.terms), name), getattr(row, name)
-            if abs(there.value - here.value) * here.n > TIES + 0.5:
-                found.append(
-                    f"{run.recipe}, {row.terms} terms, {name}: stated {there.value:.3f}, measured {here.value:.3f}"
-                )
-    return found
+    by_key = {run.key: run for run in stated}
+    return compare_rates(
+        (f"{run.recipe}, {row.terms} terms, {name}", getattr(by_key[run.key].at(row.terms), name), getattr(row, name))
+        for run in measured
+        for row, name in product(run.by_terms, ("right", "whole"))
+    )

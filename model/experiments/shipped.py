@@ -4,6 +4,9 @@ from model.experiments.bugs.gallery import GALLERY_RUNS
 from model.masks.policies import COMPARED_POLICIES, RIGHT, UNMASKED
 from model.training.recipes import SUM_RECIPES, Recipe
 
+SEEDS = (0, 1, 2)
+"""Of the bases, and of every experiment that says how far seeds lie apart."""
+
 SHIPPED_RUNS: tuple[tuple[str, str], ...] = (
     *GALLERY_RUNS,
     *((recipe, RIGHT.slug) for recipe in SUM_RECIPES),

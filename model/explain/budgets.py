@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import get_args
 
 from model.explain.cells import Inspection
+from model.intervals import MeanLoss
 from model.masks.batches import make_batch
 from model.masks.policies import MASK_POLICIES, MaskPolicy
 from model.text.chat import Rendered, SegmentKind
-from model.training.evaluation import MeanLoss
 from model.training.recipes import Recipe
 
 BATCH_SEED = 0

@@ -1,6 +1,6 @@
 """A row of input ids with its labels put back on their tokens, read as turns. Knows no policy and no text.
 
-In: ids, labels as a training step reads them, what the template's tokens are. Out: Evidence, for rules.py.
+In: ids, labels as a training step reads them, what the template's tokens are. Out: LabelledBatch, for rules.py.
 """
 
 from collections.abc import Sequence
@@ -85,7 +85,7 @@ Place = tuple[int, int]
 
 
 @dataclass(frozen=True)
-class Evidence:
+class LabelledBatch:
     """A batch as the checks read it."""
 
     rows: tuple[Row, ...]

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from model.inspector.roles import TemplateIds
-from model.inspector.rows import Evidence, Ids, Place, Row, read_row, shift_of
+from model.inspector.rows import Ids, LabelledBatch, Place, Row, read_row, shift_of
 from model.text.tokenizer import ASSISTANT_START, USER_START
 
 
@@ -35,7 +35,7 @@ class Seen:
 @dataclass(frozen=True)
 class Check:
     slug: str
-    look: Callable[[Evidence], Seen]
+    look: Callable[[LabelledBatch], Seen]
 
 
 def findings(
@@ -57,64 +57,62 @@ def findings(
     rows = tuple(
         read_row(number, row, labels[number], shift, ids, documents, positions) for number, row in enumerate(inputs)
     )
-    evidence = Evidence(rows, shift, most_turns)
+    batch = LabelledBatch(rows, shift, most_turns)
     found = []
     for check in CHECKS:
-        seen = check.look(evidence)
+        seen = check.look(batch)
         if seen.places:
             row, token = min(seen.places)
             position = max(token - shift, 0)
-            first = f"; first in row {row + 1} at position {position}" if evidence.trains_anything else ""
+            first = f"; first in row {row + 1} at position {position}" if batch.trains_anything else ""
             found.append(Finding(check.slug, f"{seen.says}{first}.", row, position))
     return tuple(found)
 
 
-def _nothing_trained(evidence: Evidence) -> Seen:
-    positions = sum(len(row.positions) for row in evidence.rows)
+def _nothing_trained(batch: LabelledBatch) -> Seen:
+    positions = sum(len(row.positions) for row in batch.rows)
     return Seen(
         f"None of the {positions} positions has a label: the loss is a mean over nothing",
-        [] if evidence.trains_anything else [(0, evidence.shift)],
+        [] if batch.trains_anything else [(0, batch.shift)],
     )
 
 
-def _labels_not_shifted(evidence: Evidence) -> Seen:
-    places = _all_counted(evidence) if evidence.shift == 0 else []
+def _labels_not_shifted(batch: LabelledBatch) -> Seen:
+    places = _all_counted(batch) if batch.shift == 0 else []
     return Seen(f"Each of {len(places)} labels is the token just read, not the next one", places)
 
 
-def _labels_shifted_twice(evidence: Evidence) -> Seen:
-    places = _all_counted(evidence) if evidence.shift == 2 else []
+def _labels_shifted_twice(batch: LabelledBatch) -> Seen:
+    places = _all_counted(batch) if batch.shift == 2 else []
     return Seen(f"Each of {len(places)} labels is the token after the next one", places)
 
 
-def _all_counted(evidence: Evidence) -> list[Place]:
-    return [(row.number, place) for row in evidence.rows for place, counted in enumerate(row.counted) if counted]
+def _all_counted(batch: LabelledBatch) -> list[Place]:
+    return [(row.number, place) for row in batch.rows for place, counted in enumerate(row.counted) if counted]
 
 
-def _labels_of_other_tokens(evidence: Evidence) -> Seen:
+def _labels_of_other_tokens(batch: LabelledBatch) -> Seen:
     places = [
         (row.number, place)
-        for row in evidence.rows
+        for row in batch.rows
         for place, (label, token) in enumerate(zip(row.labels, row.tokens, strict=True))
         if label is not None and label != token
     ]
-    return Seen(
-        f"Labels are not the tokens of their row in {len(places)} of {len(_all_counted(evidence))} places", places
-    )
+    return Seen(f"Labels are not the tokens of their row in {len(places)} of {len(_all_counted(batch))} places", places)
 
 
-def _only_prompt_trained(evidence: Evidence) -> Seen:
-    places = [] if evidence.trains_answers else evidence.counted(USER_START, "user", ASSISTANT_START)
-    answers = len(evidence.answers())
+def _only_prompt_trained(batch: LabelledBatch) -> Seen:
+    places = [] if batch.trains_answers else batch.counted(USER_START, "user", ASSISTANT_START)
+    answers = len(batch.answers())
     return Seen(
         f"Only tokens of the prompt are labels, {len(places)} of them; of {answers} answers none has any", places
     )
 
 
-def _prompt_trained(evidence: Evidence) -> Seen:
-    if not evidence.trains_answers:
+def _prompt_trained(batch: LabelledBatch) -> Seen:
+    if not batch.trains_answers:
         return Seen("", [])
-    parts = [evidence.counted(role) for role in ("user", USER_START, ASSISTANT_START)]
+    parts = [batch.counted(role) for role in ("user", USER_START, ASSISTANT_START)]
     places = [place for part in parts for place in part]
     letters, users, answers = map(len, parts)
     return Seen(
@@ -124,14 +122,14 @@ def _prompt_trained(evidence: Evidence) -> Seen:
     )
 
 
-def _answer_start_untrained(evidence: Evidence) -> Seen:
-    trained = evidence.trained_answers()
+def _answer_start_untrained(batch: LabelledBatch) -> Seen:
+    trained = batch.trained_answers()
     places = [(row.number, answer.start) for row, answer in trained if not row.counted[answer.start]]
     return Seen(f"The first token has no label in {len(places)} of {len(trained)} trained answers", places)
 
 
-def _answer_gap(evidence: Evidence) -> Seen:
-    trained = evidence.trained_answers()
+def _answer_gap(batch: LabelledBatch) -> Seen:
+    trained = batch.trained_answers()
     gaps = []
     for row, answer in trained:
         first = row.counted.index(True, answer.start)
@@ -140,8 +138,8 @@ def _answer_gap(evidence: Evidence) -> Seen:
     return Seen(f"A token between labels has none in {len(gaps)} of {len(trained)} trained answers", gaps)
 
 
-def _answer_untrained(evidence: Evidence) -> Seen:
-    answers = evidence.answers() if evidence.trains_answers else []
+def _answer_untrained(batch: LabelledBatch) -> Seen:
+    answers = batch.answers() if batch.trains_answers else []
     places = [
         (row.number, answer.start)
         for row, answer in answers
@@ -150,70 +148,68 @@ def _answer_untrained(evidence: Evidence) -> Seen:
     return Seen(f"No label at all in {len(places)} of {len(answers)} answers, while others have some", places)
 
 
-def _stop_untrained(evidence: Evidence) -> Seen:
-    ends = _ends(evidence)
-    places = [] if _stop_pads(evidence) else [(row.number, end) for row, end in ends if not row.counted[end]]
+def _stop_untrained(batch: LabelledBatch) -> Seen:
+    ends = _ends(batch)
+    places = [] if _stop_pads(batch) else [(row.number, end) for row, end in ends if not row.counted[end]]
     return Seen(f"The stop has no label in {len(places)} of {len(ends)} trained answers", places)
 
 
-def _stop_lost_to_pads(evidence: Evidence) -> Seen:
-    ends = _ends(evidence)
-    places = [(row.number, end) for row, end in ends if not row.counted[end]] if _stop_pads(evidence) else []
+def _stop_lost_to_pads(batch: LabelledBatch) -> Seen:
+    ends = _ends(batch)
+    places = [(row.number, end) for row, end in ends if not row.counted[end]] if _stop_pads(batch) else []
     return Seen(
         f"The pad is the stop's own id, and the stop has no label in {len(places)} of {len(ends)} trained answers",
         places,
     )
 
 
-def _ends(evidence: Evidence) -> list[tuple[Row, int]]:
+def _ends(batch: LabelledBatch) -> list[tuple[Row, int]]:
     """The stops of trained answers."""
-    return [(row, answer.end) for row, answer in evidence.trained_answers() if answer.end is not None]
+    return [(row, answer.end) for row, answer in batch.trained_answers() if answer.end is not None]
 
 
-def _stop_pads(evidence: Evidence) -> bool:
+def _stop_pads(batch: LabelledBatch) -> bool:
     return any(
         row.ids.pad == row.ids.stop or (role == "pad" and token == row.ids.stop)
-        for row in evidence.rows
+        for row in batch.rows
         for token, role in zip(row.tokens, row.roles, strict=True)
     )
 
 
-def _answer_cut(evidence: Evidence) -> Seen:
-    answers = evidence.answers()
+def _answer_cut(batch: LabelledBatch) -> Seen:
+    answers = batch.answers()
     places = [(row.number, answer.stop - 1) for row, answer in answers if answer.cut]
     return Seen(f"No stop at the end of {len(places)} of {len(answers)} answers", places)
 
 
-def _pads_trained(evidence: Evidence) -> Seen:
-    places = evidence.counted("pad")
+def _pads_trained(batch: LabelledBatch) -> Seen:
+    places = batch.counted("pad")
     return Seen(f"Pads are labels, {len(places)} of them", places)
 
 
-def _left_pads_seen(evidence: Evidence) -> Seen:
-    padded = [row for row in evidence.rows if row.left_pads]
+def _left_pads_seen(batch: LabelledBatch) -> Seen:
+    padded = [row for row in batch.rows if row.left_pads]
     seen = [row for row in padded if row.documents is None or row.documents[row.left_pads - 1] != 0]
-    places = [(row.number, evidence.shift) for row in seen]
+    places = [(row.number, batch.shift) for row in seen]
     return Seen(
-        f"Pads stand first in {len(padded)} of {len(evidence.rows)} rows, and the attention sees them in {len(seen)}",
+        f"Pads stand first in {len(padded)} of {len(batch.rows)} rows, and the attention sees them in {len(seen)}",
         places,
     )
 
 
-def _positions_run_on(evidence: Evidence) -> Seen:
+def _positions_run_on(batch: LabelledBatch) -> Seen:
     """Only where the attention restarts: a pad or another conversation that is seen is another finding."""
     begins = [
-        (row, place) for row in evidence.rows for place in range(1, len(row.positions)) if row.begins_document(place)
+        (row, place) for row in batch.rows for place in range(1, len(row.positions)) if row.begins_document(place)
     ]
-    wrong = [(row.number, place + evidence.shift) for row, place in begins if row.positions[place] != 0]
+    wrong = [(row.number, place + batch.shift) for row, place in begins if row.positions[place] != 0]
     return Seen(
         f"Positions do not begin at 0 for {len(wrong)} of {len(begins)} conversations behind pads or another one", wrong
     )
 
 
-def _next_document_trained(evidence: Evidence) -> Seen:
-    begins = [
-        (row, place) for row in evidence.rows for place in range(len(row.roles)) if evidence.begins_next(row, place)
-    ]
+def _next_document_trained(batch: LabelledBatch) -> Seen:
+    begins = [(row, place) for row in batch.rows for place in range(len(row.roles)) if batch.begins_next(row, place)]
     places = [(row.number, place) for row, place in begins if row.counted[place]]
     return Seen(
         f"The first token of the next conversation is a label of the one before, {len(places)} of {len(begins)} times",
@@ -221,20 +217,20 @@ def _next_document_trained(evidence: Evidence) -> Seen:
     )
 
 
-def _documents_mixed(evidence: Evidence) -> Seen:
-    most = evidence.most_turns
+def _documents_mixed(batch: LabelledBatch) -> Seen:
+    most = batch.most_turns
     places = []
-    for row in evidence.rows:
+    for row in batch.rows:
         turns: dict[int, int] = {}
         for place, role in enumerate(row.roles[: len(row.positions)]):
             if role == USER_START:
                 document = row.documents[place] if row.documents else 1
                 turns[document] = turns.get(document, 0) + 1
                 if most is not None and turns[document] == most + 1:
-                    places.append((row.number, place + evidence.shift))
+                    places.append((row.number, place + batch.shift))
     return Seen(
         f"One attention spans more user turns than a conversation has (at most {most}) in {len(places)} of "
-        f"{len(evidence.rows)} rows: several conversations see each other",
+        f"{len(batch.rows)} rows: several conversations see each other",
         places,
     )
 

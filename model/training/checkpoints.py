@@ -6,22 +6,21 @@ each checkpoint the sha256 of its file.
 
 import hashlib
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import safetensors.torch
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 from safetensors import SafetensorError
 
-from model.errors import BrokenRun, MaskscopeError
+from model.errors import BrokenRun
+from model.kept import STRICT, read_checked, write
 from model.network.gpt import GPT, GPTConfig
 from model.training.evaluation import Metrics
 from model.training.recipes import Recipe, TrainingConfig
 
 RUN_FILE = "run.json"
-STRICT = ConfigDict(extra="forbid", frozen=True)
 Step = Annotated[int, Field(ge=0)]
-Kept = TypeVar("Kept")
 
 
 @dataclass(config=STRICT)
@@ -94,7 +93,7 @@ def save_weights(folder: Path, step: int, model: GPT) -> Checkpoint:
 
 def save_run(folder: Path, run: Run) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / RUN_FILE).write_bytes(_RUN.dump_json(run, indent=1) + b"\n")
+    write(folder / RUN_FILE, _RUN, run)
 
 
 def read_run(folder: Path) -> Run:
@@ -102,15 +101,10 @@ def read_run(folder: Path) -> Run:
     return read_checked(folder / RUN_FILE, _RUN)
 
 
-def read_checked(path: Path, kind: TypeAdapter[Kept], broken: type[MaskscopeError] = BrokenRun) -> Kept:
-    """A JSON file as what it should hold. Raises `broken`, naming the file and the place in it."""
-    try:
-        return kind.validate_json(path.read_bytes())
-    except OSError as error:
-        raise broken(f"{path}: {error.strerror}") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise broken(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+def load_last(folder: Path) -> tuple[Run, GPT]:
+    """A run and the model of its last checkpoint. Raises BrokenRun."""
+    run = read_run(folder)
+    return run, load_model(folder, run, run.checkpoints[-1])
 
 
 def load_model(folder: Path, run: Run, checkpoint: Checkpoint) -> GPT:

@@ -3,15 +3,14 @@
 Each comes with n and a 95 % interval.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, get_args
+from typing import get_args
 
 import torch
-from pydantic import Field
 from torch import Tensor
 
+from model.intervals import MeanLoss, Rate, rate_of, ratio_of_sums, wilson
 from model.masks.batches import make_batch
 from model.masks.policies import UNMASKED
 from model.network.generation import generate
@@ -21,31 +20,7 @@ from model.text.chat import SegmentKind, render
 from model.text.tasks import Task
 from model.text.tokenizer import Tokenizer
 
-Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-"""The bounds hold where a run.json is read."""
-
 ROWS_AT_ONCE = 250
-Z_95 = 1.959963984540054
-
-
-@dataclass(frozen=True)
-class Rate:
-    """A fraction measured on n words, with its 95 % Wilson score interval."""
-
-    value: Fraction
-    n: Annotated[int, Field(ge=1)]
-    low: Fraction
-    high: Fraction
-
-
-@dataclass(frozen=True)
-class MeanLoss:
-    """-ln p of the target in nats, mean over all tokens of one kind of segment in n words, with its 95 % interval."""
-
-    value: Annotated[float, Field(ge=0, allow_inf_nan=False)]
-    n: Annotated[int, Field(ge=1)]
-    low: Annotated[float, Field(allow_inf_nan=False)]
-    high: Annotated[float, Field(allow_inf_nan=False)]
 
 
 @dataclass(frozen=True)
@@ -67,22 +42,22 @@ def evaluate(model: GPT, task: Task, tokenizer: Tokenizer, words: Sequence[str])
     Tokens of one word are not independent, so token accuracy is given the interval of n words, not of n tokens: too
     wide rather than too narrow. The interval of a loss counts words as well.
     """
-    exact = stopped = 0
+    exact: list[bool] = []
+    stopped: list[bool] = []
     marks: list[_Marks] = []
     stop = tokenizer.decode([tokenizer.end_of_turn_id])
     for start in range(0, len(words), ROWS_AT_ONCE):
         chunk = words[start : start + ROWS_AT_ONCE]
         for word, text in zip(chunk, complete_words(model, task, tokenizer, chunk), strict=True):
-            exact += text == task.answer(word) + stop
-            stopped += text.endswith(stop)
+            exact.append(text == task.answer(word) + stop)
+            stopped.append(text.endswith(stop))
         marks.append(_mark(model, task, tokenizer, chunk))
-    n = len(words)
     right = sum(int(mark.right_BT.sum()) for mark in marks)
     answered = sum(int(mark.of_segment_BT("assistant").sum()) for mark in marks)
     return Metrics(
-        wilson(exact / n, n),
-        wilson(right / answered, n),
-        wilson(stopped / n, n),
+        rate_of(exact),
+        wilson(right / answered, len(words)),
+        rate_of(stopped),
         {kind: _mean_loss(marks, kind) for kind in get_args(SegmentKind)},
     )
 
@@ -124,32 +99,6 @@ def _mark(model: GPT, task: Task, tokenizer: Tokenizer, words: Sequence[str]) ->
 
 def _mean_loss(marks: Sequence[_Marks], kind: SegmentKind) -> MeanLoss:
     return ratio_of_sums(
-        torch.cat([(mark.losses_BT * mark.of_segment_BT(kind)).sum(1) for mark in marks]),
-        torch.cat([mark.of_segment_BT(kind).sum(1) for mark in marks]),
+        torch.cat([(mark.losses_BT * mark.of_segment_BT(kind)).sum(1) for mark in marks]).numpy(),
+        torch.cat([mark.of_segment_BT(kind).sum(1) for mark in marks]).numpy(),
     )
-
-
-def ratio_of_sums(losses_B: Tensor, tokens_B: Tensor) -> MeanLoss:
-    """The mean loss of a token, from the sums over B texts and their numbers of tokens.
-
-    A ratio of sums; its standard error is that of a ratio estimator. Source: Cochran 1977, section 6.4.
-    """
-    losses_B, tokens_B = losses_B.double(), tokens_B.double()
-    mean = losses_B.sum() / tokens_B.sum()
-    half = Z_95 * (losses_B - mean * tokens_B).norm() / tokens_B.sum()
-    return MeanLoss(float(mean), len(tokens_B), float(mean - half), float(mean + half))
-
-
-def pooled(rates: Sequence[Rate]) -> Rate:
-    """All trials together, as if they were independent."""
-    n = sum(rate.n for rate in rates)
-    return wilson(sum(round(rate.value * rate.n) for rate in rates) / n, n)
-
-
-def wilson(value: float, n: int, z: float = Z_95) -> Rate:
-    """The Wilson score interval of a fraction `value` of n trials. Source: Wilson 1927, JASA 22."""
-    assert n > 0, n
-    assert 0 <= value <= 1, value
-    center = (value + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * math.sqrt(value * (1 - value) / n + z * z / (4 * n * n))
-    return Rate(value, n, min(value, max(0.0, center - half)), max(value, min(1.0, center + half)))

@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import get_args
 
 import torch
-from pydantic import ConfigDict, TypeAdapter
+from pydantic import TypeAdapter
 from pydantic.dataclasses import dataclass as checked
 
 from model.errors import BrokenRun, Diverged
+from model.intervals import MeanLoss, Rate, rate_of, ratio_of_sums
+from model.kept import STRICT, read_checked, write
 from model.masks.batches import Batch, make_batch
 from model.masks.policies import UNMASKED
 from model.network.generation import generate
@@ -27,8 +29,7 @@ from model.network.loss import batch_logits, token_losses
 from model.text.chat import Rendered, Segment
 from model.text.corpus import SUMS, Kind, documents, fact, question, total
 from model.text.tokenizer import Tokenizer
-from model.training.checkpoints import Checkpoint, load_weights, read_checked, save_weights
-from model.training.evaluation import MeanLoss, Rate, ratio_of_sums, wilson
+from model.training.checkpoints import Checkpoint, load_weights, save_weights
 from model.training.recipes import BASE, TEXT_MODEL, TEXT_TOKENIZER, TrainingConfig
 
 BASE_FILE = "base.json"
@@ -37,7 +38,6 @@ MEASURED_DOCUMENTS = 200
 HELD_OUT_SEED = -1
 CONTINUATION_TOKENS = 14
 NEXT_QUESTION = re.compile(r"\s*What is \d\+\d\?")
-STRICT = ConfigDict(extra="forbid", frozen=True)
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ def pretrain_run(setup: Pretraining, *, seed: int, folder: Path) -> Iterator[Bas
     kept = load_weights(unfinished, setup.model, checkpoint)
     measured[-1] = BaseMeasurement(setup.training.steps, measure_base(kept, setup.tokenizer))
     run = BaseRun(setup.slug, seed, setup.model, setup.training, tuple(measured), checkpoint)
-    (unfinished / BASE_FILE).write_bytes(_BASE_RUN.dump_json(run, indent=1) + b"\n")
+    write(unfinished / BASE_FILE, _BASE_RUN, run)
     shutil.rmtree(folder, ignore_errors=True)
     unfinished.rename(folder)
     yield run
@@ -193,10 +193,11 @@ def measure_base(model: GPT, tokenizer: Tokenizer) -> BaseMetrics:
     """All sums are asked, so the intervals are those of sums like them."""
     continuations = continue_texts(model, tokenizer, [question(sum_) for sum_ in SUMS], CONTINUATION_TOKENS)
     answers = continue_texts(model, tokenizer, [fact(sum_, "") for sum_ in SUMS], CONTINUATION_TOKENS)
-    continues = sum(NEXT_QUESTION.match(text) is not None for text in continuations)
-    knows = sum(text.startswith(f"{total(sum_)}\n") for sum_, text in zip(SUMS, answers, strict=True))
-    n = len(SUMS)
-    return BaseMetrics(wilson(continues / n, n), wilson(knows / n, n), text_losses(model, tokenizer))
+    return BaseMetrics(
+        rate_of(NEXT_QUESTION.match(text) is not None for text in continuations),
+        rate_of(text.startswith(f"{total(sum_)}\n") for sum_, text in zip(SUMS, answers, strict=True)),
+        text_losses(model, tokenizer),
+    )
 
 
 def continue_texts(model: GPT, tokenizer: Tokenizer, texts: Sequence[str], tokens: int) -> list[str]:
@@ -215,5 +216,5 @@ def text_losses(model: GPT, tokenizer: Tokenizer) -> dict[Kind, MeanLoss]:
         rows = [as_text(tokenizer.encode(text)[: model.config.row_tokens]) for text in texts]
         batch = make_batch(rows, UNMASKED, tokenizer)
         losses_BT = token_losses(batch_logits(model, batch), batch.targets_BT)
-        losses[kind] = ratio_of_sums(losses_BT.sum(1), batch.supervised_BT.sum(1))
+        losses[kind] = ratio_of_sums(losses_BT.sum(1).numpy(), batch.supervised_BT.sum(1).numpy())
     return losses

@@ -1,19 +1,23 @@
 """The shipped runs under model/trained/: what the page shows must be what these files do."""
 
 import hashlib
+import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
+from model.errors import BrokenRun
 from model.experiments.ablation.runs import ABLATION_FILE
-from model.experiments.bugs.gallery import GALLERY_FILE
-from model.experiments.dispatcher.arms import DISPATCHER_FILE, SEEDS
-from model.experiments.limits import LIMITS_FILE
-from model.experiments.padding import PADDING_FILE
-from model.experiments.reasoning import REASONING_FILE
-from model.experiments.shipped import SHIPPED_RUNS
+from model.experiments.bugs.gallery import KEPT_GALLERY
+from model.experiments.dispatcher.arms import KEPT_DISPATCHED
+from model.experiments.limits import KEPT_LIMITS
+from model.experiments.padding import KEPT_PADDINGS
+from model.experiments.reasoning import KEPT_REASONING
+from model.experiments.shipped import SEEDS, SHIPPED_RUNS
+from model.kept import KeptFile
 from model.network.gpt import GPT
 from model.text.tasks import SPLIT
 from model.training.checkpoints import Run, load_model, read_run
@@ -23,9 +27,11 @@ from model.training.recipes import RECIPES
 
 TRAINED = Path(__file__).resolve().parents[2] / "model" / "trained"
 BYTES_ALLOWED = 30_000_000
-MEASUREMENTS = (ABLATION_FILE, DISPATCHER_FILE, GALLERY_FILE, LIMITS_FILE, PADDING_FILE, REASONING_FILE)
+KEPT = (KEPT_DISPATCHED, KEPT_GALLERY, KEPT_LIMITS, KEPT_PADDINGS, KEPT_REASONING)
+MEASUREMENTS = (ABLATION_FILE, *(file.name for file in KEPT))
 
 recipes = pytest.mark.parametrize("slug", RECIPES)
+kept = pytest.mark.parametrize("file", KEPT, ids=lambda file: file.name)
 runs = pytest.mark.parametrize(
     ("slug", "policy"), [(slug, policy) for slug in RECIPES for policy in ("prompt-masked", "unmasked")]
 )
@@ -170,3 +176,38 @@ def test_the_sums_in_run_json_are_those_of_the_files(slug: str, policy: str):
     for checkpoint in shipped(slug, policy).checkpoints:
         content = (TRAINED / slug / policy / checkpoint.file).read_bytes()
         assert hashlib.sha256(content).hexdigest() == checkpoint.sha256
+
+
+@kept
+def test_a_file_of_measurements_read_and_written_is_the_same_bytes(tmp_path: Path, file: KeptFile[Any, Any]):
+    file.save(tmp_path, file.read(TRAINED))
+    assert (tmp_path / file.name).read_bytes() == (TRAINED / file.name).read_bytes()
+
+
+@kept
+def test_a_file_of_measurements_that_is_missing_is_named(tmp_path: Path, file: KeptFile[Any, Any]):
+    with pytest.raises(BrokenRun) as caught:
+        file.read(tmp_path)
+    assert caught.value.message == f"{tmp_path / file.name}: No such file or directory"
+
+
+@pytest.mark.parametrize(
+    ("file", "rows", "lacks"),
+    [
+        (KEPT_DISPATCHED, "runs", "a run; `maskscope dispatcher --measure`"),
+        (KEPT_DISPATCHED, "bases", "a run; `maskscope dispatcher --measure`"),
+        (KEPT_GALLERY, None, "reverse/prompt-masked; `maskscope gallery --measure`"),
+        (KEPT_LIMITS, None, "a run; `maskscope limits --measure`"),
+        (KEPT_PADDINGS, None, "prompt-masked/prompt-masked; `maskscope padding --measure`"),
+        (KEPT_REASONING, None, "a run; `maskscope reasoning --measure`"),
+    ],
+)
+def test_a_file_that_lacks_its_first_row_says_so_and_what_makes_it_anew(
+    tmp_path: Path, file: KeptFile[Any, Any], rows: str | None, lacks: str
+):
+    content = json.loads((TRAINED / file.name).read_text())
+    del (content[rows] if rows else content)[0]
+    (tmp_path / file.name).write_text(json.dumps(content))
+    with pytest.raises(BrokenRun) as caught:
+        file.read(tmp_path)
+    assert caught.value.message == f"{tmp_path / file.name}: lacks {lacks} makes it anew"

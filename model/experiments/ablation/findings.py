@@ -6,21 +6,18 @@ draw of seeds could have given under the same conditions. Knows no words (words.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model.experiments.ablation.runs import Ablation, MeasuredRun, Setting
+from model.intervals import Interval, mean_band, mean_difference, ratio_of_means
 from model.masks.policies import RIGHT, UNMASKED
 
 THRESHOLDS = (0.5, 0.9, 0.99)
 COMPARED_AT = 0.9
 """Settings are compared by the steps to this exact match."""
-
-RESAMPLES, BAND_RESAMPLES = 10_000, 1_000
-"""Draws of seeds for a ratio and for each point of a band."""
 
 FEWEST_SEEDS = 5
 """A bootstrap over fewer seeds than this says nothing about other seeds, so there is no verdict."""
@@ -33,13 +30,6 @@ Side = Literal["helped", "hurt"] | None
 Bound = Literal["at least", "at most"] | None
 Quantity = Literal["exact_match", "user", "template", "assistant"]
 """Exact match, or the loss of the targets in one kind of segment."""
-
-
-@dataclass(frozen=True)
-class Interval:
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -199,26 +189,10 @@ def side_of_end(end: Interval) -> Side:
     return "helped" if end.low > CLOSE else "hurt" if end.high < -CLOSE else None
 
 
-def ratio_of_means(above: NDArray[np.float64], below: NDArray[np.float64]) -> Interval:
-    """Mean over mean of values paired by seed; seeds are drawn together, so what a seed does to both cancels."""
-    weights = _resampled(len(above), RESAMPLES)
-    ratios = (weights @ above) / (weights @ below)
-    low, high = np.percentile(ratios, _percentiles(len(above)))
-    return Interval(float(above.mean() / below.mean()), float(low), float(high))
-
-
-def mean_difference(first: NDArray[np.float64], second: NDArray[np.float64]) -> Interval:
-    """Mean of first - second, values paired by seed."""
-    differences = first - second
-    low, high = np.percentile(_resampled(len(differences), RESAMPLES) @ differences, _percentiles(len(differences)))
-    return Interval(float(differences.mean()), float(low), float(high))
-
-
 def mean_curve(policy: str, steps: tuple[int, ...], values: list[tuple[float, ...]]) -> MeanCurve:
     """Seeds x steps to a mean and an interval for each step."""
     measured = np.array(values)
-    low, high = np.percentile(_resampled(len(values), BAND_RESAMPLES) @ measured, _percentiles(len(values)), axis=0)
-    rows = (measured.mean(axis=0), low, high, measured.min(axis=0), measured.max(axis=0))
+    rows = (measured.mean(axis=0), *mean_band(measured), measured.min(axis=0), measured.max(axis=0))
     return MeanCurve(policy, steps, *(tuple(row.tolist()) for row in rows))
 
 
@@ -228,25 +202,3 @@ def values_of(run: MeasuredRun, quantity: Quantity) -> tuple[float, ...]:
 
 def _within(steps: list[int | None], budget: int) -> NDArray[np.float64]:
     return np.array([budget if step is None else step for step in steps], dtype=np.float64)
-
-
-def _percentiles(seeds: int) -> tuple[float, float]:
-    """Where an interval of 95 % ends among the resamples: beyond 2.5 and 97.5, since few seeds spread too little.
-
-    The quantile of Student's t by its expansion in the normal one. Sources: Hesterberg 2015, The American Statistician
-    69(4), expanded percentile interval; Abramowitz and Stegun, 26.7.5.
-    """
-    if seeds < 2:
-        return 2.5, 97.5
-    z, v = NormalDist().inv_cdf(0.975), seeds - 1
-    t = z + (z**3 + z) / (4 * v) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * v**2)
-    t += (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / (384 * v**3)
-    below = 100 * NormalDist().cdf(-t * (seeds / v) ** 0.5)
-    return below, 100 - below
-
-
-def _resampled(seeds: int, resamples: int) -> NDArray[np.float64]:
-    """Draws of as many seeds with replacement, each as the weights of a mean."""
-    draws = np.random.default_rng(0).integers(seeds, size=(resamples, seeds))
-    weights: NDArray[np.float64] = (draws[:, :, None] == np.arange(seeds)).mean(axis=1)
-    return weights

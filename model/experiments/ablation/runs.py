@@ -2,7 +2,7 @@
 
 A Setting is a recipe under a variation with every value written out. The file holds no clock and no machine: the same
 code gives the same bytes, however often it was interrupted. Knows neither training nor what the numbers say
-(ablation_analysis.py does).
+(findings.py does).
 """
 
 import json
@@ -17,22 +17,21 @@ from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
 from model.errors import BrokenAblation, OutOfRange
+from model.intervals import Fraction, NonNegative
+from model.kept import STRICT, read_checked
 from model.text.chat import SegmentKind, render
 from model.text.tasks import SPLIT
-from model.training.checkpoints import read_checked
 from model.training.evaluation import Metrics
 from model.training.recipes import RECIPES, Recipe, Variation, vary
 
 ABLATION_FILE = "ablation.json"
 """Its name in the folder of trained runs."""
 
-STRICT = ConfigDict(extra="forbid", frozen=True, strict=True)
+UNCOERCED = ConfigDict(**STRICT, strict=True)
 SIGNIFICANT_DIGITS = 5
 
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-Nats = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 CODES = {
     "min_length": "from",
@@ -47,7 +46,7 @@ CODES = {
 """What a slug calls a value that differs from the recipe's."""
 
 
-@dataclass(config=STRICT)
+@dataclass(config=UNCOERCED)
 class Setting:
     """What one group of runs has in common, resolved. Lengths are in characters, tokens are means of a conversation."""
 
@@ -89,7 +88,7 @@ class Setting:
         return Variation(**{field.name: getattr(self, field.name) for field in fields(Variation)})
 
 
-@dataclass(config=STRICT)
+@dataclass(config=UNCOERCED)
 class Plan:
     """What is to be trained: every policy and seed of every setting."""
 
@@ -105,7 +104,7 @@ class Plan:
         return sum(setting.steps for setting, _, _ in self.runs())
 
 
-@dataclass(config=STRICT)
+@dataclass(config=UNCOERCED)
 class MeasuredRun:
     """What one run could do at each of its setting's evaluated steps."""
 
@@ -113,11 +112,11 @@ class MeasuredRun:
     policy: str
     seed: Annotated[int, Field(ge=0)]
     exact_match: tuple[Fraction, ...]
-    loss: dict[SegmentKind, tuple[Nats, ...]]
+    loss: dict[SegmentKind, tuple[NonNegative, ...]]
     """-ln p of the targets in a segment, mean over the held-out words' tokens, trained on or not."""
 
 
-@dataclass(config=STRICT)
+@dataclass(config=UNCOERCED)
 class Ablation:
     """What the file holds: every policy and seed of every setting."""
 

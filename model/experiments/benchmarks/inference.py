@@ -1,6 +1,6 @@
 """Our gradients and decoding against the plain way, alternately in one process with one thread: medians and ratios.
 
-In: shipped models. Out: Comparisons. Needs the `bench` extra: transformers.
+In: shipped models. Out: Speedups. Needs the `bench` extra: transformers.
 """
 
 import tempfile
@@ -29,7 +29,7 @@ NEW_TOKENS = 25
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Speedup:
     """Medians in milliseconds; `ratio` says how many times faster we are, `goal` what was asked for."""
 
     name: str
@@ -46,7 +46,7 @@ class Comparison:
         )
 
 
-def compare_gradients(recipe: Recipe, model: GPT) -> Iterator[Comparison]:
+def compare_gradients(recipe: Recipe, model: GPT) -> Iterator[Speedup]:
     """All five quantities of attribution.py against one autograd.grad per position."""
     torch.set_num_threads(1)
     for response, goal in (("olleh", 6.0), ("olleh" + "a" * 12, 4.0)):
@@ -93,7 +93,7 @@ def attribute_plainly(model: GPT, batch: Batch) -> Attribution:
     )
 
 
-def compare_decoding(recipe: Recipe, model: GPT) -> Iterator[Comparison]:
+def compare_decoding(recipe: Recipe, model: GPT) -> Iterator[Speedup]:
     """Greedy decoding of a fixed number of tokens against transformers' `generate` on the exported weights."""
     from transformers import GPT2LMHeadModel  # the bench extra
 
@@ -121,7 +121,7 @@ def compare_decoding(recipe: Recipe, model: GPT) -> Iterator[Comparison]:
         yield _compare(f"greedy decoding, {streams} streams of {NEW_TOKENS} tokens", ours, theirs, goal)
 
 
-def _compare(name: str, ours: Callable[[], object], reference: Callable[[], object], goal: float) -> Comparison:
+def _compare(name: str, ours: Callable[[], object], reference: Callable[[], object], goal: float) -> Speedup:
     """Run both alternately, so that a slow moment of the machine hits both."""
     ours_ms, reference_ms = [], []
     for function in (ours, reference) * 3:
@@ -130,7 +130,7 @@ def _compare(name: str, ours: Callable[[], object], reference: Callable[[], obje
         ours_ms.append(_milliseconds(ours))
         reference_ms.append(_milliseconds(reference))
     fast, slow = median(ours_ms), median(reference_ms)
-    return Comparison(name, fast, slow, slow / fast, goal)
+    return Speedup(name, fast, slow, slow / fast, goal)
 
 
 def _milliseconds(function: Callable[[], object]) -> float:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from model.experiments.bugs.symptoms import Symptoms
-from model.training.evaluation import Rate
+from model.intervals import Rate
 
 Kind = Literal["harmless", "broken"]
 HARDLY = 0.1

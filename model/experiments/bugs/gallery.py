@@ -3,33 +3,28 @@
 Every figure shown of a bug lies in gallery.json, as `measure_gallery` makes it from the shipped weights.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import ConfigDict, Field, TypeAdapter
+from pydantic import Field, TypeAdapter
 from pydantic.dataclasses import dataclass as checked
 
-from model.errors import BrokenRun
 from model.experiments.bugs.reports import REPORTS, Report
 from model.experiments.bugs.symptoms import Symptoms, measure
 from model.inspector.roles import TemplateIds
 from model.inspector.rules import Finding, findings
+from model.intervals import Rate
+from model.kept import STRICT, TIES, KeptFile, agree
 from model.masks.batches import Batch
 from model.masks.policies import COMPARED_POLICIES, CUTS, MASK_POLICIES, MaskPolicy, shifted_cut
 from model.text.tokenizer import ASSISTANT_START, USER_START, Tokenizer
-from model.training.checkpoints import load_model, read_checked, read_run
-from model.training.evaluation import Rate
+from model.training.checkpoints import load_last
 from model.training.recipes import ALL_RECIPES, MASK_RECIPES, Recipe
 
 GALLERY_FILE = "gallery.json"
 PROMPTS = 500
-TIES = 2
-"""A tie between two tokens may fall the other way on another processor, in so many of a rate's prompts."""
-ROUNDING = 0.004
-"""Of a loss or of the weights' change, absolute below 1 and relative above."""
-STRICT = ConfigDict(extra="forbid", frozen=True)
 
 
 @dataclass(frozen=True)
@@ -184,31 +179,40 @@ class Measured:
     steps: Annotated[int, Field(ge=0)]
     symptoms: Symptoms
 
-
-_MEASURED = TypeAdapter(tuple[Measured, ...])
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.recipe, self.policy
 
 
 def measure_gallery(folder: Path, runs: Sequence[tuple[str, str]] = GALLERY_RUNS) -> Iterator[Measured]:
     """The symptoms of shipped runs under `folder`, one after the other. Raises BrokenRun."""
     for recipe, policy in runs:
-        run = read_run(folder / recipe / policy)
-        model = load_model(folder / recipe / policy, run, run.checkpoints[-1])
+        run, model = load_last(folder / recipe / policy)
         symptoms = measure(ALL_RECIPES[recipe], model, MASK_POLICIES[policy], seed=run.seed, prompts=PROMPTS)
         yield Measured(recipe, policy, run.seed, run.steps, symptoms)
 
 
-def save_gallery(folder: Path, measured: Sequence[Measured]) -> None:
-    (folder / GALLERY_FILE).write_bytes(_MEASURED.dump_json(tuple(measured), indent=1) + b"\n")
+KEPT_GALLERY = KeptFile(
+    GALLERY_FILE,
+    TypeAdapter(tuple[Measured, ...]),
+    keys=lambda rows: (row.key for row in rows),
+    expected=GALLERY_RUNS,
+    made_by="maskscope gallery --measure",
+    named="/".join,
+)
 
 
 def read_gallery(folder: Path) -> dict[tuple[str, str], Measured]:
     """By recipe and policy. Raises BrokenRun, naming the file, if it is missing, unreadable or lacks a run."""
-    path = folder / GALLERY_FILE
-    rows = read_checked(path, _MEASURED)
-    found = {(row.recipe, row.policy): row for row in rows}
-    if missing := [f"{recipe}/{policy}" for recipe, policy in GALLERY_RUNS if (recipe, policy) not in found]:
-        raise BrokenRun(f"{path}: lacks {', '.join(missing)}; `maskscope gallery --measure` makes it anew")
-    return found
+    return {row.key: row for row in KEPT_GALLERY.read(folder)}
+
+
+def departures(stated: Iterable[Measured], measured: Iterable[Measured]) -> Iterator[str]:
+    """Where shipped runs, measured anew one after the other, depart from what was stated."""
+    by_key = {row.key: row for row in stated}
+    for row in measured:
+        for difference in differences(by_key[row.key], row):
+            yield f"{row.recipe}/{row.policy}: {difference}"
 
 
 def differences(stated: Measured, measured: Measured) -> list[str]:
@@ -219,18 +223,10 @@ def differences(stated: Measured, measured: Measured) -> list[str]:
         theirs = getattr(measured.symptoms, name)
         mine, theirs = (x if isinstance(x, tuple) else (x,) for x in (mine, theirs))
         tied_tokens = TIES * longest / PROMPTS if name == "runaway" else 0.0
-        if len(mine) != len(theirs) or not all(_agree(a, b, tied_tokens) for a, b in zip(mine, theirs, strict=True)):
+        if len(mine) != len(theirs) or not all(agree(a, b, tied_tokens) for a, b in zip(mine, theirs, strict=True)):
             values = [tuple(x.value if isinstance(x, Rate) else x for x in xs) for xs in (mine, theirs)]
             found.append(f"{name}: stated {values[0]}, measured {values[1]}")
     return found
-
-
-def _agree(stated: Rate | float | None, measured: Rate | float | None, tied_tokens: float) -> bool:
-    if isinstance(stated, Rate) and isinstance(measured, Rate):
-        return stated.n == measured.n and round(abs(stated.value - measured.value) * stated.n) <= TIES
-    if isinstance(stated, float) and isinstance(measured, float):
-        return abs(stated - measured) <= max(tied_tokens, ROUNDING * max(1.0, abs(stated)))
-    return stated is measured
 
 
 def batch_findings(batch: Batch, tokenizer: Tokenizer, most_turns: int | None = None) -> tuple[Finding, ...]:

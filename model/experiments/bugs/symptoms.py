@@ -1,28 +1,26 @@
 """What a model trained under a mask policy does: the symptoms of a mask bug, measured. In: a model. Out: Symptoms."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
 
 import torch
-from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass as checked
 
+from model.intervals import NonNegative, Rate, rate_of
+from model.kept import STRICT
 from model.masks.batches import make_batch
 from model.masks.policies import RIGHT, MaskPolicy
 from model.network.gpt import GPT
 from model.network.loss import batch_logits, summed_cross_entropy
 from model.text.chat import render
 from model.text.tasks import TURN_SEPARATOR
-from model.training.evaluation import ROWS_AT_ONCE, Rate, complete_words, wilson
+from model.training.evaluation import ROWS_AT_ONCE, complete_words
 from model.training.loop import initial_model
 from model.training.recipes import Recipe
 
-NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
-
-@checked(config=ConfigDict(extra="forbid", frozen=True))
+@checked(config=STRICT)
 class Symptoms:
     """Of one model, on n held-out prompts, greedy decoding, prompts as they are at inference: unpadded, unpacked."""
 
@@ -47,7 +45,7 @@ class Symptoms:
 
 
 @dataclass(frozen=True)
-class Answered:
+class GivenAnswer:
     """A turn's right answer and what the model gave, END_OF_TURN included where there is one."""
 
     right: str
@@ -60,10 +58,10 @@ def measure(recipe: Recipe, model: GPT, policy: MaskPolicy, *, seed: int, prompt
     last = answers(recipe, model, words)
     stop = recipe.tokenizer.decode([recipe.tokenizer.end_of_turn_id])
     return Symptoms(
-        exact_match=_rate(a.given == a.right + stop for a in last),
-        first_right=_rate(a.given[:1] == a.right[:1] for a in last),
-        answer_right=_rate(a.given.startswith(a.right) for a in last),
-        stops=_rate(a.given.endswith(stop) for a in last),
+        exact_match=rate_of(a.given == a.right + stop for a in last),
+        first_right=rate_of(a.given[:1] == a.right[:1] for a in last),
+        answer_right=rate_of(a.given.startswith(a.right) for a in last),
+        stops=rate_of(a.given.endswith(stop) for a in last),
         runaway=sum(max(0, len(a.given) - len(a.right) - 1) for a in last) / len(last),
         own_loss=mean_loss(recipe, model, policy, words),
         answer_loss=mean_loss(recipe, model, RIGHT, words) or 0.0,
@@ -72,12 +70,12 @@ def measure(recipe: Recipe, model: GPT, policy: MaskPolicy, *, seed: int, prompt
     )
 
 
-def answers(recipe: Recipe, model: GPT, prompts: Sequence[str]) -> list[Answered]:
+def answers(recipe: Recipe, model: GPT, prompts: Sequence[str]) -> list[GivenAnswer]:
     """What the model answers to the last turn of each prompt."""
     given: list[str] = []
     for start in range(0, len(prompts), ROWS_AT_ONCE):
         given += complete_words(model, recipe.task, recipe.tokenizer, prompts[start : start + ROWS_AT_ONCE])
-    return [Answered(recipe.task.answer(p), g) for p, g in zip(prompts, given, strict=True)]
+    return [GivenAnswer(recipe.task.answer(p), g) for p, g in zip(prompts, given, strict=True)]
 
 
 @torch.inference_mode()
@@ -99,7 +97,7 @@ def _by_turn(recipe: Recipe, model: GPT, prompts: Sequence[str], stop: str) -> t
         histories = [
             TURN_SEPARATOR.join(turns[:turn]) for p in prompts if len(turns := p.split(TURN_SEPARATOR)) >= turn
         ]
-        rates.append(_rate(a.given == a.right + stop for a in answers(recipe, model, histories)))
+        rates.append(rate_of(a.given == a.right + stop for a in answers(recipe, model, histories)))
     return tuple(rates)
 
 
@@ -108,8 +106,3 @@ def _moved(before: GPT, after: GPT) -> float:
     pairs = list(zip(before.parameters(), after.parameters(), strict=True))
     change = sum(float((a - b).square().sum()) for b, a in pairs)
     return math.sqrt(change / sum(float(b.square().sum()) for b, _ in pairs))
-
-
-def _rate(claims: Iterable[bool]) -> Rate:
-    facts = list(claims)
-    return wilson(sum(facts) / len(facts), len(facts))

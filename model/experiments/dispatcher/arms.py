@@ -9,18 +9,20 @@ from itertools import islice, product
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import ConfigDict, Field, TypeAdapter
+from pydantic import Field, TypeAdapter
 from pydantic.dataclasses import dataclass as checked
 
-from model.errors import BrokenRun
 from model.experiments.dispatcher.drift import Drift, measure_drift
+from model.experiments.shipped import SEEDS
+from model.intervals import Rate, rate_of
+from model.kept import STRICT, KeptFile, compare_rates
 from model.masks.policies import MASK_POLICIES, RIGHT, UNMASKED, MaskPolicy
 from model.network.gpt import GPT
 from model.text.corpus import SUMS, fact, question, total
 from model.text.sums import SumQuestions
 from model.text.tokenizer import END_OF_TURN
-from model.training.checkpoints import load_model, read_checked, read_run
-from model.training.evaluation import Rate, complete_words, wilson
+from model.training.checkpoints import load_last
+from model.training.evaluation import complete_words
 from model.training.loop import Evaluated, initial_model, train, training_batches
 from model.training.pretraining import (
     CONTINUATION_TOKENS,
@@ -33,12 +35,8 @@ from model.training.pretraining import (
 from model.training.recipes import SUM_RECIPES, Recipe, answers_recipe
 
 DISPATCHER_FILE = "dispatcher.json"
-SEEDS = (0, 1, 2)
 SHARES = (0.05, 0.1, 0.2, 0.5)
 FULL_SHARE = SHARES[-1]
-TIES = 2
-"""So many sums may fall the other way: weights are shipped rounded, and processors differ in the last digits."""
-STRICT = ConfigDict(extra="forbid", frozen=True)
 
 
 @dataclass(frozen=True)
@@ -87,6 +85,10 @@ class ArmRun:
     """Only of those that start from the base, at FULL_SHARE."""
 
     @property
+    def key(self) -> tuple[str, int, float | None]:
+        return self.arm, self.seed, self.share
+
+    @property
     def last(self) -> Answered:
         return self.answered[-1]
 
@@ -105,6 +107,10 @@ class BaseAnswers:
     """`Q: What is 2+2?` and in the next line `A: `."""
     templated: Answered
     """`<What is 2+2?>`, with specials that it never saw."""
+
+    @property
+    def key(self) -> tuple[str, int, float | None]:
+        return "base", self.seed, None
 
 
 @checked(config=STRICT)
@@ -188,51 +194,43 @@ def answer_untaught(model: GPT, recipe: Recipe, step: int) -> Answered:
 
 def answered(step: int, texts: Sequence[str], sums: Sequence[str], *ends: str) -> Answered:
     """Right is the sum and one of the ends; by default a line's or a turn's."""
-    n = len(sums)
-    right = sum(
+    right = (
         any(text.startswith(total(sum_) + end) for end in ends or ("\n", END_OF_TURN))
         for sum_, text in zip(sums, texts, strict=True)
     )
-    stops = sum(text.endswith(END_OF_TURN) for text in texts)
-    goes_on = sum(NEXT_QUESTION.search(text) is not None for text in texts)
-    return Answered(step, wilson(right / n, n), wilson(stops / n, n), wilson(goes_on / n, n))
+    return Answered(
+        step,
+        rate_of(right),
+        rate_of(text.endswith(END_OF_TURN) for text in texts),
+        rate_of(NEXT_QUESTION.search(text) is not None for text in texts),
+    )
 
 
-_DISPATCHED = TypeAdapter(Dispatched)
-
-
-def save_dispatched(folder: Path, measured: Dispatched) -> None:
-    (folder / DISPATCHER_FILE).write_bytes(_DISPATCHED.dump_json(measured, indent=1) + b"\n")
-
-
-def read_dispatched(folder: Path) -> Dispatched:
-    """Raises BrokenRun, naming the file, if it is missing, unreadable or lacks a run."""
-    path = folder / DISPATCHER_FILE
-    found = read_checked(path, _DISPATCHED)
-    expected = {(arm, seed, share) for seed, share, arm in product(SEEDS, SHARES, ARMS)}
-    if {(run.arm, run.seed, run.share) for run in found.runs} != expected or len(found.bases) != len(SEEDS):
-        raise BrokenRun(f"{path}: lacks a run; `maskscope dispatcher --measure` makes it anew")
-    return found
+KEPT_DISPATCHED = KeptFile(
+    DISPATCHER_FILE,
+    TypeAdapter(Dispatched),
+    keys=lambda dispatched: (*(base.key for base in dispatched.bases), *(run.key for run in dispatched.runs)),
+    expected=(*(("base", seed, None) for seed in SEEDS), *product(ARMS, SEEDS, SHARES)),
+    made_by="maskscope dispatcher --measure",
+)
 
 
 def departures(folder: Path, stated: Dispatched) -> list[str]:
     """Where the shipped bases and runs, measured anew, depart from what was stated."""
-    found = []
+    return compare_rates(
+        (f"{name}: {rate}", getattr(there, rate), getattr(here, rate))
+        for name, there, here in _measured_anew(folder, stated)
+        for rate in ("exact", "stops", "continues")
+    )
+
+
+def _measured_anew(folder: Path, stated: Dispatched) -> Iterator[tuple[str, Answered, Answered]]:
+    """What was asked, what is stated of it, and what the shipped weights answer."""
     bases = {seed: load_base(base_folder(folder, seed)) for seed in SEEDS}
     for base, measured in zip(stated.bases, measure_bases(bases), strict=True):
         for framing in ("plain", "framed", "templated"):
-            found += _apart(f"base {base.seed} {framing}", getattr(base, framing), getattr(measured, framing))
+            yield f"base {base.seed} {framing}", getattr(base, framing), getattr(measured, framing)
     for arm in ARMS.values():
-        run = read_run(folder / arm.recipe / arm.policy)
-        model = load_model(folder / arm.recipe / arm.policy, run, run.checkpoints[-1])
+        run, model = load_last(folder / arm.recipe / arm.policy)
         again = answer_untaught(model, SUM_RECIPES[arm.recipe], run.steps)
-        found += _apart(arm.slug, next(r.last for r in stated.of(arm.slug) if r.seed == run.seed), again)
-    return found
-
-
-def _apart(name: str, stated: Answered, measured: Answered) -> list[str]:
-    return [
-        f"{name}: {rate}: stated {there.value:.3f}, measured {here.value:.3f}"
-        for rate in ("exact", "stops", "continues")
-        if abs((there := getattr(stated, rate)).value - (here := getattr(measured, rate)).value) * here.n > TIES + 0.5
-    ]
+        yield arm.slug, next(r.last for r in stated.of(arm.slug) if r.seed == run.seed), again

@@ -9,21 +9,19 @@ from itertools import islice
 from typing import get_args
 
 import torch
-from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass as checked
 from torch import Tensor
 
+from model.intervals import MeanLoss, ratio_of_sums
+from model.kept import STRICT
 from model.masks.batches import make_batch
 from model.masks.policies import UNMASKED
 from model.network.gpt import GPT
 from model.network.loss import batch_logits
 from model.text.chat import Rendered, SegmentKind, render
 from model.text.corpus import Kind, documents
-from model.training.evaluation import MeanLoss, ratio_of_sums
 from model.training.pretraining import HELD_OUT_SEED, MEASURED_DOCUMENTS, BaseMetrics, as_text, measure_base
 from model.training.recipes import Recipe
-
-STRICT = ConfigDict(extra="forbid", frozen=True)
 
 
 @checked(config=STRICT)
@@ -79,7 +77,7 @@ def _text_divergence(base: GPT, model: GPT, recipe: Recipe, kind: Kind) -> MeanL
     texts = islice(documents(HELD_OUT_SEED, (kind,)), MEASURED_DOCUMENTS)
     rows = [as_text(recipe.tokenizer.encode(text)[: recipe.row_tokens]) for text in texts]
     nats_BT = divergence(base, model, rows, recipe)
-    return ratio_of_sums(nats_BT.sum(1), torch.tensor([len(row.token_ids) - 1 for row in rows]))
+    return ratio_of_sums(nats_BT.sum(1).numpy(), [len(row.token_ids) - 1 for row in rows])
 
 
 def _request_divergence(base: GPT, model: GPT, recipe: Recipe, words: Sequence[str]) -> dict[SegmentKind, MeanLoss]:
@@ -90,5 +88,5 @@ def _request_divergence(base: GPT, model: GPT, recipe: Recipe, words: Sequence[s
     for kind in get_args(SegmentKind):
         kinds = [[k == kind for k in row.segment_kinds()[1:]] for row in rows]
         of_kind_BT = torch.tensor([row + [False] * (longest - len(row)) for row in kinds])
-        found[kind] = ratio_of_sums((nats_BT * of_kind_BT).sum(1), of_kind_BT.sum(1))
+        found[kind] = ratio_of_sums((nats_BT * of_kind_BT).sum(1).numpy(), of_kind_BT.sum(1).numpy())
     return found

@@ -3,20 +3,19 @@
 In: models and a request. Out: plain values, from the models' own samples and distributions.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
 
 from model.experiments.dispatcher.drift import divergence
+from model.intervals import Rate, rate_of
 from model.network.gpt import GPT
 from model.network.sampling import sample
 from model.text.chat import Message, Rendered, render
 from model.text.corpus import fact, question
 from model.text.sums import QUESTION
 from model.text.tokenizer import END_OF_TURN, Tokenizer
-from model.training.evaluation import Rate, wilson
 from model.training.pretraining import as_text
 from model.training.recipes import Recipe
 
@@ -82,14 +81,10 @@ def mass(model: GPT, opening: Opening, right: str, tokenizer: Tokenizer) -> Mass
         seed=SAMPLING_SEED,
     )
     texts = [tokenizer.decode(row) for row in rows]
-
-    def share(found: Sequence[bool]) -> Rate:
-        return wilson(sum(found) / len(found), len(found))
-
     return Mass(
-        share(["?" in text for text in texts]),
-        share([begins_with(text, right) for text in texts]) if right else None,
-        share([END_OF_TURN in text for text in texts]),
+        rate_of("?" in text for text in texts),
+        rate_of(begins_with(text, right) for text in texts) if right else None,
+        rate_of(END_OF_TURN in text for text in texts),
     )
 
 

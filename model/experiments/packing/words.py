@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from model.experiments.bugs.gallery import Measured
-from model.experiments.packing.effects import ROUNDING, DocumentChange, Effects
+from model.experiments.packing.effects import FLOAT64_ROUNDING, DocumentChange, Effects
 from model.experiments.packing.rows import Filling, SeenRow, boundaries
 from model.explain.cells import Inspection
-from model.training.evaluation import Rate
+from model.intervals import Rate
 
 
 def sight_sentence(row: SeenRow) -> str:
@@ -69,7 +69,7 @@ def effects_sentence(step: int, effects: Effects) -> str:
 
 def documents_sentence(changes: Sequence[DocumentChange]) -> str:
     """Which conversations notice their neighbours."""
-    changed = [change for change in changes if change.logit_change > ROUNDING]
+    changed = [change for change in changes if change.logit_change > FLOAT64_ROUNDING]
     if not changed:
         return "No conversation's logits differ from those it has alone, beyond rounding."
     first = sum(change.start == 0 for change in changes)

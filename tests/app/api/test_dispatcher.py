@@ -10,8 +10,8 @@ from app.catalog import Catalog
 from app.settings import Settings
 from model.claims.evidence import gather
 from model.claims.ledger import ledger
-from model.experiments.dispatcher.arms import read_dispatched
-from model.experiments.reasoning import read_reasoning
+from model.experiments.dispatcher.arms import KEPT_DISPATCHED
+from model.experiments.reasoning import KEPT_REASONING
 from model.training.pretraining import continue_texts
 from model.training.recipes import TEXT_TOKENIZER
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.anyio
 
 async def test_what_was_measured_is_told_whole(client: httpx.AsyncClient) -> None:
     answer = (await client.get("/api/v1/dispatcher")).json()
-    dispatched = read_dispatched(Settings().trained_folder)
+    dispatched = KEPT_DISPATCHED.read(Settings().trained_folder)
     assert [(run["arm"], run["seed"], run["share"]) for run in answer["runs"]] == [
         (run.arm, run.seed, run.share) for run in dispatched.runs
     ]
@@ -104,7 +104,7 @@ async def test_what_cannot_be_continued_is_refused(client: httpx.AsyncClient, bo
 
 async def test_reasoning_and_claims_are_told_as_the_pages_show_them(client: httpx.AsyncClient) -> None:
     runs = (await client.get("/api/v1/reasoning")).json()["runs"]
-    reasoning = read_reasoning(Settings().trained_folder)
+    reasoning = KEPT_REASONING.read(Settings().trained_folder)
     assert [(run["recipe"], run["seed"]) for run in runs] == [(run.recipe, run.seed) for run in reasoning]
     assert [row["right"]["value"] for run in runs for row in run["by_terms"]] == [
         row.right.value for run in reasoning for row in run.by_terms

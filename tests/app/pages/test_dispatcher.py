@@ -9,9 +9,10 @@ import pytest
 
 from app.catalog import Catalog
 from app.settings import Settings
-from model.experiments.dispatcher.arms import ARMS, SHARES, read_dispatched
+from model.experiments.dispatcher.arms import ARMS, KEPT_DISPATCHED, SHARES
 from model.experiments.dispatcher.openings import mass, openings
-from model.training.evaluation import complete_words, pooled
+from model.intervals import pooled
+from model.training.evaluation import complete_words
 from model.training.pretraining import continue_texts
 from model.training.recipes import SUM_RECIPES, TEXT_TOKENIZER
 
@@ -80,7 +81,7 @@ async def test_shares_of_samples_are_drawn_from_the_models(open_page: Any, catal
 
 
 async def test_tables_show_what_was_measured(open_page: Any, text_of: TextOf, catalog: Catalog) -> None:
-    dispatched = read_dispatched(Settings().trained_folder)
+    dispatched = KEPT_DISPATCHED.read(Settings().trained_folder)
     page = await open_page()
     (table,) = of_class(page, "table", "outcomes-table")
     rows = [[text_of(cell) for cell in row] for row in table.findall("tbody/tr")]

@@ -9,13 +9,14 @@ import pytest
 
 from app.catalog import Catalog
 from app.settings import Settings
-from model.experiments.reasoning import COMPARISONS, read_reasoning, runs_of
-from model.training.evaluation import complete_words, pooled
+from model.experiments.reasoning import KEPT_REASONING, TRACE_PAIRS, runs_of
+from model.intervals import pooled
+from model.training.evaluation import complete_words
 
 pytestmark = pytest.mark.anyio
 
 TextOf = Callable[[Element], str]
-numbers = pytest.mark.parametrize("numbers", COMPARISONS)
+numbers = pytest.mark.parametrize("numbers", TRACE_PAIRS)
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ async def test_the_trace_is_part_of_the_response_and_all_of_it_is_trained(open_p
 
 @numbers
 async def test_both_answers_are_the_models_own(open_page: Any, catalog: Catalog, numbers: str) -> None:
-    comparison = COMPARISONS[numbers]
+    comparison = TRACE_PAIRS[numbers]
     page = await open_page(numbers=numbers, generate=1)
     lanes = of_class(page, "div", "lane")
     for lane, recipe in zip(lanes, comparison.recipes, strict=True):
@@ -54,9 +55,9 @@ async def test_both_answers_are_the_models_own(open_page: Any, catalog: Catalog,
 
 
 async def test_accuracies_are_those_measured(open_page: Any, text_of: TextOf) -> None:
-    reasoning = read_reasoning(Settings().trained_folder)
+    reasoning = KEPT_REASONING.read(Settings().trained_folder)
     tables = of_class(await open_page(), "table", "terms-table")
-    for table, comparison in zip(tables, COMPARISONS.values(), strict=True):
+    for table, comparison in zip(tables, TRACE_PAIRS.values(), strict=True):
         for line, terms in zip(table.findall("tbody/tr"), comparison.terms(), strict=True):
             cells = [text_of(cell) for cell in line.findall("td")]
             for cell, recipe in zip(cells, comparison.recipes, strict=False):

@@ -1,28 +1,24 @@
 """model/experiments/limits.py: other answers at a share of the words, and what became of them."""
 
-import json
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
 import pytest
 
-from model.errors import BrokenRun
 from model.experiments.limits import (
-    LIMITS_FILE,
-    SEEDS,
-    SHARES,
+    KEPT_LIMITS,
+    OTHER_SHARES,
     SPREADS,
     LimitRun,
     departures,
     limit_recipe,
     measure_limit,
-    read_limits,
 )
-from model.training.evaluation import pooled
+from model.intervals import pooled
 
 TRAINED = Path(__file__).resolve().parents[3] / "model" / "trained"
-STATED = read_limits(TRAINED)
+STATED = KEPT_LIMITS.read(TRAINED)
 
 
 def at(where: str, share: float) -> list[LimitRun]:
@@ -30,7 +26,7 @@ def at(where: str, share: float) -> list[LimitRun]:
 
 
 @pytest.mark.parametrize("where", SPREADS)
-@pytest.mark.parametrize("share", SHARES)
+@pytest.mark.parametrize("share", OTHER_SHARES)
 def test_that_share_of_the_training_words_gets_the_other_answer(where: str, share: float):
     task = limit_recipe(where, share).task
     words = [word for word in islice(task.words(0, held_out=False), 4000) if word != word[::-1]]
@@ -40,7 +36,7 @@ def test_that_share_of_the_training_words_gets_the_other_answer(where: str, shar
 
 
 def test_where_mistakes_can_be_predicted_a_model_is_as_good_as_its_labels():
-    for share in SHARES:
+    for share in OTHER_SHARES:
         for run in at("predictable", share):
             assert run.reversal.value == pytest.approx(run.labeller.value, abs=0.02)
 
@@ -65,13 +61,3 @@ def test_a_run_trained_anew_does_what_is_stated():
     low = replace(again, reversal=replace(again.reversal, value=0.1, low=0.08, high=0.12))
     (line,) = departures(STATED, [low])
     assert line.startswith("predictable 30% seed 2, reversal: stated 0.7")
-
-
-@pytest.mark.parametrize("damage", ["missing", "empty", "lacks"])
-def test_a_broken_file_is_named(tmp_path: Path, damage: str):
-    assert len(STATED) == len(SPREADS) * len(SHARES) * len(SEEDS)
-    if damage != "missing":
-        content = json.loads((TRAINED / LIMITS_FILE).read_text())[1:]
-        (tmp_path / LIMITS_FILE).write_text("" if damage == "empty" else json.dumps(content))
-    with pytest.raises(BrokenRun, match=LIMITS_FILE):
-        read_limits(tmp_path)

@@ -1,27 +1,26 @@
 """model/experiments/padding.py: what pads do to logits, attention and answers, and what they cost."""
 
-import json
-from collections.abc import Callable
 from copy import deepcopy
-from pathlib import Path
+from dataclasses import replace
 
 import pytest
 
 from app.settings import Settings
-from model.errors import BrokenRun, InvalidText
+from model.errors import InvalidText
 from model.experiments.padding import (
-    PADDING_FILE,
     PADDINGS,
     batch_shapes,
     complete_padded,
     conversations_of,
+    departures,
     logit_changes,
     padded_rows,
     read_paddings,
 )
+from model.intervals import wilson
 from model.masks.policies import MASK_POLICIES
 from model.network.gpt import GPT
-from model.training.checkpoints import load_model, read_run
+from model.training.checkpoints import load_last
 from model.training.evaluation import complete_words
 from model.training.recipes import ALL_RECIPES
 
@@ -31,9 +30,7 @@ FOLDER = Settings().trained_folder
 
 @pytest.fixture(scope="module")
 def model() -> GPT:
-    folder = FOLDER / "reverse" / "prompt-masked"
-    run = read_run(folder)
-    return load_model(folder, run, run.checkpoints[-1]).double()
+    return load_last(FOLDER / "reverse" / "prompt-masked")[1].double()
 
 
 @pytest.mark.parametrize("words", [("hello", "ab"), ("a", "abcdefghij"), ("cat", "ab", "mask")])
@@ -96,11 +93,10 @@ def test_every_pair_of_paddings_is_shipped_with_its_n_and_interval():
         assert row.exact_match.low <= row.exact_match.value <= row.exact_match.high
 
 
-@pytest.mark.parametrize("change", [lambda rows: rows[:-1], lambda rows: [{}], lambda rows: None])
-def test_a_broken_file_is_named(tmp_path: Path, change: Callable[[list[object]], object]):
-    rows = json.loads((FOLDER / PADDING_FILE).read_text())
-    (tmp_path / PADDING_FILE).write_text(json.dumps(change(rows)))
-    with pytest.raises(BrokenRun, match=PADDING_FILE):
-        read_paddings(tmp_path)
-    with pytest.raises(BrokenRun, match=PADDING_FILE):
-        read_paddings(tmp_path / "missing")
+def test_a_departure_is_named():
+    row = read_paddings(FOLDER)["prompt-masked", "left-pad-unmasked"]
+    other = replace(row, exact_match=wilson(0.5, 300))
+    (line,) = departures([row], [other])
+    stated = f"{row.exact_match.value:.3f}"
+    assert line == f"prompt-masked asked with left-pad-unmasked: stated {stated}, measured 0.500"
+    assert departures([row], [row]) == []

@@ -1,36 +1,33 @@
 """model/experiments/reasoning.py: two recipes that differ in the response alone, and what is shipped of them."""
 
-import json
 from dataclasses import fields, replace
 from itertools import islice
 from pathlib import Path
 
 import pytest
 
-from model.errors import BrokenRun
 from model.experiments.reasoning import (
-    COMPARISONS,
-    REASONING_FILE,
-    SEEDS,
-    Comparison,
+    KEPT_REASONING,
+    TRACE_PAIRS,
+    TracePair,
     departures,
     measure_runs,
-    read_reasoning,
     runs_of,
     shipped_folders,
 )
+from model.experiments.shipped import SEEDS
+from model.intervals import pooled
 from model.text.sums import final_answer
 from model.text.tasks import Task
-from model.training.evaluation import pooled
 from model.training.recipes import Recipe
 
 TRAINED = Path(__file__).resolve().parents[3] / "model" / "trained"
-STATED = read_reasoning(TRAINED)
-comparisons = pytest.mark.parametrize("comparison", COMPARISONS.values(), ids=list(COMPARISONS))
+STATED = KEPT_REASONING.read(TRAINED)
+comparisons = pytest.mark.parametrize("comparison", TRACE_PAIRS.values(), ids=list(TRACE_PAIRS))
 
 
 @comparisons
-def test_direct_and_thought_differ_in_nothing_but_the_response(comparison: Comparison):
+def test_direct_and_thought_differ_in_nothing_but_the_response(comparison: TracePair):
     direct, thought = comparison.recipes
     differ = [f.name for f in fields(Recipe) if getattr(direct, f.name) != getattr(thought, f.name)]
     assert differ == ["slug", "title", "task"]
@@ -39,7 +36,7 @@ def test_direct_and_thought_differ_in_nothing_but_the_response(comparison: Compa
 
 
 @comparisons
-def test_the_response_is_all_that_tells_their_conversations_apart(comparison: Comparison):
+def test_the_response_is_all_that_tells_their_conversations_apart(comparison: TracePair):
     direct, thought = (recipe.task for recipe in comparison.recipes)
     assert isinstance(direct, Task)
     for sum_ in islice(direct.words(0, held_out=False), 200):
@@ -49,7 +46,7 @@ def test_the_response_is_all_that_tells_their_conversations_apart(comparison: Co
 
 
 @comparisons
-def test_every_seed_and_number_of_terms_is_measured_one_more_than_trained(comparison: Comparison):
+def test_every_seed_and_number_of_terms_is_measured_one_more_than_trained(comparison: TracePair):
     for recipe in comparison.recipes:
         runs = runs_of(STATED, recipe.slug)
         assert tuple(run.seed for run in runs) == SEEDS
@@ -85,12 +82,3 @@ def test_the_shipped_models_do_what_is_stated():
     other = replace(first, by_terms=(replace(row, right=replace(row.right, value=0.2, low=0.1)), *first.by_terms[1:]))
     (line,) = departures(STATED, [other])
     assert line == "sums-direct, 2 terms, right: stated 1.000, measured 0.200"
-
-
-@pytest.mark.parametrize("damage", ["missing", "empty", "lacks"])
-def test_a_broken_file_is_named(tmp_path: Path, damage: str):
-    if damage != "missing":
-        content = json.loads((TRAINED / REASONING_FILE).read_text())[1:]
-        (tmp_path / REASONING_FILE).write_text("" if damage == "empty" else json.dumps(content))
-    with pytest.raises(BrokenRun, match=REASONING_FILE):
-        read_reasoning(tmp_path)

@@ -4,9 +4,9 @@ import pytest
 
 from model.explain.budgets import policy_budgets, segment_budgets, turn_budgets
 from model.explain.cells import inspect_mask
+from model.intervals import MeanLoss
 from model.masks.policies import MASK_POLICIES
 from model.text.chat import Rendered, render
-from model.training.evaluation import MeanLoss
 from model.training.loop import training_conversations
 from model.training.recipes import ALL_RECIPES, MASK_RECIPES
 

@@ -13,6 +13,7 @@ import safetensors.torch
 import torch
 
 from model.errors import BrokenRun
+from model.intervals import MeanLoss, wilson
 from model.network.gpt import GPT, GPTConfig
 from model.training.checkpoints import (
     Checkpoint,
@@ -24,7 +25,7 @@ from model.training.checkpoints import (
     save_run,
     save_weights,
 )
-from model.training.evaluation import MeanLoss, Metrics, wilson
+from model.training.evaluation import Metrics
 from model.training.recipes import RECIPES
 
 REVERSE4 = RECIPES["reverse4"]

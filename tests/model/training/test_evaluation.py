@@ -4,63 +4,17 @@ from copy import deepcopy
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 from model.explain.analysis import analyze
+from model.intervals import wilson
 from model.masks.policies import MASK_POLICIES
 from model.network.generation import generate
 from model.network.gpt import GPT
-from model.training.evaluation import ROWS_AT_ONCE, Metrics, complete_words, evaluate, wilson
+from model.training.evaluation import ROWS_AT_ONCE, Metrics, complete_words, evaluate
 from model.training.recipes import RECIPES
 
 REVERSE = RECIPES["reverse"]
 TOKENIZER, TASK = REVERSE.tokenizer, REVERSE.task
-
-
-# Newcombe 1998 (Statistics in Medicine 17), table I, score method without continuity correction; 10/10 by symmetry.
-@pytest.mark.parametrize(
-    ("hits", "n", "low", "high"),
-    [
-        (81, 263, 0.2553, 0.3662),
-        (15, 148, 0.0624, 0.1605),
-        (0, 20, 0.0000, 0.1611),
-        (1, 29, 0.0061, 0.1718),
-        (0, 10, 0.0000, 0.2775),
-        (10, 10, 0.7225, 1.0000),
-    ],
-)
-def test_the_interval_is_the_one_in_the_literature(hits: int, n: int, low: float, high: float):
-    rate = wilson(hits / n, n)
-    assert (rate.value, rate.n) == (hits / n, n)
-    assert rate.low == pytest.approx(low, abs=5e-5)
-    assert rate.high == pytest.approx(high, abs=5e-5)
-
-
-@given(st.integers(1, 10_000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
-def test_the_interval_ends_where_the_score_test_just_rejects(trials: tuple[int, int]):
-    hits, n = trials
-    rate = wilson(hits / n, n)
-    for p in (rate.low, rate.high):
-        assert (rate.value - p) ** 2 == pytest.approx(1.959963984540054**2 * p * (1 - p) / n, abs=1e-12)
-
-
-@given(st.integers(1, 10_000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
-def test_the_interval_lies_in_0_to_1_and_holds_the_fraction(trials: tuple[int, int]):
-    hits, n = trials
-    rate = wilson(hits / n, n)
-    assert 0 <= rate.low <= rate.value <= rate.high <= 1
-
-
-def test_more_trials_make_a_narrower_interval():
-    widths = [rate.high - rate.low for rate in (wilson(0.5, n) for n in (10, 100, 1000))]
-    assert widths == sorted(widths, reverse=True)
-
-
-@pytest.mark.parametrize(("value", "n"), [(0.5, 0), (-0.1, 10), (1.1, 10), (math.nan, 10)])
-def test_a_fraction_outside_0_to_1_or_of_nothing_is_a_programming_error(value: float, n: int):
-    with pytest.raises(AssertionError):
-        wilson(value, n)
 
 
 @torch.inference_mode()

@@ -5,10 +5,7 @@ Hand-made results in which masking helps, hurts, changes nothing or is not learn
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from itertools import product
-from statistics import NormalDist
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,15 +15,14 @@ from model.experiments.ablation.findings import (
     FEWEST_SEEDS,
     Arrival,
     Comparison,
-    Interval,
     compare,
     find,
     first_step,
     judge,
     mean_curve,
-    ratio_of_means,
 )
 from model.experiments.ablation.runs import Ablation
+from model.intervals import Interval
 from model.training.recipes import Variation
 
 TINY = Variation(width=8, steps=400, evaluate_every=20, evaluation_words=10)
@@ -137,39 +133,7 @@ def test_a_ratio_is_a_bound_where_runs_of_one_side_never_arrived(
     assert comparison_of(masked, unmasked).bound() == bound
 
 
-# Intervals
-
-
-@pytest.mark.parametrize("spread", [0.15, 0.5])
-def test_intervals_over_ten_seeds_miss_about_as_rarely_as_they_should(spread: float) -> None:
-    draw, missed, rounds = np.random.default_rng(1), 0, 400
-    for _ in range(rounds):
-        above, below = 2 * draw.lognormal(0, spread, 10), draw.lognormal(0, spread, 10)
-        ratio = ratio_of_means(above, below)
-        missed += not ratio.low < 2 < ratio.high
-    assert 0.02 < missed / rounds < 0.09
-
-
-def test_the_ratio_s_interval_is_that_of_all_resamples() -> None:
-    above, below = np.array([2.0, 3.0, 4.0, 5.0]), np.array([1.0, 2.0, 2.0, 1.0])
-    every = [above[list(draw)].mean() / below[list(draw)].mean() for draw in product(range(4), repeat=4)]
-    ratio = ratio_of_means(above, below)
-    assert ratio.value == 14 / 6
-    # Student's t with 3 degrees of freedom, 3.182, times sqrt(4/3): further out than the normal one's 1.960.
-    below_all = 100 * NormalDist().cdf(-3.182 * (4 / 3) ** 0.5)
-    assert ratio.low == pytest.approx(np.percentile(every, below_all), abs=0.05)
-    assert ratio.high == pytest.approx(np.percentile(every, 100 - below_all), abs=0.05)
-
-
-def test_seeds_are_drawn_in_pairs() -> None:
-    below = np.array([100.0, 200.0, 400.0, 800.0, 1600.0])
-    ratio = ratio_of_means(1.5 * below, below)
-    assert (ratio.low, ratio.value, ratio.high) == pytest.approx((1.5, 1.5, 1.5))
-
-
-def test_intervals_are_the_same_every_time() -> None:
-    above, below = np.array([2.0, 3.0, 4.0]), np.array([1.0, 2.0, 2.0])
-    assert ratio_of_means(above, below) == ratio_of_means(above, below)
+# Curves
 
 
 def test_a_curve_is_the_mean_over_seeds_within_its_band() -> None:

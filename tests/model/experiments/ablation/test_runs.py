@@ -21,8 +21,9 @@ from model.experiments.ablation.runs import (
     setting_of,
     write_ablation,
 )
+from model.intervals import MeanLoss, wilson
 from model.text.chat import render
-from model.training.evaluation import MeanLoss, Metrics, wilson
+from model.training.evaluation import Metrics
 from model.training.recipes import RECIPES, Variation, vary
 
 TINY = Variation(width=8, steps=40, evaluate_every=20, evaluation_words=10)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.experiments.ablation.findings import Comparison, Interval, find
+from model.experiments.ablation.findings import Comparison, find
 from model.experiments.ablation.runs import Ablation
 from model.experiments.ablation.words import (
     budget_sentence,
@@ -22,6 +22,7 @@ from model.experiments.ablation.words import (
     write_rate,
     write_ratio,
 )
+from model.intervals import Interval
 from model.training.recipes import Variation
 
 TINY = Variation(width=8, steps=400, evaluate_every=20, evaluation_words=10)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from model.experiments.bugs.diagnosis import diagnose
 from model.experiments.bugs.symptoms import Symptoms
-from model.training.evaluation import wilson
+from model.intervals import wilson
 
 N = 500
 ONE, NONE = wilson(1, N), wilson(0, N)

@@ -1,4 +1,4 @@
-"""The gallery: which bugs, that each is trained and measured, what the measurements say, how they are kept."""
+"""The gallery: which bugs, that each is trained and measured, what the measurements say, how they are compared."""
 
 import json
 from collections.abc import Callable
@@ -13,20 +13,19 @@ from model.experiments.bugs.gallery import (
     GALLERY_FILE,
     GALLERY_RUNS,
     PROMPTS,
-    ROUNDING,
     SHIFT_RECIPE,
-    TIES,
     Measured,
+    departures,
     differences,
     measure_gallery,
     read_gallery,
-    save_gallery,
 )
 from model.experiments.bugs.symptoms import Symptoms
 from model.experiments.shipped import trained_as
+from model.intervals import wilson
+from model.kept import TIES
 from model.masks.policies import COMPARED_POLICIES, CUTS, MASK_POLICIES, shifted_cut
 from model.training.checkpoints import RUN_FILE, read_run
-from model.training.evaluation import wilson
 from model.training.recipes import ALL_RECIPES, MASK_RECIPES
 
 TRAINED = Path(__file__).resolve().parents[4] / "model" / "trained"
@@ -179,45 +178,21 @@ def test_a_difference_in_any_symptom_is_named(name: str):
     assert ", measured " in difference
 
 
-@pytest.mark.parametrize("n", [PROMPTS, 173])
-def test_two_prompts_are_no_difference_and_three_are(n: int):
-    for hits, more, count in ((n // 2, 0, 0), (n // 2, 2, 0), (n // 2, -2, 0), (0, 2, 0), (0, 3, 1), (n, -3, 1)):
-        before = changed(STATED_LATE, exact_match=wilson(hits / n, n))
-        after = changed(STATED_LATE, exact_match=wilson((hits + more) / n, n))
-        assert len(differences(before, after)) == count
-
-
-def test_the_same_rate_of_fewer_prompts_is_a_difference():
-    before, after = (changed(STATED_LATE, stops=wilson(1.0, n)) for n in (PROMPTS, PROMPTS - 1))
-    assert len(differences(before, after)) == 1
-
-
 def test_two_answers_that_run_to_the_contexts_end_are_no_difference_and_a_token_in_each_tenth_is():
     longest = ALL_RECIPES["reverse4"].model.context_length
     for tokens, count in ((TIES * longest, 0), (PROMPTS // 10, 1)):
         assert len(differences(STATED_LATE, changed(STATED_LATE, runaway=tokens / PROMPTS))) == count
 
 
-@pytest.mark.parametrize("loss", [0.002, 1.0, 6.5])
-def test_a_loss_may_round_otherwise_and_no_more(loss: float):
-    stated = changed(STATED_LATE, own_loss=loss)
-    for by, count in ((0.9, 0), (1.1, 1)):
-        other = changed(STATED_LATE, own_loss=loss + by * ROUNDING * max(1.0, loss))
-        assert len(differences(stated, other)) == count
-
-
-def test_a_loss_that_is_none_differs_from_one_that_is_0_and_a_turn_too_few_is_a_difference():
-    nothing = changed(STATED_LATE, own_loss=None)
-    assert differences(nothing, nothing) == []
-    assert len(differences(nothing, changed(STATED_LATE, own_loss=0.0))) == 1
-    assert len(differences(changed(STATED_LATE, own_loss=0.0), nothing)) == 1
+def test_a_turn_too_few_is_a_difference():
     assert len(differences(STATED_LATE, changed(STATED_LATE, by_turn=()))) == 1
 
 
-def test_what_is_saved_is_read_again(tmp_path: Path):
-    save_gallery(tmp_path, list(STATED.values()))
-    assert read_gallery(tmp_path) == STATED
-    assert (tmp_path / GALLERY_FILE).read_bytes() == (TRAINED / GALLERY_FILE).read_bytes()
+def test_a_departure_names_its_run_as_soon_as_it_is_measured():
+    other = changed(STATED_LATE, first_right=wilson(1.0, PROMPTS))
+    lines = departures(STATED.values(), iter([STATED_LATE, other]))
+    assert next(lines) == "reverse4/mask-late: first_right: stated (0.036,), measured (1.0,)"
+    assert list(lines) == []
 
 
 @pytest.mark.parametrize(

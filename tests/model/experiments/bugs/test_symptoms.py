@@ -9,12 +9,13 @@ import torch
 from pydantic import TypeAdapter, ValidationError
 
 from model.experiments.bugs import symptoms
-from model.experiments.bugs.symptoms import Answered, Symptoms, answers, mean_loss, measure
+from model.experiments.bugs.symptoms import GivenAnswer, Symptoms, answers, mean_loss, measure
+from model.intervals import Rate, wilson
 from model.masks.policies import MASK_POLICIES
 from model.network.generation import generate
 from model.network.gpt import GPT
 from model.text.chat import Rendered, render
-from model.training.evaluation import ROWS_AT_ONCE, Rate, complete_words, wilson
+from model.training.evaluation import ROWS_AT_ONCE, complete_words
 from model.training.loop import initial_model
 from model.training.recipes import ALL_RECIPES, Recipe
 
@@ -109,7 +110,7 @@ def test_a_turn_is_measured_on_the_conversations_that_have_it_with_the_right_his
 def test_answers_keep_the_order_of_more_prompts_than_go_at_once(trained_model: TrainedModel):
     words = REVERSE4.task.held_out_words(ROWS_AT_ONCE + 20)
     model = last_model(trained_model, REVERSE4, "prompt-masked")
-    assert answers(REVERSE4, model, words) == [Answered(word[::-1], word[::-1] + "#") for word in words]
+    assert answers(REVERSE4, model, words) == [GivenAnswer(word[::-1], word[::-1] + "#") for word in words]
 
 
 def row_loss(model: GPT, rendered: Rendered, tokens: range) -> torch.Tensor:

@@ -3,31 +3,28 @@
 The arms differ in one thing each, and what is shipped of them is what they do.
 """
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from model.errors import BrokenRun
 from model.experiments.dispatcher.arms import (
     ARMS,
-    DISPATCHER_FILE,
-    SEEDS,
+    KEPT_DISPATCHED,
     SHARES,
     answered,
     departures,
     measure_arm,
-    read_dispatched,
     recipe_of,
 )
+from model.experiments.shipped import SEEDS
+from model.intervals import pooled
 from model.text.corpus import SUMS
-from model.training.evaluation import pooled
 from model.training.pretraining import PRETRAINING, base_folder, load_base
 from model.training.recipes import SUM_RECIPES
 
 TRAINED = Path(__file__).resolve().parents[4] / "model" / "trained"
-STATED = read_dispatched(TRAINED)
+STATED = KEPT_DISPATCHED.read(TRAINED)
 
 
 def test_the_base_goes_on_like_a_worksheet_and_knows_the_sums():
@@ -97,13 +94,3 @@ def test_right_is_the_sum_and_an_end():
     found = answered(1, ["7#", "7\n", "70#", "7 What is 1+1?"], sums)
     assert (found.exact.value, found.stops.value, found.continues.value) == (0.5, 0.5, 0.25)
     assert answered(1, ["7#", "7\n", "70#", "#"], sums, "#").exact.value == 0.25
-
-
-@pytest.mark.parametrize("damage", ["missing", "empty", "lacks"])
-def test_a_broken_file_is_named(tmp_path: Path, damage: str):
-    if damage != "missing":
-        content = json.loads((TRAINED / DISPATCHER_FILE).read_text())
-        content["runs"].pop()
-        (tmp_path / DISPATCHER_FILE).write_text("" if damage == "empty" else json.dumps(content))
-    with pytest.raises(BrokenRun, match=DISPATCHER_FILE):
-        read_dispatched(tmp_path)

@@ -16,8 +16,8 @@ from model.experiments.packing.words import (
     outcome_sentence,
     sight_sentence,
 )
+from model.intervals import wilson
 from model.masks.policies import MASK_POLICIES
-from model.training.evaluation import wilson
 from model.training.recipes import ALL_RECIPES
 
 REVERSE = ALL_RECIPES["reverse"]

@@ -1,0 +1,135 @@
+"""Figures with their uncertainty: rates, means, ratios, each with an interval of 95 %. In: numbers. Out: plain values.
+
+The interval of a rate or of a loss counts one model's independent trials; the bootstrap counts seeds: what another draw
+of seeds could have given under the same conditions. Knows neither models nor tensors.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Annotated
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from pydantic import Field
+
+Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+"""The bounds hold where a file that ships is read."""
+
+Z_95 = 1.959963984540054
+
+RESAMPLES, BAND_RESAMPLES = 10_000, 1_000
+"""Draws of seeds for a ratio or a difference, and for each point of a band."""
+
+
+@dataclass(frozen=True)
+class Rate:
+    """A fraction measured in n trials, with its 95 % Wilson score interval."""
+
+    value: Fraction
+    n: Annotated[int, Field(ge=1)]
+    low: Fraction
+    high: Fraction
+
+
+@dataclass(frozen=True)
+class MeanLoss:
+    """In nats per token, mean over all tokens of n texts, with its 95 % interval."""
+
+    value: NonNegative
+    n: Annotated[int, Field(ge=1)]
+    low: Finite
+    high: Finite
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A figure over seeds."""
+
+    value: float
+    low: float
+    high: float
+
+
+# One model's trials
+
+
+def rate_of(hits: Iterable[bool]) -> Rate:
+    """How many of the trials, at least one, are hits."""
+    trials = list(hits)
+    return wilson(sum(trials) / len(trials), len(trials))
+
+
+def wilson(value: float, n: int, z: float = Z_95) -> Rate:
+    """The Wilson score interval of a fraction `value` of n trials. Source: Wilson 1927, JASA 22."""
+    assert n > 0, n
+    assert 0 <= value <= 1, value
+    center = (value + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * math.sqrt(value * (1 - value) / n + z * z / (4 * n * n))
+    return Rate(value, n, min(value, max(0.0, center - half)), max(value, min(1.0, center + half)))
+
+
+def pooled(rates: Sequence[Rate]) -> Rate:
+    """All trials together, as if they were independent."""
+    n = sum(rate.n for rate in rates)
+    return wilson(sum(round(rate.value * rate.n) for rate in rates) / n, n)
+
+
+def ratio_of_sums(losses: ArrayLike, tokens: ArrayLike) -> MeanLoss:
+    """The mean loss of a token, from each text's sum and its number of tokens.
+
+    A ratio of sums; its standard error is that of a ratio estimator. Source: Cochran 1977, section 6.4.
+    """
+    loss, count = np.asarray(losses, dtype=np.float64), np.asarray(tokens, dtype=np.float64)
+    mean = loss.sum() / count.sum()
+    half = Z_95 * np.linalg.norm(loss - mean * count) / count.sum()
+    return MeanLoss(float(mean), len(count), float(mean - half), float(mean + half))
+
+
+# Seeds
+
+
+def ratio_of_means(above: NDArray[np.float64], below: NDArray[np.float64]) -> Interval:
+    """Mean over mean of values paired by seed; seeds are drawn together, so what a seed does to both cancels."""
+    weights = _resampled(len(above), RESAMPLES)
+    low, high = _bounds((weights @ above) / (weights @ below), len(above))
+    return Interval(float(above.mean() / below.mean()), float(low), float(high))
+
+
+def mean_difference(first: NDArray[np.float64], second: NDArray[np.float64]) -> Interval:
+    """Mean of first - second, values paired by seed."""
+    differences = first - second
+    low, high = _bounds(_resampled(len(differences), RESAMPLES) @ differences, len(differences))
+    return Interval(float(differences.mean()), float(low), float(high))
+
+
+def mean_band(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Seeds x points to the ends of the mean's interval at each point, each point for itself."""
+    low, high = _bounds(_resampled(len(values), BAND_RESAMPLES) @ values, len(values))
+    return low, high
+
+
+def _bounds(resampled: NDArray[np.float64], seeds: int) -> NDArray[np.float64]:
+    """Where an interval of 95 % ends among the resamples: beyond 2.5 and 97.5, since few seeds spread too little.
+
+    The quantile of Student's t by its expansion in the normal one. Sources: Hesterberg 2015, The American Statistician
+    69(4), expanded percentile interval; Abramowitz and Stegun, 26.7.5.
+    """
+    below = 2.5
+    if seeds > 1:
+        z, v = NormalDist().inv_cdf(0.975), seeds - 1
+        t = z + (z**3 + z) / (4 * v) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * v**2)
+        t += (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / (384 * v**3)
+        below = 100 * NormalDist().cdf(-t * (seeds / v) ** 0.5)
+    ends: NDArray[np.float64] = np.percentile(resampled, (below, 100 - below), axis=0)
+    return ends
+
+
+def _resampled(seeds: int, resamples: int) -> NDArray[np.float64]:
+    """Draws of as many seeds with replacement, each as the weights of a mean."""
+    draws = np.random.default_rng(0).integers(seeds, size=(resamples, seeds))
+    weights: NDArray[np.float64] = (draws[:, :, None] == np.arange(seeds)).mean(axis=1)
+    return weights
