@@ -10,7 +10,7 @@ from app.api.schemas import ERRORS, Answer, Request, Slug, Text
 from app.deps import CatalogDep
 from model.explain.cells import Inspection, Kind, Mistake, inspect_mask
 from model.masks.policies import MASK_POLICIES, RIGHT, MaskPolicy, find_policy
-from model.training.conversations import MOST_CONVERSATIONS, MOST_MESSAGES, fill_in, messages_of, render_all
+from model.training.conversations import MOST_CONVERSATIONS, MOST_MESSAGES, fill_in, messages_of, render_messages
 from model.training.recipes import Recipe
 
 router = APIRouter(prefix="/api/v1", tags=["masks"], responses=ERRORS)
@@ -135,8 +135,8 @@ def _mask(request: MaskRequest, recipe: Recipe) -> MaskAnswer:
     policy = find_policy(request.policy)
     conversations = [messages_of(recipe, prompt) for prompt in request.prompts]
     conversations += [fill_in(recipe, [(m.role, m.content) for m in messages]) for messages in request.conversations]
-    rendered, row_tokens = render_all(recipe, conversations, policy, request.row_tokens)
-    return answer_of(recipe, inspect_mask(rendered, policy, recipe.tokenizer, row_tokens=row_tokens))
+    rendered = render_messages(recipe, conversations, policy, request.row_tokens)
+    return answer_of(recipe, inspect_mask(recipe, rendered, policy, request.row_tokens))
 
 
 def _knobs(policy: MaskPolicy) -> dict[str, Any]:

@@ -15,11 +15,11 @@ from model.experiments.padding import (
     PADDINGS,
     SHAPES_SEED,
     batch_shapes,
-    conversations_of,
     logit_changes,
     padded_rows,
 )
 from model.masks.policies import MASK_POLICIES, RIGHT
+from model.training.conversations import render_prompts
 
 router = APIRouter(prefix="/api/v1/padding", tags=["padding"], responses=ERRORS)
 
@@ -78,7 +78,7 @@ async def read(query: Annotated[PaddingQuery, Query()], catalog: CatalogDep, eng
     if query.policy not in PADDINGS:
         raise UnknownName(f"policy is {query.policy!a}; allowed: {', '.join(PADDINGS)}", param="policy")
     recipe = catalog.recipe(PADDING_RECIPE)
-    conversations = conversations_of(recipe, (query.first, query.second))
+    conversations = render_prompts(recipe, (query.first, query.second), uneven=True)
     model, step = catalog.model(recipe, RIGHT.slug, None)
     rows = await engine.call(partial(padded_rows, model, recipe, conversations, MASK_POLICIES[query.policy]))
     changes = []

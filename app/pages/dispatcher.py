@@ -218,8 +218,7 @@ def _pooled(rows: Sequence[Answered]) -> tuple[Rate, Rate, Rate]:
 async def _view(choices: Choices, catalog: Catalog, engine: Engine) -> View:
     """Raises InvalidText if the request cannot be read."""
     request = choices.prompt
-    RECIPE.task.check_prompt(request)
-    starts = openings(request, RECIPE.tokenizer)
+    starts = openings(RECIPE, request)
     right = RECIPE.task.answer(request)
     base = catalog.base.model
     models = {arm: catalog.model(catalog.recipe(arm.recipe), arm.policy, choices.step)[0] for arm in ARMS.values()}

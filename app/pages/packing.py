@@ -18,18 +18,16 @@ from model.experiments.packing import words
 from model.experiments.packing.effects import ROUNDING, DocumentChange, Effects, measure_documents, measure_effects
 from model.experiments.packing.rows import (
     EXAMPLES,
-    MOST_CONVERSATIONS,
+    MOST_PACKED,
     PACKINGS,
     Filling,
-    inspect_packed,
     measure_filling,
-    read_conversations,
-    split_conversations,
     trace_sight,
 )
-from model.explain.cells import Inspection
+from model.explain.cells import Inspection, inspect_mask
 from model.masks.policies import MASK_POLICIES, RIGHT, MaskPolicy
 from model.text.chat import Rendered
+from model.training.conversations import render_text
 from model.training.evaluation import Rate
 from model.training.loop import training_conversations
 from model.training.recipes import Recipe
@@ -159,7 +157,7 @@ async def page(request: Request, state: Annotated[State, Query()], catalog: Cata
     """The whole page."""
     choices, outcome = _choices(state, catalog), _outcome(catalog)
     try:
-        conversations = read_conversations(choices.recipe, split_conversations(choices.recipe, choices.words))
+        conversations = render_text(choices.recipe, choices.words, most=choices.most)
     except InvalidText as error:
         return render(request, "packing/page.html", PackingContext(choices, None, outcome, error.message), 422)
     view = await _view(choices, conversations, catalog, engine)
@@ -182,7 +180,7 @@ def _choices(state: State, catalog: Catalog) -> Choices:
         row=state.row,
         steps=steps,
         step=min(steps, key=lambda kept: abs(kept - wanted)),
-        most=MOST_CONVERSATIONS,
+        most=MOST_PACKED,
         row_tokens=recipe.row_tokens,
     )
 
@@ -192,7 +190,7 @@ async def _view(choices: Choices, conversations: tuple[Rendered, ...], catalog: 
     seen = {slug: trace_sight(recipe, conversations, MASK_POLICIES[slug]) for slug in PACKINGS}
     rows = len(seen[policy.slug])
     row = min(max(choices.row, 1), rows)
-    inspection = inspect_packed(recipe, conversations, policy)
+    inspection = inspect_mask(recipe, conversations, policy)
     models = {step: catalog.model(recipe, RIGHT.slug, step)[0] for step in (choices.step, choices.steps[-1])}
     effects = [
         (step, await engine.call(partial(measure_effects, model, recipe, conversations)))

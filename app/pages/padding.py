@@ -24,13 +24,13 @@ from model.experiments.padding import (
     PaddedAccuracy,
     PaddedRow,
     batch_shapes,
-    conversations_of,
     logit_changes,
     padded_rows,
 )
 from model.explain.cells import Inspection, inspect_mask
 from model.masks.policies import MASK_POLICIES, RIGHT, MaskPolicy
 from model.text.tokenizer import ASSISTANT_START
+from model.training.conversations import render_prompts
 from model.training.recipes import ALL_RECIPES, Recipe
 
 router = APIRouter(include_in_schema=False)
@@ -157,7 +157,7 @@ def _sentence(measured: Mapping[tuple[str, str], PaddedAccuracy]) -> str:
 async def _view(choices: Choices, position: int | None, catalog: Catalog, engine: Engine) -> View:
     """Raises InvalidText if the words cannot be read or are of one length."""
     recipe, policy = choices.recipe, choices.policy
-    conversations = conversations_of(recipe, choices.words)
+    conversations = render_prompts(recipe, choices.words, uneven=True)
     model, _ = catalog.model(recipe, RIGHT.slug, None)
     rows = await engine.call(partial(padded_rows, model, recipe, conversations, policy))
     changes = []
@@ -173,7 +173,7 @@ async def _view(choices: Choices, position: int | None, catalog: Catalog, engine
         Head(shown.weights[layer][head][at], shown.on_pads(layer, head, at)) for head in range(recipe.model.heads)
     )
     return View(
-        inspection=inspect_mask(conversations, policy, recipe.tokenizer),
+        inspection=inspect_mask(recipe, conversations, policy),
         shown=shown,
         positions=positions,
         position=at,

@@ -17,8 +17,8 @@ from model.errors import InvalidText, UnknownName
 from model.experiments.reasoning import COMPARISONS, SEEDS, Comparison, Reasoning, runs_of
 from model.explain.cells import Inspection, inspect_mask
 from model.masks.policies import RIGHT
-from model.text.chat import render as render_chat
 from model.text.tokenizer import END_OF_TURN
+from model.training.conversations import render_prompt
 from model.training.evaluation import Rate, pooled
 from model.training.recipes import Recipe
 
@@ -192,14 +192,13 @@ async def _lanes(choices: Choices, catalog: Catalog, engine: Engine) -> tuple[La
     """Raises InvalidText for what is no sum of this kind."""
     lanes = []
     for style, recipe in zip(STYLES, choices.comparison.recipes, strict=True):
-        recipe.task.check_prompt(choices.prompt)
+        rendered = render_prompt(recipe, choices.prompt)
         model, step = catalog.model(recipe, POLICY.slug, None)
         generation = admit(engine, recipe, model, choices.prompt) if choices.generate else None
         if generation:
             async for _ in generation.tokens():
                 pass
-        rendered = render_chat(recipe.task.conversation(choices.prompt), recipe.tokenizer)
         right = recipe.task.answer(choices.prompt) + END_OF_TURN
-        inspection = inspect_mask([rendered], POLICY, recipe.tokenizer)
+        inspection = inspect_mask(recipe, [rendered], POLICY)
         lanes.append(Lane(NAMES[style], style, recipe, step, inspection, right, generation))
     return tuple(lanes)

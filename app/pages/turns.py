@@ -30,7 +30,7 @@ from model.network.gpt import GPT
 from model.text.chat import Message, Rendered
 from model.text.chat import render as render_chat
 from model.text.tokenizer import END_OF_TURN
-from model.training.conversations import MOST_MESSAGES, fill_in, render_all
+from model.training.conversations import MOST_MESSAGES, fill_in, render_messages
 from model.training.evaluation import Rate
 from model.training.loop import training_conversations
 from model.training.recipes import ALL_RECIPES, Recipe
@@ -199,8 +199,8 @@ async def _view(choices: Choices, catalog: Catalog, engine: Engine) -> View:
     """Raises InvalidText or OutOfRange if no model of the recipe could read the conversation."""
     recipe = catalog.recipe(TURNS_RECIPE)
     messages = fill_in(recipe, [(r, None if r == "assistant" and not text else text) for r, text in choices.messages])
-    rendered, row_tokens = render_all(recipe, [messages], choices.policy)
-    inspection = inspect_mask(rendered, choices.policy, recipe.tokenizer, row_tokens=row_tokens)
+    rendered = render_messages(recipe, [messages], choices.policy)
+    inspection = inspect_mask(recipe, rendered, choices.policy)
     models = {slug: catalog.model(recipe, slug, None)[0] for slug in TRAINED}
     return View(
         inspection=inspection,

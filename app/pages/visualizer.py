@@ -24,8 +24,8 @@ from model.experiments.ablation.shipped import ShippedAblation
 from model.explain.analysis import Analysis, analyze
 from model.explain.cells import Inspection, inspect_mask
 from model.masks.policies import MASK_POLICIES, RIGHT, UNMASKED, MaskPolicy, find_policy
-from model.text.chat import render as to_tokens
 from model.text.tokenizer import END_OF_TURN
+from model.training.conversations import render_prompt
 from model.training.evaluation import Metrics
 from model.training.recipes import DEFAULT_RECIPE, Recipe
 
@@ -200,12 +200,7 @@ async def _view(choices: Choices, position: int | None, catalog: Catalog, engine
         selected=min(max(wanted, 0), len(shown.analysis.positions) - 1),
         prompt_share=share_of(every.positions[: every.prompt_length - 1]),
         answer=recipe.task.answer(choices.prompt) + END_OF_TURN,
-        other=inspect_mask(
-            [to_tokens(recipe.task.conversation(choices.prompt), recipe.tokenizer)],
-            choices.mask,
-            recipe.tokenizer,
-            row_tokens=recipe.row_tokens,
-        ),
+        other=inspect_mask(recipe, [render_prompt(recipe, choices.prompt)], choices.mask),
         analyze_body=json.dumps(body),
         analyze_query=urlencode(body),
     )

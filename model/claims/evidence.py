@@ -9,10 +9,11 @@ from model.experiments.ablation.runs import ABLATION_FILE, read_ablation
 from model.experiments.bugs.gallery import Measured, read_gallery
 from model.experiments.dispatcher.arms import Dispatched, read_dispatched
 from model.experiments.limits import Limits, read_limits
-from model.experiments.padding import PADDING_RECIPE, PaddedAccuracy, conversations_of, logit_changes, read_paddings
+from model.experiments.padding import PADDING_RECIPE, PaddedAccuracy, logit_changes, read_paddings
 from model.experiments.reasoning import Reasoning, read_reasoning
 from model.masks.policies import COMPARED_POLICIES, RIGHT
 from model.training.checkpoints import Run, load_model, read_run
+from model.training.conversations import render_prompts
 from model.training.recipes import RECIPES
 
 PADDED_WORDS = ("hello", "ab", "abcdefghij", "x", "pad", "maskscope")
@@ -56,5 +57,5 @@ def _right_pad_change(folder: Path) -> float:
     recipe = RECIPES[PADDING_RECIPE]
     run = read_run(folder / recipe.slug / RIGHT.slug)
     model = load_model(folder / recipe.slug / RIGHT.slug, run, run.checkpoints[-1])
-    changes = logit_changes(model, recipe, conversations_of(recipe, PADDED_WORDS), RIGHT)
+    changes = logit_changes(model, recipe, render_prompts(recipe, PADDED_WORDS), RIGHT)
     return max(changes)

@@ -13,14 +13,15 @@ import torch
 from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic.dataclasses import dataclass as checked
 
-from model.errors import BrokenRun, InvalidText
-from model.masks.batches import Batch, lay_out, make_batch
+from model.errors import BrokenRun
+from model.masks.batches import Batch, lay_out
 from model.masks.policies import MASK_POLICIES, RIGHT, MaskPolicy
 from model.network.attention import attention_weights
 from model.network.gpt import GPT
 from model.network.loss import batch_logits
-from model.text.chat import Rendered, Segment, render
+from model.text.chat import Rendered, Segment
 from model.training.checkpoints import read_checked
+from model.training.conversations import batch_of, prompt_ids
 from model.training.evaluation import Rate, wilson
 from model.training.loop import training_conversations
 from model.training.recipes import ALL_RECIPES, Recipe
@@ -94,20 +95,11 @@ class BatchShape:
         return 1 - self.tokens / self.cells
 
 
-def conversations_of(recipe: Recipe, words: Sequence[str]) -> tuple[Rendered, ...]:
-    """Raises InvalidText for a word the task does not know, or for fewer than two."""
-    for word in words:
-        recipe.task.check_prompt(word)
-    if len({len(word) for word in words}) < 2:
-        raise InvalidText("both words have the same length, so nothing is padded; allowed: two lengths", param="words")
-    return tuple(render(recipe.task.conversation(word), recipe.tokenizer) for word in words)
-
-
 def padded_rows(
     model: GPT, recipe: Recipe, conversations: Sequence[Rendered], policy: MaskPolicy
 ) -> tuple[PaddedRow, ...]:
     """Each conversation in the batch that a policy pads."""
-    batch = make_batch(conversations, policy, recipe.tokenizer)
+    batch = batch_of(recipe, conversations, policy)
     real_BT = lay_out(conversations, policy).real_BT[:, :-1]
     weights = attention_weights(model, batch)
     changes = logit_changes(model, recipe, conversations, policy)
@@ -132,11 +124,11 @@ def logit_changes(
     model: GPT, recipe: Recipe, conversations: Sequence[Rendered], policy: MaskPolicy
 ) -> tuple[float, ...]:
     """For each conversation the largest |logit difference| at its positions, padded under a policy against alone."""
-    logits_BTV = batch_logits(model, make_batch(conversations, policy, recipe.tokenizer))
+    logits_BTV = batch_logits(model, batch_of(recipe, conversations, policy))
     real_BT = lay_out(conversations, policy).real_BT[:, :-1]
     changes = []
     for b, conversation in enumerate(conversations):
-        alone_TV = batch_logits(model, make_batch([conversation], RIGHT, recipe.tokenizer))[0]
+        alone_TV = batch_logits(model, batch_of(recipe, [conversation], RIGHT))[0]
         first = int(real_BT[b].int().argmax())
         padded_TV = logits_BTV[b, first : first + len(alone_TV)]
         changes.append(float((padded_TV - alone_TV).abs().max()))
@@ -150,7 +142,7 @@ def complete_padded(model: GPT, recipe: Recipe, words: Sequence[str], policy: Ma
     Every token is predicted by a whole forward pass over the batch, as training runs it.
     """
     tokenizer = recipe.tokenizer
-    written = [render(recipe.task.question(word), tokenizer, generation_prompt=True).token_ids for word in words]
+    written = [prompt_ids(recipe, word) for word in words]
     lengths = [len(row) for row in written]
     stop = tokenizer.end_of_turn_id
     for _ in range(recipe.task.longest_answer() + 1):
@@ -169,7 +161,7 @@ def _inputs(rows: Sequence[tuple[int, ...]], policy: MaskPolicy, recipe: Recipe)
     """The batch of which `rows` are the inputs: a batch's last tokens are never among them, so any one follows."""
     followed = [(*row, recipe.tokenizer.end_of_turn_id) for row in rows]
     conversations = [Rendered(row, (Segment("user", 0, len(row)),)) for row in followed]
-    return make_batch(conversations, policy, recipe.tokenizer)
+    return batch_of(recipe, conversations, policy)
 
 
 def measure_paddings(models: Mapping[str, tuple[int, GPT]]) -> Iterator[PaddedAccuracy]:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import get_args
 
 from model.explain.cells import Inspection
-from model.masks.batches import make_batch
 from model.masks.policies import MASK_POLICIES, MaskPolicy
 from model.text.chat import Rendered, SegmentKind
+from model.training.conversations import batch_of
 from model.training.evaluation import MeanLoss
 from model.training.recipes import Recipe
 
@@ -66,15 +66,10 @@ def policy_budgets(recipe: Recipe, conversations: Sequence[Rendered]) -> tuple[P
     """One for each policy of the table that the recipe can have: without a pad token rows must not differ."""
     positions = sum(len(c.token_ids) - 1 for c in conversations)
     return tuple(
-        PolicyBudget(policy, positions, _supervised(recipe, conversations, policy))
+        PolicyBudget(policy, positions, int(batch_of(recipe, conversations, policy).supervised_BT.sum()))
         for policy in MASK_POLICIES.values()
         if _can_be_laid_out(recipe, conversations, policy)
     )
-
-
-def _supervised(recipe: Recipe, conversations: Sequence[Rendered], policy: MaskPolicy) -> int:
-    batch = make_batch(conversations, policy, recipe.tokenizer, row_tokens=recipe.row_tokens)
-    return int(batch.supervised_BT.sum())
 
 
 def _can_be_laid_out(recipe: Recipe, conversations: Sequence[Rendered], policy: MaskPolicy) -> bool:

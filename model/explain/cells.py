@@ -9,10 +9,12 @@ from typing import Literal, TypeVar
 
 from torch import Tensor
 
-from model.masks.batches import lay_out, make_batch
+from model.masks.batches import lay_out
 from model.masks.policies import IGNORE_INDEX, RIGHT, MaskPolicy
 from model.text.chat import Rendered, SegmentKind
 from model.text.tokenizer import END_OF_TURN, PAD, Tokenizer
+from model.training.conversations import batch_of
+from model.training.recipes import Recipe
 
 Value = TypeVar("Value")
 Mistake = Literal["lost", "leaked", "other-token"]
@@ -80,12 +82,13 @@ class Inspection:
 
 
 def inspect_mask(
-    conversations: Sequence[Rendered], policy: MaskPolicy, tokenizer: Tokenizer, *, row_tokens: int | None = None
+    recipe: Recipe, conversations: Sequence[Rendered], policy: MaskPolicy, row_tokens: int | None = None
 ) -> Inspection:
-    """The cells of all rows under a policy. `row_tokens` as in `make_batch`."""
-    layout = lay_out(conversations, policy, row_tokens)
-    batch = make_batch(conversations, policy, tokenizer, row_tokens=row_tokens)
-    right = make_batch(conversations, _right_in_this_layout(policy), tokenizer, row_tokens=row_tokens)
+    """The cells of all rows under a policy. `row_tokens` as in `batch_of`."""
+    tokenizer = recipe.tokenizer
+    layout = lay_out(conversations, policy, row_tokens or recipe.row_tokens)
+    batch = batch_of(recipe, conversations, policy, row_tokens)
+    right = batch_of(recipe, conversations, _right_in_this_layout(policy), row_tokens)
     supervised = int(batch.supervised_BT.sum())
     pad = END_OF_TURN if policy.pad_is_end_of_turn else PAD
 

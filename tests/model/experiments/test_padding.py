@@ -8,13 +8,12 @@ from pathlib import Path
 import pytest
 
 from app.settings import Settings
-from model.errors import BrokenRun, InvalidText
+from model.errors import BrokenRun
 from model.experiments.padding import (
     PADDING_FILE,
     PADDINGS,
     batch_shapes,
     complete_padded,
-    conversations_of,
     logit_changes,
     padded_rows,
     read_paddings,
@@ -22,6 +21,7 @@ from model.experiments.padding import (
 from model.masks.policies import MASK_POLICIES
 from model.network.gpt import GPT
 from model.training.checkpoints import load_model, read_run
+from model.training.conversations import render_prompts
 from model.training.evaluation import complete_words
 from model.training.recipes import ALL_RECIPES
 
@@ -38,7 +38,7 @@ def model() -> GPT:
 
 @pytest.mark.parametrize("words", [("hello", "ab"), ("a", "abcdefghij"), ("cat", "ab", "mask")])
 def test_right_padding_and_corrected_left_padding_leave_every_logit_alone(model: GPT, words: tuple[str, ...]):
-    conversations = conversations_of(RECIPE, words)
+    conversations = render_prompts(RECIPE, words)
     for policy in ("prompt-masked", "left-pad"):
         assert max(logit_changes(model, RECIPE, conversations, MASK_POLICIES[policy])) < 1e-11
     for policy in ("left-pad-no-positions", "left-pad-unmasked"):
@@ -49,7 +49,7 @@ def test_right_padding_and_corrected_left_padding_leave_every_logit_alone(model:
 
 
 def test_pads_are_seen_on_the_left_only_and_only_where_nothing_hides_them(model: GPT):
-    conversations = conversations_of(RECIPE, ("hello", "ab"))
+    conversations = render_prompts(RECIPE, ("hello", "ab"))
     seen = {}
     for policy in PADDINGS:
         row = padded_rows(model, RECIPE, conversations, MASK_POLICIES[policy])[1]
@@ -80,12 +80,6 @@ def test_cells_are_counted_as_they_are_drawn():
     assert all(max(rows) == columns for columns, rows in (*buckets.rectangles, *packed.rectangles))
     assert longest.wasted > buckets.wasted > 0
     assert longest.wasted > packed.wasted > 0
-
-
-@pytest.mark.parametrize("words", [("ab", "cd"), ("hello", "HI"), ("", "a"), ("a", "abcdefghijk")])
-def test_words_that_show_no_padding_or_cannot_be_read_are_refused(words: tuple[str, ...]):
-    with pytest.raises(InvalidText):
-        conversations_of(RECIPE, words)
 
 
 def test_every_pair_of_paddings_is_shipped_with_its_n_and_interval():

@@ -56,7 +56,7 @@ def test_the_toys_are_trained_on_half_of_a_batch_and_a_bit(slug: str):
 def test_each_answer_s_weight_is_its_part_of_the_mean():
     recipe = ALL_RECIPES["dialogue"]
     every, last = (
-        turn_budgets(inspect_mask([conversation("dialogue", "abc de 1")], MASK_POLICIES[policy], recipe.tokenizer))
+        turn_budgets(inspect_mask(recipe, [conversation("dialogue", "abc de 1")], MASK_POLICIES[policy]))
         for policy in ("prompt-masked", "last-turn-only")
     )
     assert [(turn.text, turn.positions, turn.supervised) for turn in every] == [
