@@ -34,7 +34,6 @@ from model.experiments.dispatcher.openings import (
 )
 from model.masks.policies import RIGHT, UNMASKED
 from model.text.corpus import question
-from model.text.sums import QUESTION, SumQuestions
 from model.text.tokenizer import END_OF_TURN
 from model.training.evaluation import Rate, pooled
 from model.training.pretraining import BaseRun
@@ -234,7 +233,7 @@ async def _view(choices: Choices, catalog: Catalog, engine: Engine) -> View:
     ]
     return View(
         right=right,
-        taught=_is_taught(request),
+        taught=request in RECIPE.task.taught,
         lanes=tuple(lanes),
         openings=starts,
         masses=tuple(masses),
@@ -266,9 +265,3 @@ async def _lane(lane: Lane, choices: Choices, catalog: Catalog, engine: Engine) 
     async for _ in generation.tokens():
         pass
     return replace(lane, generation=generation)
-
-
-def _is_taught(request: str) -> bool:
-    asked = QUESTION.fullmatch(request)
-    assert isinstance(RECIPE.task, SumQuestions)
-    return asked is not None and asked[1] in RECIPE.task.taught

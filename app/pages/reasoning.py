@@ -111,7 +111,7 @@ def _choices(state: State) -> Choices:
     if state.numbers not in COMPARISONS:
         raise UnknownName(f"numbers is {state.numbers[:64]!a}; allowed: {', '.join(COMPARISONS)}", param="numbers")
     comparison = COMPARISONS[state.numbers]
-    prompt = comparison.task.example if state.prompt is None else state.prompt
+    prompt = comparison.sums.example if state.prompt is None else state.prompt
     return Choices(tuple(COMPARISONS.values()), comparison, prompt, state.generate)
 
 
@@ -136,7 +136,7 @@ def _table(comparison: Comparison, reasoning: Reasoning) -> Table:
         rows.append(
             TermsRow(
                 terms,
-                terms <= comparison.task.most,
+                terms <= comparison.sums.most,
                 tuple(pooled([row.right for row in of_recipe]) for of_recipe in measured),
                 tuple(_spread([row.right.value for row in of_recipe]) for of_recipe in measured),
                 pooled([row.whole for row in measured[1]]),
@@ -174,7 +174,7 @@ def _chart(comparison: Comparison, rows: list[TermsRow]) -> CurveChart:
 
 def _sentence(comparison: Comparison, rows: list[TermsRow]) -> str:
     """What the intervals allow to be said, and no more."""
-    most = next(row for row in rows if row.terms == comparison.task.most)
+    most = next(row for row in rows if row.terms == comparison.sums.most)
     beyond = rows[-1]
     direct, thought = most.rates
     found = f"{100 * thought.value:.1f} % with a trace, {100 * direct.value:.1f} % at once"

@@ -15,7 +15,7 @@ from pydantic.dataclasses import dataclass as checked
 from model.errors import BrokenRun
 from model.masks.policies import RIGHT
 from model.network.gpt import GPT
-from model.text.sums import LongSums, final_answer
+from model.text.sums import DIGITS, NUMBERS, LongSums, final_answer
 from model.text.tokenizer import END_OF_TURN
 from model.training.checkpoints import load_model, read_checked, read_run
 from model.training.evaluation import Rate, complete_words, wilson
@@ -35,6 +35,7 @@ class Comparison:
 
     slug: str
     title: str
+    sums: LongSums
     direct: Recipe
     thought: Recipe
 
@@ -42,22 +43,16 @@ class Comparison:
     def recipes(self) -> tuple[Recipe, Recipe]:
         return self.direct, self.thought
 
-    @property
-    def task(self) -> LongSums:
-        task = self.direct.task
-        assert isinstance(task, LongSums)
-        return task
-
     def terms(self) -> range:
         """Up to one more than trained."""
-        return range(self.task.least, self.task.most + 2)
+        return range(self.sums.least, self.sums.most + 2)
 
 
 COMPARISONS: dict[str, Comparison] = {
     comparison.slug: comparison
     for comparison in (
-        Comparison("sums", "digits", SUM_RECIPES["sums-direct"], SUM_RECIPES["sums-thought"]),
-        Comparison("numbers", "numbers to 99", SUM_RECIPES["numbers-direct"], SUM_RECIPES["numbers-thought"]),
+        Comparison("sums", "digits", DIGITS, SUM_RECIPES["sums-direct"], SUM_RECIPES["sums-thought"]),
+        Comparison("numbers", "numbers to 99", NUMBERS, SUM_RECIPES["numbers-direct"], SUM_RECIPES["numbers-thought"]),
     )
 }
 
@@ -95,14 +90,13 @@ def runs_of(measured: Reasoning, recipe: str) -> tuple[ReasoningRun, ...]:
 
 
 def measure_reasoning(model: GPT, recipe: Recipe, seed: int) -> ReasoningRun:
-    task = recipe.task
-    assert isinstance(task, LongSums), recipe.slug
-    rows = [_measure_terms(model, recipe, task, terms) for terms in range(task.least, task.most + 2)]
+    comparison = next(c for c in COMPARISONS.values() if recipe.slug in [r.slug for r in c.recipes])
+    rows = [_measure_terms(model, recipe, terms, comparison.sums) for terms in comparison.terms()]
     return ReasoningRun(recipe.slug, seed, recipe.training.steps, tuple(rows))
 
 
-def _measure_terms(model: GPT, recipe: Recipe, task: LongSums, terms: int) -> TermsMeasured:
-    sums = task.held_out_sums(terms, MOST_SUMS)
+def _measure_terms(model: GPT, recipe: Recipe, terms: int, among: LongSums) -> TermsMeasured:
+    task, sums = recipe.task, among.held_out(terms, MOST_SUMS)
     texts = complete_words(model, task, recipe.tokenizer, sums)
     answers = [task.answer(sum_) + END_OF_TURN for sum_ in sums]
     right = [final_answer(text) == final_answer(answer) for text, answer in zip(texts, answers, strict=True)]

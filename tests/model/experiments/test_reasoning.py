@@ -20,7 +20,6 @@ from model.experiments.reasoning import (
     shipped_folders,
 )
 from model.text.sums import final_answer
-from model.text.tasks import Task
 from model.training.evaluation import pooled
 from model.training.recipes import Recipe
 
@@ -34,14 +33,13 @@ def test_direct_and_thought_differ_in_nothing_but_the_response(comparison: Compa
     direct, thought = comparison.recipes
     differ = [f.name for f in fields(Recipe) if getattr(direct, f.name) != getattr(thought, f.name)]
     assert differ == ["slug", "title", "task"]
-    tasks = [f.name for f in fields(type(direct.task)) if getattr(direct.task, f.name) != getattr(thought.task, f.name)]
-    assert sorted(tasks) == ["slug", "solve", "title", "traced"]
+    tasks = [f.name for f in fields(direct.task) if getattr(direct.task, f.name) != getattr(thought.task, f.name)]
+    assert sorted(tasks) == ["slug", "solve", "title"]
 
 
 @comparisons
 def test_the_response_is_all_that_tells_their_conversations_apart(comparison: Comparison):
     direct, thought = (recipe.task for recipe in comparison.recipes)
-    assert isinstance(direct, Task)
     for sum_ in islice(direct.words(0, held_out=False), 200):
         assert direct.question(sum_) == thought.question(sum_)
         assert final_answer(thought.answer(sum_)) == direct.answer(sum_)
@@ -58,7 +56,7 @@ def test_every_seed_and_number_of_terms_is_measured_one_more_than_trained(compar
             assert run.steps == recipe.training.steps
             for row in run.by_terms:
                 assert row.whole.value <= row.right.value
-                assert row.right.n == len(comparison.task.held_out_sums(row.terms, 200))
+                assert row.right.n == len(comparison.sums.held_out(row.terms, 200))
 
 
 def test_with_digits_there_is_no_gap_and_with_larger_numbers_there_is():
