@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field
 
 from app.api.schemas import ERRORS, Answer, Rate, Request, Slug, Step, Text
 from app.deps import CatalogDep, EngineDep
-from model.errors import UnknownName
+from model.errors import check_known
 from model.experiments.packing.effects import Effects, measure_documents, measure_effects
 from model.experiments.packing.rows import (
     EXAMPLES,
@@ -96,8 +96,7 @@ class PackingAnswer(Answer):
 async def packing(query: Annotated[PackingQuery, Query()], catalog: CatalogDep, engine: EngineDep) -> PackingAnswer:
     """Rows, their labels and filling; loss, gradient and logits of a training step, packed against unpacked."""
     recipe = catalog.recipe(query.recipe, [recipe for recipe in catalog.recipes() if recipe.slug in EXAMPLES])
-    if query.policy not in PACKINGS:
-        raise UnknownName(f"policy is {query.policy!a}; allowed: {', '.join(PACKINGS)}", param="policy")
+    check_known(query.policy, PACKINGS, "policy")
     policy = MASK_POLICIES[query.policy]
     model, step = catalog.model(recipe, RIGHT.slug, query.step)
     words = EXAMPLES[recipe.slug] if query.words is None else query.words

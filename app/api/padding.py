@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field
 
 from app.api.schemas import ERRORS, Answer, Rate, Request, Slug, Text
 from app.deps import CatalogDep, EngineDep
-from model.errors import UnknownName
+from model.errors import check_known
 from model.experiments.padding import (
     EXAMPLES,
     PADDING_RECIPE,
@@ -75,8 +75,7 @@ class PaddingAnswer(Answer):
 @router.get("")
 async def read(query: Annotated[PaddingQuery, Query()], catalog: CatalogDep, engine: EngineDep) -> PaddingAnswer:
     """What padding does to two words and to models; the model is that trained right-padded, at its last step."""
-    if query.policy not in PADDINGS:
-        raise UnknownName(f"policy is {query.policy!a}; allowed: {', '.join(PADDINGS)}", param="policy")
+    check_known(query.policy, PADDINGS, "policy")
     recipe = catalog.recipe(PADDING_RECIPE)
     conversations = render_prompts(recipe, (query.first, query.second), uneven=True)
     model, step = catalog.model(recipe, RIGHT.slug, None)

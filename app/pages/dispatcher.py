@@ -71,14 +71,14 @@ class Lane:
     note: str
     given: str
     """The opening as it is shown."""
-    text: str
-    """What the base is asked to go on from; empty for the others."""
-    recipe: str
-    """Of the API; empty for the base, which continues text."""
-    policy: str
     step: int
-    right: str
-    generation: Generation | None
+    text: str = ""
+    """What the base is asked to go on from; empty for the others."""
+    recipe: str = ""
+    """Of the API; empty for the base, which continues text."""
+    policy: str = ""
+    right: str = ""
+    generation: Generation | None = None
 
 
 @dataclass(frozen=True)
@@ -246,11 +246,18 @@ def _lanes(choices: Choices, starts: tuple[Opening, ...], right: str) -> Iterato
     plain, framed, templated = starts
     for opening, note in ((plain, "plain text"), (framed, "framed as Q and A"), (templated, "specials it never saw")):
         text = choices.prompt if opening is templated else opening.text
-        yield Lane("Base", "base", note, opening.text, text, "", "", choices.step, "", None)
+        yield Lane(name="Base", style="base", note=note, given=opening.text, step=choices.step, text=text)
     for arm in ARMS.values():
-        answer = right + END_OF_TURN if right else ""
-        note = f"step {choices.step}"
-        yield Lane(arm.title, arm.slug, note, templated.text, "", arm.recipe, arm.policy, choices.step, answer, None)
+        yield Lane(
+            name=arm.title,
+            style=arm.slug,
+            note=f"step {choices.step}",
+            given=templated.text,
+            step=choices.step,
+            recipe=arm.recipe,
+            policy=arm.policy,
+            right=right and right + END_OF_TURN,
+        )
 
 
 async def _lane(lane: Lane, choices: Choices, catalog: Catalog, engine: Engine) -> Lane:

@@ -13,7 +13,7 @@ from app.catalog import Catalog
 from app.deps import CatalogDep, EngineDep
 from app.engine import Engine
 from app.templating import compact, percent, render
-from model.errors import InvalidText, UnknownName
+from model.errors import InvalidText, check_known
 from model.experiments.bugs.gallery import Measured
 from model.experiments.padding import (
     EXAMPLES,
@@ -112,8 +112,7 @@ async def page(request: Request, state: Annotated[State, Query()], catalog: Cata
 
 
 def _choices(state: State) -> Choices:
-    if state.policy not in PADDINGS:
-        raise UnknownName(f"policy is {state.policy[:64]!a}; allowed: {', '.join(PADDINGS)}", param="policy")
+    check_known(state.policy, PADDINGS, "policy")
     recipe = ALL_RECIPES[PADDING_RECIPE]
     layers = recipe.model.layers
     return Choices(

@@ -13,7 +13,7 @@ from app.deps import CatalogDep, EngineDep, EvidenceDep
 from app.engine import Engine
 from app.generations import Generation, admit
 from app.templating import render
-from model.errors import InvalidText, UnknownName
+from model.errors import InvalidText, check_known
 from model.experiments.reasoning import COMPARISONS, SEEDS, Comparison, Reasoning, runs_of
 from model.explain.cells import Inspection, inspect_mask
 from model.masks.policies import RIGHT
@@ -108,8 +108,7 @@ async def page(
 
 
 def _choices(state: State) -> Choices:
-    if state.numbers not in COMPARISONS:
-        raise UnknownName(f"numbers is {state.numbers[:64]!a}; allowed: {', '.join(COMPARISONS)}", param="numbers")
+    check_known(state.numbers, COMPARISONS, "numbers")
     comparison = COMPARISONS[state.numbers]
     prompt = comparison.sums.example if state.prompt is None else state.prompt
     return Choices(tuple(COMPARISONS.values()), comparison, prompt, state.generate)
