@@ -15,8 +15,8 @@ from model.experiments.padding import (
     PADDINGS,
     SHAPES_SEED,
     batch_shapes,
-    logit_changes,
     padded_rows,
+    padding_changes,
 )
 from model.masks.policies import MASK_POLICIES, RIGHT
 from model.training.conversations import render_prompts
@@ -80,16 +80,13 @@ async def read(query: Annotated[PaddingQuery, Query()], catalog: CatalogDep, eng
     conversations = render_prompts(recipe, (query.first, query.second), uneven=True)
     model, step = catalog.model(recipe, RIGHT.slug, None)
     rows = await engine.call(partial(padded_rows, model, recipe, conversations, MASK_POLICIES[query.policy]))
-    changes = []
-    for slug, title in PADDINGS.items():
-        change = await engine.call(partial(logit_changes, model, recipe, conversations, MASK_POLICIES[slug]))
-        changes.append(PaddingChange(policy=slug, padding=title, logit_change=max(change)))
+    changes = await engine.call(partial(padding_changes, model, recipe, conversations))
     return PaddingAnswer(
         recipe=recipe.slug,
         policy=query.policy,
         step=step,
         rows=[PaddedRowAnswer.model_validate(row) for row in rows],
-        changes=changes,
+        changes=[PaddingChange(policy=p, padding=PADDINGS[p], logit_change=change) for p, change in changes.items()],
         accuracies=[PaddingAccuracy.model_validate(row) for row in catalog.paddings.values()],
         batches=[BatchAnswer.model_validate(shape) for shape in batch_shapes(recipe, SHAPES_SEED)],
     )

@@ -1,5 +1,6 @@
 """`maskscope mask`: what each position of a conversation is trained on under a policy, beside what is right."""
 
+import json
 from typing import Annotated
 
 import typer
@@ -7,7 +8,6 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from app.api.masks import answer_of
 from model.explain.cells import Cell, Inspection, inspect_mask
 from model.masks.policies import MASK_POLICIES, RIGHT, find_policy
 from model.training.conversations import messages_of, render_messages
@@ -30,7 +30,7 @@ def mask(
     rendered = render_messages(chosen, conversations, rule, row_tokens)
     inspection = inspect_mask(chosen, rendered, rule, row_tokens)
     if as_json:
-        typer.echo(answer_of(chosen, inspection).model_dump_json())
+        typer.echo(json.dumps(inspection.as_plain(), ensure_ascii=False, separators=(",", ":")))
     else:
         _print(inspection)
 

@@ -21,11 +21,10 @@ from model.experiments.reasoning import (
     departures,
     measure_runs,
     read_reasoning,
-    runs_of,
     save_reasoning,
     shipped_folders,
+    terms_rows,
 )
-from model.training.evaluation import pooled
 
 
 def reasoning(
@@ -66,10 +65,8 @@ def _table(stated: Reasoning, slug: str) -> Table:
     table.add_column("")
     for terms in comparison.terms():
         table.add_column(str(terms), justify="right")
-    for recipe in comparison.recipes:
-        by_terms = [[run.at(terms) for run in runs_of(stated, recipe.slug)] for terms in comparison.terms()]
-        rates = [pooled([row.right for row in rows]) for rows in by_terms]
-        table.add_row(recipe.slug, *(f"{rate.value:.3f}" for rate in rates))
-        passes = [sum(row.passes for row in rows) / len(rows) for rows in by_terms]
-        table.add_row("  forward passes", *(f"{mean:.1f}" for mean in passes))
+    rows = terms_rows(comparison, stated)
+    for i, recipe in enumerate(comparison.recipes):
+        table.add_row(recipe.slug, *(f"{row.rates[i].value:.3f}" for row in rows))
+        table.add_row("  forward passes", *(f"{row.passes[i]:.1f}" for row in rows))
     return table

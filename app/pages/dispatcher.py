@@ -1,6 +1,6 @@
 """The dispatcher (`/dispatcher`): one request to a base, to SFT from it, and to SFT from nothing. State: address."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Annotated
@@ -19,7 +19,7 @@ from app.engine import Engine
 from app.generations import Generation, admit
 from app.templating import render
 from model.errors import InvalidText
-from model.experiments.dispatcher.arms import ARMS, SHARES, Answered, Arm, ArmRun, Dispatched
+from model.experiments.dispatcher.arms import ARMS, SHARES, Arm, ArmRun, Dispatched
 from model.experiments.dispatcher.drift import Drift
 from model.experiments.dispatcher.openings import (
     SAMPLED_TOKENS,
@@ -32,10 +32,10 @@ from model.experiments.dispatcher.openings import (
     openings,
     position_drift,
 )
-from model.masks.policies import RIGHT, UNMASKED
+from model.experiments.dispatcher.outcomes import Outcome, ShareRow, outcomes, seeds_ahead, share_rows
+from model.masks.policies import RIGHT
 from model.text.corpus import question
 from model.text.tokenizer import END_OF_TURN
-from model.training.evaluation import Rate, pooled
 from model.training.pretraining import BaseRun
 from model.training.recipes import SUM_RECIPES
 
@@ -108,28 +108,6 @@ class View:
 
 
 @dataclass(frozen=True)
-class ShareRow:
-    title: str
-    style: str
-    cells: tuple[Rate, ...]
-    """Exact match on sums that were not seen, one per share."""
-    spreads: tuple[tuple[float, float], ...]
-    """The lowest and the highest seed of each."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a model does with sums, all seeds together."""
-
-    title: str
-    style: str
-    asked: str
-    exact: Rate
-    stops: Rate
-    continues: Rate
-
-
-@dataclass(frozen=True)
 class DispatcherContext:
     choices: Choices
     dispatched: Dispatched
@@ -179,39 +157,15 @@ def _context(choices: Choices, dispatched: Dispatched, catalog: Catalog) -> Disp
     return DispatcherContext(
         choices=choices,
         dispatched=dispatched,
-        outcomes=tuple(_outcomes(dispatched)),
+        outcomes=tuple(outcomes(dispatched)),
         shares=SHARES,
-        share_rows=tuple(_share_row(arm, dispatched) for arm in ARMS.values()),
-        ahead=_ahead(dispatched),
+        share_rows=tuple(share_rows(dispatched)),
+        ahead=seeds_ahead(dispatched),
         charts=(*curves_over_steps(every, links, choices.step), pretraining_curve(catalog.base.run)),
         drifts=tuple((ARMS[slug], run.drift) for slug, run in first.items() if run.drift),
         base=catalog.base.run,
         first=first[RIGHT.slug],
     )
-
-
-def _share_row(arm: Arm, dispatched: Dispatched) -> ShareRow:
-    exact = [[run.last.exact for run in dispatched.of(arm.slug, share)] for share in SHARES]
-    spreads = tuple((min(r.value for r in rates), max(r.value for r in rates)) for rates in exact)
-    return ShareRow(arm.title, arm.slug, tuple(map(pooled, exact)), spreads)
-
-
-def _ahead(dispatched: Dispatched) -> int:
-    """Seed by seed: both start from the same base and see the same sums."""
-    masked, unmasked = (dispatched.of(arm, SHARES[0]) for arm in (RIGHT.slug, UNMASKED.slug))
-    return sum(a.last.exact.value > b.last.exact.value for a, b in zip(masked, unmasked, strict=True))
-
-
-def _outcomes(dispatched: Dispatched) -> Iterator[Outcome]:
-    for framing, asked in (("plain", "plain text"), ("framed", "Q: and A:"), ("templated", "the template")):
-        rows = [getattr(base, framing) for base in dispatched.bases]
-        yield Outcome("Base", "base", asked, *_pooled(rows))
-    for arm in ARMS.values():
-        yield Outcome(arm.title, arm.slug, "the template", *_pooled([run.last for run in dispatched.of(arm.slug)]))
-
-
-def _pooled(rows: Sequence[Answered]) -> tuple[Rate, Rate, Rate]:
-    return pooled([r.exact for r in rows]), pooled([r.stops for r in rows]), pooled([r.continues for r in rows])
 
 
 async def _view(choices: Choices, catalog: Catalog, engine: Engine) -> View:

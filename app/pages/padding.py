@@ -19,13 +19,14 @@ from model.experiments.padding import (
     EXAMPLES,
     PADDING_RECIPE,
     PADDINGS,
+    ROUNDING,
     SHAPES_SEED,
     BatchShape,
     PaddedAccuracy,
     PaddedRow,
     batch_shapes,
-    logit_changes,
     padded_rows,
+    padding_changes,
 )
 from model.explain.cells import Inspection, inspect_mask
 from model.masks.policies import MASK_POLICIES, RIGHT, MaskPolicy
@@ -34,9 +35,6 @@ from model.training.conversations import render_prompts
 from model.training.recipes import ALL_RECIPES, Recipe
 
 router = APIRouter(include_in_schema=False)
-
-ROUNDING = 1e-4
-"""Logits in single precision differ by less than this if nothing but the order of sums differs."""
 
 
 class State(BaseModel):
@@ -159,14 +157,10 @@ async def _view(choices: Choices, position: int | None, catalog: Catalog, engine
     conversations = render_prompts(recipe, choices.words, uneven=True)
     model, _ = catalog.model(recipe, RIGHT.slug, None)
     rows = await engine.call(partial(padded_rows, model, recipe, conversations, policy))
-    changes = []
-    for slug, title in PADDINGS.items():
-        change = await engine.call(partial(logit_changes, model, recipe, conversations, MASK_POLICIES[slug]))
-        changes.append((slug, title, max(change), max(change) > ROUNDING))
+    changes = await engine.call(partial(padding_changes, model, recipe, conversations))
     shown = rows[choices.row - 1]
-    positions = tuple(t for t, real in enumerate(shown.real) if real)
     wanted = shown.tokens.index(ASSISTANT_START) if position is None else position
-    at = min(positions, key=lambda t: abs(t - wanted))
+    at = min(shown.positions(), key=lambda t: abs(t - wanted))
     layer = choices.layer - 1
     heads = tuple(
         Head(shown.weights[layer][head][at], shown.on_pads(layer, head, at)) for head in range(recipe.model.heads)
@@ -174,12 +168,12 @@ async def _view(choices: Choices, position: int | None, catalog: Catalog, engine
     return View(
         inspection=inspect_mask(recipe, conversations, policy),
         shown=shown,
-        positions=positions,
+        positions=shown.positions(),
         position=at,
         heads=heads,
-        seen_pads=sum(not shown.real[s] for s in shown.sees[at]),
-        changes=tuple(changes),
-        why=_why({slug: change for slug, _, change, _ in changes}, heads, choices),
+        seen_pads=shown.seen_pads(at),
+        changes=tuple((slug, title, changes[slug], changes[slug] > ROUNDING) for slug, title in PADDINGS.items()),
+        why=_why(changes, heads, choices),
     )
 
 

@@ -123,7 +123,7 @@ async def _view(choices: Choices, asked: Recipe, catalog: Catalog, engine: Engin
     """Raises InvalidText if the recipe cannot read the word."""
     recipe, word = choices.recipe, choices.prompt
     alignment = align(recipe, render_prompt(recipe, word), choices.cut)
-    fits = asked.task.min_length <= len(word) <= asked.task.max_length
+    fits = asked.task.fits(word)
     put = word if fits else asked.task.example
     model, _ = catalog.model(asked, choices.policy.slug, None)
     (given,) = await engine.call(partial(complete_words, model, asked.task, asked.tokenizer, [put]))

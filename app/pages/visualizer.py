@@ -1,7 +1,6 @@
 """The loss mask visualizer (`/`): one word, two models, one mask switch. The whole state is in the address."""
 
 import json
-import math
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated
@@ -12,9 +11,9 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from app.catalog import LoadedRun, RecipeRuns
-from app.charts.chips import GRADIENT_CHOICES, ChipGroup, GradientChoice, group_chips, share_of
+from app.charts.chips import GRADIENT_CHOICES, ChipGroup, GradientChoice, group_chips
 from app.charts.curves import CurveChart, Link
-from app.charts.timelines import bands_of, draw_timeline, letter_floor
+from app.charts.timelines import bands_of, draw_timeline
 from app.deps import AblationDep, CatalogDep, EngineDep
 from app.engine import Engine
 from app.generations import Generation, admit
@@ -23,6 +22,7 @@ from model.errors import InvalidText, check_known
 from model.experiments.ablation.shipped import ShippedAblation
 from model.explain.analysis import Analysis, analyze
 from model.explain.cells import Inspection, inspect_mask
+from model.explain.guessing import Guessing, measure_guessing
 from model.masks.policies import MASK_POLICIES, RIGHT, UNMASKED, MaskPolicy, find_policy
 from model.text.tokenizer import END_OF_TURN
 from model.training.conversations import render_prompt
@@ -82,19 +82,6 @@ class TrainedModel:
     analysis: Analysis
     generation: Generation | None
     """Complete, or None if the page's script is to stream it or nobody asked for it."""
-
-
-@dataclass(frozen=True)
-class Guessing:
-    """The loss on the user's random letters, in nats per letter, before and after all of the training."""
-
-    on: tuple[float, float]
-    off: tuple[float, float]
-    steps: int
-    entropy: float
-    """Of one letter."""
-    floor: float
-    """Nobody can do better who knows the task but not the word."""
 
 
 @dataclass(frozen=True)
@@ -190,18 +177,12 @@ async def _view(choices: Choices, position: int | None, runs: RecipeRuns, engine
         shown=shown,
         groups=group_chips(shown.analysis, choices.gradient),
         selected=min(max(wanted, 0), len(shown.analysis.positions) - 1),
-        prompt_share=share_of(every.positions[: every.prompt_length - 1]),
+        prompt_share=every.prompt_share,
         answer=recipe.task.answer(choices.prompt) + END_OF_TURN,
         other=inspect_mask(recipe, [render_prompt(recipe, choices.prompt)], choices.mask),
         analyze_body=json.dumps(body),
         analyze_query=urlencode(body),
     )
-
-
-def _guessing(runs: RecipeRuns) -> Guessing:
-    recipe, trained = runs.recipe, [runs.by_policy[policy].run for policy in SWITCH]
-    on, off = ((run.metrics_at(0).loss["user"].value, run.metrics_at(run.steps).loss["user"].value) for run in trained)
-    return Guessing(on, off, trained[0].steps, math.log(len(recipe.task.alphabet)), letter_floor(recipe))
 
 
 def _timeline(choices: Choices, runs: RecipeRuns, ablation: ShippedAblation) -> Timeline:
@@ -213,7 +194,7 @@ def _timeline(choices: Choices, runs: RecipeRuns, ablation: ShippedAblation) -> 
     bands = bands_of(findings.curves_of(recipe.slug))
     return Timeline(
         charts=draw_timeline(recipe, named, bands, links=links, step=choices.step),
-        guessing=_guessing(runs),
+        guessing=measure_guessing(recipe, *(run for _, run in named)),
         seeds=len(findings.ablation.seeds) if bands else 0,
         words=ablation.comparison(recipe.slug).setting.evaluation_words if bands else 0,
     )

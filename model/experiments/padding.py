@@ -40,6 +40,8 @@ TOLERANCE = 0.007
 """Two prompts of 300: a tie between two tokens may fall the other way on another processor."""
 BUCKET_SIZE = 16
 EXAMPLES = ("hello", "ab")
+ROUNDING = 1e-4
+"""Logits in single precision differ by less than this if nothing but the order of sums differs."""
 SHAPES_SEED = 0
 """Of the training batch whose cells are counted."""
 STRICT = ConfigDict(extra="forbid", frozen=True)
@@ -67,6 +69,13 @@ class PaddedRow:
     """Layer, head, position t, position s."""
     logit_change: float
     """The largest difference of a logit at a real position from what it is without padding."""
+
+    def positions(self) -> tuple[int, ...]:
+        """The real ones."""
+        return tuple(t for t, real in enumerate(self.real) if real)
+
+    def seen_pads(self, position: int) -> int:
+        return sum(not self.real[s] for s in self.sees[position])
 
     def on_pads(self, layer: int, head: int, position: int) -> float:
         """The share of its attention that a position spends on pads."""
@@ -133,6 +142,11 @@ def logit_changes(
         padded_TV = logits_BTV[b, first : first + len(alone_TV)]
         changes.append(float((padded_TV - alone_TV).abs().max()))
     return tuple(changes)
+
+
+def padding_changes(model: GPT, recipe: Recipe, conversations: Sequence[Rendered]) -> dict[str, float]:
+    """The largest change of any logit under each of PADDINGS."""
+    return {slug: max(logit_changes(model, recipe, conversations, MASK_POLICIES[slug])) for slug in PADDINGS}
 
 
 @torch.inference_mode()

@@ -18,7 +18,7 @@ from model.network.gpt import GPT
 from model.text.sums import DIGITS, NUMBERS, LongSums, final_answer
 from model.text.tokenizer import END_OF_TURN
 from model.training.checkpoints import load_model, read_checked, read_run
-from model.training.evaluation import Rate, complete_words, wilson
+from model.training.evaluation import Rate, complete_words, pooled, wilson
 from model.training.recipes import SUM_RECIPES, Recipe
 
 REASONING_FILE = "reasoning.json"
@@ -87,6 +87,53 @@ Reasoning = tuple[ReasoningRun, ...]
 def runs_of(measured: Reasoning, recipe: str) -> tuple[ReasoningRun, ...]:
     """One per seed."""
     return tuple(run for run in measured if run.recipe == recipe)
+
+
+@dataclass(frozen=True)
+class TermsRow:
+    """Sums of so many terms, at once and with a trace, all seeds together."""
+
+    terms: int
+    trained: bool
+    rates: tuple[Rate, ...]
+    spreads: tuple[tuple[float, float], ...]
+    """The lowest and the highest seed of each."""
+    whole: Rate
+    """The trace right as well."""
+    passes: tuple[float, ...]
+
+
+def terms_rows(comparison: Comparison, reasoning: Reasoning) -> tuple[TermsRow, ...]:
+    return tuple(_terms_row(comparison, reasoning, terms) for terms in comparison.terms())
+
+
+def _terms_row(comparison: Comparison, reasoning: Reasoning, terms: int) -> TermsRow:
+    measured = [[run.at(terms) for run in runs_of(reasoning, recipe.slug)] for recipe in comparison.recipes]
+    values = [[row.right.value for row in rows] for rows in measured]
+    return TermsRow(
+        terms,
+        trained=terms <= comparison.sums.most,
+        rates=tuple(pooled([row.right for row in rows]) for rows in measured),
+        spreads=tuple((min(of_seeds), max(of_seeds)) for of_seeds in values),
+        whole=pooled([row.whole for row in measured[1]]),
+        passes=tuple(sum(row.passes for row in rows) / len(rows) for rows in measured),
+    )
+
+
+def verdict_sentence(comparison: Comparison, rows: Sequence[TermsRow]) -> str:
+    """What the intervals allow to be said, and no more."""
+    most = next(row for row in rows if row.terms == comparison.sums.most)
+    beyond = rows[-1]
+    direct, thought = most.rates
+    found = f"{100 * thought.value:.1f} % with a trace, {100 * direct.value:.1f} % at once"
+    if thought.low > direct.high:
+        verdict = f"With {most.terms} {comparison.title} the trace helps: {found}."
+    elif direct.low > thought.high:
+        verdict = f"With {most.terms} {comparison.title} the trace hurts: {found}."
+    else:
+        verdict = f"With {most.terms} {comparison.title} there is no gap: {found}, and the intervals overlap."
+    rest = f"One term more than trained: {100 * beyond.rates[1].value:.1f} % and {100 * beyond.rates[0].value:.1f} %."
+    return f"{verdict} {rest}"
 
 
 def measure_reasoning(model: GPT, recipe: Recipe, seed: int) -> ReasoningRun:

@@ -68,6 +68,11 @@ class Analysis:
     similarity: tuple[tuple[float, ...], ...]
     """Cosine of the parameter gradients of each pair of positions; 0 for ignored ones."""
 
+    @property
+    def prompt_share(self) -> float:
+        """The sum of the shares of the positions before the answer's; it may lie below 0 or above 1."""
+        return sum(position.gradient.share for position in self.positions[: self.prompt_length - 1])
+
 
 def analyze(
     recipe: Recipe, model: GPT, policy: MaskPolicy, prompt: str, response: str | None = None, *, top_k: int = 5

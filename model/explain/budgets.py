@@ -10,8 +10,10 @@ from typing import get_args
 from model.explain.cells import Inspection
 from model.masks.policies import MASK_POLICIES, MaskPolicy
 from model.text.chat import Rendered, SegmentKind
+from model.training.checkpoints import Run
 from model.training.conversations import batch_of
 from model.training.evaluation import MeanLoss
+from model.training.loop import training_conversations
 from model.training.recipes import Recipe
 
 BATCH_SEED = 0
@@ -60,6 +62,28 @@ class SegmentBudget:
     """In nats per token, as the run measured it on held-out words."""
     loss_share: float
     """Of the summed loss over all tokens."""
+
+
+@dataclass(frozen=True)
+class RecipeBudget:
+    """Of the conversations of a recipe's first training batch, and of the losses that a run's last step has."""
+
+    recipe: Recipe
+    conversations: int
+    policies: dict[str, PolicyBudget]
+    segments: tuple[SegmentBudget, ...]
+    steps: int
+
+
+def recipe_budget(recipe: Recipe, run: Run) -> RecipeBudget:
+    conversations = training_conversations(recipe, BATCH_SEED)
+    return RecipeBudget(
+        recipe=recipe,
+        conversations=len(conversations),
+        policies={budget.policy.slug: budget for budget in policy_budgets(recipe, conversations)},
+        segments=segment_budgets(conversations, run.metrics_at(run.steps).loss),
+        steps=run.steps,
+    )
 
 
 def policy_budgets(recipe: Recipe, conversations: Sequence[Rendered]) -> tuple[PolicyBudget, ...]:

@@ -91,11 +91,15 @@ class Task:
         """`1 to 10 letters`"""
         return f"{describe_range(self.min_length, self.max_length)} letters"
 
+    def fits(self, word: str) -> bool:
+        """Whether one turn has a length that the task knows."""
+        return self.min_length <= len(word) <= self.max_length
+
     def check_prompt(self, word: str) -> None:
         """Raises InvalidText unless the word's length is one the task knows, or its turns are."""
         if self.most_turns > 1:
             self._check_turns(self.turns(word))
-        elif not self.min_length <= len(word) <= self.max_length:
+        elif not self.fits(word):
             allowed = describe_range(self.min_length, self.max_length)
             raise InvalidText(f"the prompt has {len(word)} characters; allowed: {allowed}", param="prompt")
         if self.check:
@@ -128,7 +132,7 @@ class Task:
         if len(turns) > self.most_turns:
             raise InvalidText(f"there are {len(turns)} turns; allowed: 1 to {self.most_turns}", param="prompt")
         for place, turn in enumerate(turns, 1):
-            if not (turn == self.request and place > 1) and not self.min_length <= len(turn) <= self.max_length:
+            if not (turn == self.request and place > 1) and not self.fits(turn):
                 allowed = self.describe_lengths() + (f", or {self.request} for the first word" if place > 1 else "")
                 raise InvalidText(f"turn {place} has {len(turn)} characters; allowed: {allowed}", param="prompt")
 

@@ -12,10 +12,12 @@ from model.errors import BrokenRun
 from model.experiments.padding import (
     PADDING_FILE,
     PADDINGS,
+    ROUNDING,
     batch_shapes,
     complete_padded,
     logit_changes,
     padded_rows,
+    padding_changes,
     read_paddings,
 )
 from model.masks.policies import MASK_POLICIES
@@ -53,11 +55,20 @@ def test_pads_are_seen_on_the_left_only_and_only_where_nothing_hides_them(model:
     seen = {}
     for policy in PADDINGS:
         row = padded_rows(model, RECIPE, conversations, MASK_POLICIES[policy])[1]
-        real = [t for t, is_real in enumerate(row.real) if is_real]
-        seen[policy] = {sum(not row.real[s] for s in row.sees[t]) for t in real}
-        for t in real:
+        seen[policy] = {row.seen_pads(t) for t in row.positions()}
+        for t in row.positions():
+            assert row.real[t]
             assert (row.on_pads(0, 0, t) > 0) == (policy == "left-pad-unmasked")
     assert seen == {"prompt-masked": {0}, "left-pad": {0}, "left-pad-no-positions": {0}, "left-pad-unmasked": {6}}
+
+
+def test_a_batch_s_change_is_that_of_its_conversation_that_changes_most(model: GPT):
+    conversations = render_prompts(RECIPE, ("hello", "ab"))
+    changes = padding_changes(model, RECIPE, conversations)
+    assert list(changes) == list(PADDINGS)
+    for policy, change in changes.items():
+        assert change == max(logit_changes(model, RECIPE, conversations, MASK_POLICIES[policy]))
+        assert (change > ROUNDING) == (policy in ("left-pad-no-positions", "left-pad-unmasked"))
 
 
 def test_asked_without_harm_it_answers_as_it_does_unpadded(model: GPT):

@@ -18,6 +18,8 @@ from model.experiments.reasoning import (
     read_reasoning,
     runs_of,
     shipped_folders,
+    terms_rows,
+    verdict_sentence,
 )
 from model.text.sums import final_answer
 from model.training.evaluation import pooled
@@ -66,6 +68,26 @@ def test_with_digits_there_is_no_gap_and_with_larger_numbers_there_is():
     assert at_six("sums-direct").low > 0.95
     assert at_six("sums-thought").low > 0.95
     assert at_six("numbers-thought").low > at_six("numbers-direct").high + 0.4
+
+
+@comparisons
+def test_seeds_are_pooled_by_number_of_terms_and_their_spread_is_told(comparison: Comparison):
+    rows = terms_rows(comparison, STATED)
+    assert [row.terms for row in rows] == list(comparison.terms())
+    assert [row.trained for row in rows] == [True] * 5 + [False]
+    for row in rows:
+        for recipe, rate, (low, high) in zip(comparison.recipes, row.rates, row.spreads, strict=True):
+            of_seeds = [run.at(row.terms).right for run in runs_of(STATED, recipe.slug)]
+            assert rate == pooled(of_seeds)
+            assert (low, high) == (min(r.value for r in of_seeds), max(r.value for r in of_seeds))
+
+
+def test_the_trace_is_said_to_help_or_to_hurt_only_where_intervals_are_apart():
+    digits, numbers = (verdict_sentence(c, terms_rows(c, STATED)) for c in COMPARISONS.values())
+    assert digits.startswith("With 6 digits there is no gap: ")
+    assert numbers.startswith("With 6 numbers to 99 the trace helps: ")
+    turned = [replace(row, rates=row.rates[::-1]) for row in terms_rows(COMPARISONS["numbers"], STATED)]
+    assert "the trace hurts" in verdict_sentence(COMPARISONS["numbers"], turned)
 
 
 def test_a_trace_takes_more_forward_passes():

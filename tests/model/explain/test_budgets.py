@@ -1,11 +1,14 @@
 """model/explain/budgets.py: shares of what is trained, counted from the batches that training reads."""
 
+from pathlib import Path
+
 import pytest
 
-from model.explain.budgets import policy_budgets, segment_budgets, turn_budgets
+from model.explain.budgets import policy_budgets, recipe_budget, segment_budgets, turn_budgets
 from model.explain.cells import inspect_mask
 from model.masks.policies import MASK_POLICIES
 from model.text.chat import Rendered, render
+from model.training.checkpoints import read_run
 from model.training.evaluation import MeanLoss
 from model.training.loop import training_conversations
 from model.training.recipes import ALL_RECIPES, MASK_RECIPES
@@ -78,3 +81,12 @@ def test_the_loss_is_split_by_what_each_segment_s_tokens_cost():
     assert budgets["user"].loss_share == pytest.approx(15 / 18)
     assert budgets["assistant"].loss_share == pytest.approx(3 / 18)
     assert sum(b.token_share for b in budgets.values()) == pytest.approx(1)
+
+
+def test_a_recipe_s_budget_is_that_of_its_first_batch_and_of_the_last_step_s_losses():
+    recipe = ALL_RECIPES["dialogue"]
+    run = read_run(Path(__file__).resolve().parents[3] / "model" / "trained" / "dialogue" / "unmasked")
+    budget, conversations = recipe_budget(recipe, run), training_conversations(recipe, 0)
+    assert (budget.conversations, budget.steps) == (recipe.training.batch_size, recipe.training.steps)
+    assert tuple(budget.policies.values()) == policy_budgets(recipe, conversations)
+    assert budget.segments == segment_budgets(conversations, run.metrics_at(run.steps).loss)
