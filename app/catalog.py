@@ -35,6 +35,32 @@ class LoadedRun:
 
 
 @dataclass(frozen=True)
+class RecipeRuns:
+    """A recipe's runs under the compared policies, trained alike but for the mask."""
+
+    recipe: Recipe
+    by_policy: Mapping[str, LoadedRun]
+
+    def steps(self) -> tuple[int, ...]:
+        """Those at which all of the runs have a checkpoint."""
+        return tuple(sorted(set.intersection(*(set(loaded.models) for loaded in self.by_policy.values()))))
+
+    def gap_step(self) -> int:
+        """The first kept step at which the prompt-masked model has learned the task, else the last."""
+        steps = self.steps()
+        return next(filter(self.has_learned, steps), steps[-1])
+
+    def has_learned(self, step: int) -> bool:
+        """Whether the prompt-masked model of a kept step reaches GAP_EXACT_MATCH."""
+        return self.by_policy[RIGHT.slug].run.metrics_at(step).exact_match.value >= GAP_EXACT_MATCH
+
+    def nearest_step(self, wanted: int | None) -> int:
+        """The kept step nearest to the one that is wanted; without any, where the gap is."""
+        wanted = self.gap_step() if wanted is None else wanted
+        return min(self.steps(), key=lambda kept: abs(kept - wanted))
+
+
+@dataclass(frozen=True)
 class LoadedBase:
     """A pretrained model."""
 
@@ -92,19 +118,9 @@ class Catalog:
         step = loaded.run.steps if step is None else step
         return loaded.model(step), step
 
-    def steps(self, recipe: Recipe) -> tuple[int, ...]:
-        """The steps at which both of the compared runs of the recipe have a checkpoint."""
-        loaded = [self.runs[recipe.slug, policy] for policy in COMPARED_POLICIES]
-        return tuple(sorted(set.intersection(*(set(run.models) for run in loaded))))
-
-    def gap_step(self, recipe: Recipe) -> int:
-        """The first kept step at which the prompt-masked model has learned the task, else the last."""
-        return next((s for s in self.steps(recipe) if self.has_learned(recipe, s)), self.steps(recipe)[-1])
-
-    def has_learned(self, recipe: Recipe, step: int) -> bool:
-        """Whether the prompt-masked model of a kept step reaches GAP_EXACT_MATCH."""
-        metrics = self.run(recipe, RIGHT.slug).run.metrics_at(step)
-        return metrics.exact_match.value >= GAP_EXACT_MATCH
+    def compared(self, recipe: Recipe) -> RecipeRuns:
+        """Its runs under the compared policies."""
+        return RecipeRuns(recipe, {policy: self.runs[recipe.slug, policy] for policy in COMPARED_POLICIES})
 
 
 def load_catalog(folder: Path) -> Catalog:

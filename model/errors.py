@@ -3,6 +3,8 @@
 Every error also is the standard-library error it refines. `param` names the field at fault, `code` is a stable slug.
 """
 
+from collections.abc import Collection
+
 
 class MaskscopeError(Exception):
     """Base of everything a user can cause."""
@@ -49,3 +51,9 @@ class BrokenAblation(MaskscopeError, OSError):
     """An ablation's file that is missing, unreadable, incomplete or of other recipes. The message names the file."""
 
     code = "broken_ablation"
+
+
+def check_known(slug: str, known: Collection[str], param: str) -> None:
+    """Raises UnknownName, with what is allowed, for a slug that is not among those known."""
+    if slug not in known:
+        raise UnknownName(f"{param} is {slug[:64]!a}; allowed: {', '.join(known)}", param=param)

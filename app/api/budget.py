@@ -7,10 +7,9 @@ from pydantic import Field
 
 from app.api.schemas import ERRORS, Answer, Slug
 from app.deps import CatalogDep
-from model.explain.budgets import BATCH_SEED, policy_budgets, segment_budgets
+from model.explain.budgets import recipe_budget
 from model.masks.policies import UNMASKED
 from model.text.chat import SegmentKind
-from model.training.loop import training_conversations
 
 router = APIRouter(prefix="/api/v1/budget", tags=["masks"], responses=ERRORS)
 
@@ -42,18 +41,14 @@ class BudgetAnswer(Answer):
 async def read(catalog: CatalogDep, recipe: Annotated[Slug, Query()] = "reverse") -> BudgetAnswer:
     """Counted from the first batch of the recipe's training."""
     chosen = catalog.recipe(recipe, catalog.mask_recipes())
-    conversations = training_conversations(chosen, BATCH_SEED)
-    run = catalog.run(chosen, UNMASKED.slug).run
+    budget = recipe_budget(chosen, catalog.run(chosen, UNMASKED.slug).run)
     return BudgetAnswer(
         recipe=chosen.slug,
-        conversations=len(conversations),
-        step=run.steps,
+        conversations=budget.conversations,
+        step=budget.steps,
         policies=[
-            PolicyShare(policy=b.policy.slug, positions=b.positions, supervised=b.supervised, share=b.share)
-            for b in policy_budgets(chosen, conversations)
+            PolicyShare(policy=slug, positions=b.positions, supervised=b.supervised, share=b.share)
+            for slug, b in budget.policies.items()
         ],
-        segments=[
-            SegmentShare.model_validate(segment)
-            for segment in segment_budgets(conversations, run.metrics_at(run.steps).loss)
-        ],
+        segments=[SegmentShare.model_validate(segment) for segment in budget.segments],
     )

@@ -97,12 +97,12 @@ class MassesAnswer(Answer):
 async def masses(query: Annotated[MassQuery, Query()], catalog: CatalogDep, engine: EngineDep) -> MassesAnswer:
     """Shares of samples drawn now from the base and from each arm at a kept step, for three openings."""
     recipe = SUM_RECIPES["answers"]
-    recipe.task.check_prompt(query.prompt)
+    starts = openings(recipe, query.prompt)
     models = {"base": catalog.base.model}
     for arm in ARMS.values():
         models[arm.slug] = catalog.model(catalog.recipe(arm.recipe), arm.policy, query.step)[0]
     found = []
-    for opening in openings(query.prompt, recipe.tokenizer):
+    for opening in starts:
         for name, model in models.items():
             right = recipe.task.answer(query.prompt)
             drawn = await engine.call(partial(mass, model, opening, right, recipe.tokenizer))

@@ -1,6 +1,5 @@
 """/api/v1/mask and /api/v1/policies: the labels of any conversation under any policy, and the policies there are."""
 
-from dataclasses import fields
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -8,9 +7,9 @@ from pydantic import ConfigDict, Field
 
 from app.api.schemas import ERRORS, Answer, Request, Slug, Text
 from app.deps import CatalogDep
-from model.explain.cells import Inspection, Kind, Mistake, inspect_mask
-from model.masks.policies import MASK_POLICIES, RIGHT, MaskPolicy, find_policy
-from model.training.conversations import MOST_CONVERSATIONS, MOST_MESSAGES, fill_in, messages_of, render_all
+from model.explain.cells import Kind, Mistake, inspect_mask
+from model.masks.policies import MASK_POLICIES, RIGHT, differing_knobs, find_policy
+from model.training.conversations import MOST_CONVERSATIONS, MOST_MESSAGES, fill_in, messages_of, render_messages
 from model.training.recipes import Recipe
 
 router = APIRouter(prefix="/api/v1", tags=["masks"], responses=ERRORS)
@@ -99,7 +98,7 @@ async def policies() -> PolicyList:
     """Every loss mask and its surroundings, the right one first."""
     return PolicyList(
         policies=[
-            PolicyAnswer(slug=policy.slug, title=policy.title, code=policy.code, differs=_knobs(policy))
+            PolicyAnswer(slug=policy.slug, title=policy.title, code=policy.code, differs=differing_knobs(policy))
             for policy in MASK_POLICIES.values()
         ]
     )
@@ -118,29 +117,9 @@ async def mask(body: MaskRequest, catalog: CatalogDep) -> MaskAnswer:
     return _mask(body, catalog.recipe(body.recipe))
 
 
-def answer_of(recipe: Recipe, inspection: Inspection) -> MaskAnswer:
-    return MaskAnswer(
-        recipe=recipe.slug,
-        policy=inspection.policy.slug,
-        code=inspection.policy.code,
-        supervised_count=inspection.supervised_count,
-        ignored_count=inspection.ignored_count,
-        mistake_count=len(inspection.mistakes),
-        cut_tokens=inspection.cut_tokens,
-        rows=[[MaskCell.model_validate(cell) for cell in row] for row in inspection.rows],
-    )
-
-
 def _mask(request: MaskRequest, recipe: Recipe) -> MaskAnswer:
     policy = find_policy(request.policy)
     conversations = [messages_of(recipe, prompt) for prompt in request.prompts]
     conversations += [fill_in(recipe, [(m.role, m.content) for m in messages]) for messages in request.conversations]
-    rendered, row_tokens = render_all(recipe, conversations, policy, request.row_tokens)
-    return answer_of(recipe, inspect_mask(rendered, policy, recipe.tokenizer, row_tokens=row_tokens))
-
-
-def _knobs(policy: MaskPolicy) -> dict[str, Any]:
-    right = next(iter(MASK_POLICIES.values()))
-    named = {f.name for f in fields(policy)} - {"slug", "title", "code"}
-    changed = {name: getattr(policy, name) for name in sorted(named) if getattr(policy, name) != getattr(right, name)}
-    return {name: sorted(value) if isinstance(value, frozenset) else value for name, value in changed.items()}
+    rendered = render_messages(recipe, conversations, policy, request.row_tokens)
+    return MaskAnswer.model_validate(inspect_mask(recipe, rendered, policy, request.row_tokens).as_plain())

@@ -8,17 +8,17 @@ from pydantic import ConfigDict, Field
 
 from app.api.schemas import ERRORS, Answer, Rate, Request, Slug, Step, Text
 from app.deps import CatalogDep, EngineDep
-from model.errors import UnknownName
+from model.errors import check_known
 from model.experiments.packing.effects import Effects, measure_documents, measure_effects
 from model.experiments.packing.rows import (
     EXAMPLES,
+    MOST_PACKED,
     PACKINGS,
-    inspect_packed,
     measure_filling,
-    read_conversations,
-    split_conversations,
 )
+from model.explain.cells import inspect_mask
 from model.masks.policies import MASK_POLICIES, RIGHT
+from model.training.conversations import render_text
 from model.training.loop import training_conversations
 
 router = APIRouter(prefix="/api/v1/packing", tags=["packing"], responses=ERRORS)
@@ -96,12 +96,11 @@ class PackingAnswer(Answer):
 async def packing(query: Annotated[PackingQuery, Query()], catalog: CatalogDep, engine: EngineDep) -> PackingAnswer:
     """Rows, their labels and filling; loss, gradient and logits of a training step, packed against unpacked."""
     recipe = catalog.recipe(query.recipe, [recipe for recipe in catalog.recipes() if recipe.slug in EXAMPLES])
-    if query.policy not in PACKINGS:
-        raise UnknownName(f"policy is {query.policy!a}; allowed: {', '.join(PACKINGS)}", param="policy")
+    check_known(query.policy, PACKINGS, "policy")
     policy = MASK_POLICIES[query.policy]
     model, step = catalog.model(recipe, RIGHT.slug, query.step)
     words = EXAMPLES[recipe.slug] if query.words is None else query.words
-    conversations = read_conversations(recipe, split_conversations(recipe, words))
+    conversations = render_text(recipe, words, most=MOST_PACKED)
     effects = await engine.call(partial(measure_effects, model, recipe, conversations))
     changes = await engine.call(partial(measure_documents, model, recipe, conversations, policy))
     these, batch = (
@@ -116,7 +115,7 @@ async def packing(query: Annotated[PackingQuery, Query()], catalog: CatalogDep, 
         step=step,
         rows=[
             [PackedPosition.model_validate(cell) for cell in row]
-            for row in inspect_packed(recipe, conversations, policy).rows
+            for row in inspect_mask(recipe, conversations, policy).rows
         ],
         these=these,
         training_batch=batch,

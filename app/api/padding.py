@@ -8,18 +8,18 @@ from pydantic import ConfigDict, Field
 
 from app.api.schemas import ERRORS, Answer, Rate, Request, Slug, Text
 from app.deps import CatalogDep, EngineDep
-from model.errors import UnknownName
+from model.errors import check_known
 from model.experiments.padding import (
     EXAMPLE_WORDS,
     PADDING_RECIPE,
     PADDINGS,
     SHAPES_SEED,
     batch_shapes,
-    conversations_of,
-    logit_changes,
     padded_rows,
+    padding_changes,
 )
 from model.masks.policies import MASK_POLICIES, RIGHT
+from model.training.conversations import render_prompts
 
 router = APIRouter(prefix="/api/v1/padding", tags=["padding"], responses=ERRORS)
 
@@ -75,22 +75,18 @@ class PaddingAnswer(Answer):
 @router.get("")
 async def read(query: Annotated[PaddingQuery, Query()], catalog: CatalogDep, engine: EngineDep) -> PaddingAnswer:
     """What padding does to two words and to models; the model is that trained right-padded, at its last step."""
-    if query.policy not in PADDINGS:
-        raise UnknownName(f"policy is {query.policy!a}; allowed: {', '.join(PADDINGS)}", param="policy")
+    check_known(query.policy, PADDINGS, "policy")
     recipe = catalog.recipe(PADDING_RECIPE)
-    conversations = conversations_of(recipe, (query.first, query.second))
+    conversations = render_prompts(recipe, (query.first, query.second), uneven=True)
     model, step = catalog.model(recipe, RIGHT.slug, None)
     rows = await engine.call(partial(padded_rows, model, recipe, conversations, MASK_POLICIES[query.policy]))
-    changes = []
-    for slug, title in PADDINGS.items():
-        change = await engine.call(partial(logit_changes, model, recipe, conversations, MASK_POLICIES[slug]))
-        changes.append(PaddingChange(policy=slug, padding=title, logit_change=max(change)))
+    changes = await engine.call(partial(padding_changes, model, recipe, conversations))
     return PaddingAnswer(
         recipe=recipe.slug,
         policy=query.policy,
         step=step,
         rows=[PaddedRowAnswer.model_validate(row) for row in rows],
-        changes=changes,
+        changes=[PaddingChange(policy=p, padding=PADDINGS[p], logit_change=change) for p, change in changes.items()],
         accuracies=[PaddingAccuracy.model_validate(row) for row in catalog.paddings.values()],
         batches=[BatchAnswer.model_validate(shape) for shape in batch_shapes(recipe, SHAPES_SEED)],
     )

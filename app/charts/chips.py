@@ -3,7 +3,6 @@
 Numbers are scaled here, never invented: a bar's height is its value against the largest of its view.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -91,11 +90,6 @@ def group_chips(analysis: Analysis, choice: GradientChoice) -> tuple[ChipGroup, 
         ChipGroup(kind, SEGMENT_TITLES[kind], tuple(group))
         for kind, group in groupby(chips, key=lambda chip: chip.position.target_segment)
     )
-
-
-def share_of(positions: Iterable[Position]) -> float:
-    """The sum of these positions' shares; it may lie below 0 or above 1."""
-    return sum(p.gradient.share for p in positions)
 
 
 def _value(position: Position, choice: GradientChoice) -> float:

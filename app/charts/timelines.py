@@ -3,10 +3,8 @@
 Each chart's lines are the shipped runs, the models in memory; its bands are other seeds, if any were measured.
 """
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 
 from app.charts.curves import (
     GUESSING,
@@ -98,13 +96,3 @@ def _draw(
         links=links,
         current_x=float(step),
     )
-
-
-@cache
-def letter_floor(recipe: Recipe) -> float:
-    """Nats per letter of the held-out words that were measured, for one who knows the task but not the word."""
-    task = recipe.task
-    words = task.held_out_words(recipe.training.evaluation_words)
-    lengths = task.max_length - task.min_length + 1
-    goes_on = sum(-math.log(min(1.0, (task.max_length - len(word) + 1) / lengths)) for word in words)
-    return math.log(len(task.alphabet)) + goes_on / sum(map(len, words))

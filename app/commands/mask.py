@@ -1,5 +1,6 @@
 """`maskscope mask`: what each position of a conversation is trained on under a policy, beside what is right."""
 
+import json
 from typing import Annotated
 
 import typer
@@ -7,10 +8,9 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from app.api.mask import answer_of
 from model.explain.cells import Cell, Inspection, inspect_mask
 from model.masks.policies import MASK_POLICIES, RIGHT, find_policy
-from model.training.conversations import messages_of, render_all
+from model.training.conversations import messages_of, render_messages
 from model.training.recipes import ALL_RECIPES, find_recipe
 
 
@@ -27,10 +27,10 @@ def mask(
     """
     chosen, rule = find_recipe(recipe, ALL_RECIPES.values()), find_policy(policy)
     conversations = [messages_of(chosen, prompt) for prompt in prompts]
-    rendered, tokens = render_all(chosen, conversations, rule, row_tokens)
-    inspection = inspect_mask(rendered, rule, chosen.tokenizer, row_tokens=tokens)
+    rendered = render_messages(chosen, conversations, rule, row_tokens)
+    inspection = inspect_mask(chosen, rendered, rule, row_tokens)
     if as_json:
-        typer.echo(answer_of(chosen, inspection).model_dump_json())
+        typer.echo(json.dumps(inspection.as_plain(), ensure_ascii=False, separators=(",", ":")))
     else:
         _print(inspection)
 

@@ -22,11 +22,10 @@ from model.experiments.reasoning import (
     TracePair,
     departures,
     measure_runs,
-    runs_of,
     shipped_folders,
+    terms_rows,
 )
 from model.experiments.shipped import SEEDS
-from model.intervals import pooled
 
 
 def reasoning(
@@ -74,10 +73,8 @@ def _table(stated: Reasoning, pair: TracePair) -> Table:
     table.add_column("")
     for terms in pair.terms():
         table.add_column(str(terms), justify="right")
-    for recipe in pair.recipes:
-        by_terms = [[run.at(terms) for run in runs_of(stated, recipe.slug)] for terms in pair.terms()]
-        rates = [pooled([row.right for row in rows]) for rows in by_terms]
-        table.add_row(recipe.slug, *(f"{rate.value:.3f}" for rate in rates))
-        passes = [sum(row.passes for row in rows) / len(rows) for rows in by_terms]
-        table.add_row("  forward passes", *(f"{mean:.1f}" for mean in passes))
+    rows = terms_rows(pair, stated)
+    for i, recipe in enumerate(pair.recipes):
+        table.add_row(recipe.slug, *(f"{row.rates[i].value:.3f}" for row in rows))
+        table.add_row("  forward passes", *(f"{row.passes[i]:.1f}" for row in rows))
     return table

@@ -19,8 +19,8 @@ from model.experiments.bugs.gallery import GALLERY, Bug, Measured, batch_finding
 from model.explain.cells import Inspection, inspect_mask
 from model.inspector.rules import Finding
 from model.masks.policies import RIGHT
-from model.text.chat import render as render_chat
 from model.text.tokenizer import END_OF_TURN
+from model.training.conversations import render_prompts
 from model.training.loop import training_batches
 
 router = APIRouter(include_in_schema=False)
@@ -139,8 +139,7 @@ def _diagnosis(bug: Bug, catalog: Catalog) -> Diagnosis:
 async def _view(choices: Choices, catalog: Catalog, engine: Engine) -> View:
     """Raises InvalidText if the recipe cannot read the prompt."""
     bug, recipe = choices.bug, choices.bug.recipe
-    recipe.task.check_prompt(choices.prompt)
-    conversations = [render_chat(recipe.task.conversation(word), recipe.tokenizer) for word in choices.examples]
+    conversations = render_prompts(recipe, choices.examples)
     lanes = []
     for policy, name, style in ((RIGHT.slug, "right mask", RIGHT.slug), (bug.slug, bug.policy.slug, "wrong-model")):
         model, step = catalog.model(recipe, policy, None)
@@ -149,5 +148,5 @@ async def _view(choices: Choices, catalog: Catalog, engine: Engine) -> View:
             async for _ in generation.tokens():
                 pass
         lanes.append(Lane(policy, name, style, step, generation))
-    inspection = inspect_mask(conversations, bug.policy, recipe.tokenizer, row_tokens=recipe.row_tokens)
+    inspection = inspect_mask(recipe, conversations, bug.policy)
     return View(inspection, tuple(lanes), recipe.task.answer(choices.prompt) + END_OF_TURN)

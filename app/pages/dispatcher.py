@@ -1,6 +1,6 @@
 """The dispatcher (`/dispatcher`): one request to a base, to SFT from it, and to SFT from nothing. State: address."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Annotated
@@ -18,7 +18,7 @@ from app.engine import Engine
 from app.generations import Generation, admit, admit_text
 from app.templating import render
 from model.errors import InvalidText
-from model.experiments.dispatcher.arms import ARMS, SHARES, Answered, Arm, ArmRun, Dispatched
+from model.experiments.dispatcher.arms import ARMS, SHARES, Arm, ArmRun, Dispatched
 from model.experiments.dispatcher.drift import Drift
 from model.experiments.dispatcher.openings import (
     SAMPLED_TOKENS,
@@ -31,10 +31,9 @@ from model.experiments.dispatcher.openings import (
     openings,
     position_drift,
 )
-from model.intervals import Rate, pooled
-from model.masks.policies import RIGHT, UNMASKED
+from model.experiments.dispatcher.outcomes import Outcome, ShareRow, outcomes, seeds_ahead, share_rows
+from model.masks.policies import RIGHT
 from model.text.corpus import question
-from model.text.sums import QUESTION, SumQuestions
 from model.text.tokenizer import END_OF_TURN
 from model.training.pretraining import BaseRun
 from model.training.recipes import SUM_RECIPES
@@ -71,14 +70,14 @@ class Lane:
     note: str
     given: str
     """The opening as it is shown."""
-    text: str
-    """What the base is asked to go on from; empty for the others."""
-    recipe: str
-    """Of the API; empty for the base, which continues text."""
-    policy: str
     step: int
-    right: str
-    generation: Generation | None
+    text: str = ""
+    """What the base is asked to go on from; empty for the others."""
+    recipe: str = ""
+    """Of the API; empty for the base, which continues text."""
+    policy: str = ""
+    right: str = ""
+    generation: Generation | None = None
 
 
 @dataclass(frozen=True)
@@ -105,28 +104,6 @@ class View:
     masses: tuple[MassRow, ...]
     drifts: tuple[DriftRow, ...]
     most_nats: float
-
-
-@dataclass(frozen=True)
-class ShareRow:
-    title: str
-    style: str
-    cells: tuple[Rate, ...]
-    """Exact match on sums that were not seen, one per share."""
-    spreads: tuple[tuple[float, float], ...]
-    """The lowest and the highest seed of each."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a model does with sums, all seeds together."""
-
-    title: str
-    style: str
-    asked: str
-    exact: Rate
-    stops: Rate
-    continues: Rate
 
 
 @dataclass(frozen=True)
@@ -179,10 +156,10 @@ def _context(choices: Choices, dispatched: Dispatched, catalog: Catalog) -> Disp
     return DispatcherContext(
         choices=choices,
         dispatched=dispatched,
-        outcomes=tuple(_outcomes(dispatched)),
+        outcomes=tuple(outcomes(dispatched)),
         shares=SHARES,
-        share_rows=tuple(_share_row(arm, dispatched) for arm in ARMS.values()),
-        ahead=_ahead(dispatched),
+        share_rows=tuple(share_rows(dispatched)),
+        ahead=seeds_ahead(dispatched),
         charts=(*curves_over_steps(every, links, choices.step), pretraining_curve(catalog.base.run)),
         drifts=tuple((ARMS[slug], run.drift) for slug, run in first.items() if run.drift),
         base=catalog.base.run,
@@ -190,35 +167,10 @@ def _context(choices: Choices, dispatched: Dispatched, catalog: Catalog) -> Disp
     )
 
 
-def _share_row(arm: Arm, dispatched: Dispatched) -> ShareRow:
-    exact = [[run.last.exact for run in dispatched.of(arm.slug, share)] for share in SHARES]
-    spreads = tuple((min(r.value for r in rates), max(r.value for r in rates)) for rates in exact)
-    return ShareRow(arm.title, arm.slug, tuple(map(pooled, exact)), spreads)
-
-
-def _ahead(dispatched: Dispatched) -> int:
-    """Seed by seed: both start from the same base and see the same sums."""
-    masked, unmasked = (dispatched.of(arm, SHARES[0]) for arm in (RIGHT.slug, UNMASKED.slug))
-    return sum(a.last.exact.value > b.last.exact.value for a, b in zip(masked, unmasked, strict=True))
-
-
-def _outcomes(dispatched: Dispatched) -> Iterator[Outcome]:
-    for framing, asked in (("plain", "plain text"), ("framed", "Q: and A:"), ("templated", "the template")):
-        rows = [getattr(base, framing) for base in dispatched.bases]
-        yield Outcome("Base", "base", asked, *_pooled(rows))
-    for arm in ARMS.values():
-        yield Outcome(arm.title, arm.slug, "the template", *_pooled([run.last for run in dispatched.of(arm.slug)]))
-
-
-def _pooled(rows: Sequence[Answered]) -> tuple[Rate, Rate, Rate]:
-    return pooled([r.exact for r in rows]), pooled([r.stops for r in rows]), pooled([r.continues for r in rows])
-
-
 async def _view(choices: Choices, catalog: Catalog, engine: Engine) -> View:
     """Raises InvalidText if the request cannot be read."""
     request = choices.prompt
-    RECIPE.task.check_prompt(request)
-    starts = openings(request, RECIPE.tokenizer)
+    starts = openings(RECIPE, request)
     right = RECIPE.task.answer(request)
     base = catalog.base.model
     models = {arm: catalog.model(catalog.recipe(arm.recipe), arm.policy, choices.step)[0] for arm in ARMS.values()}
@@ -234,7 +186,7 @@ async def _view(choices: Choices, catalog: Catalog, engine: Engine) -> View:
     ]
     return View(
         right=right,
-        taught=_is_taught(request),
+        taught=request in RECIPE.task.taught,
         lanes=tuple(lanes),
         openings=starts,
         masses=tuple(masses),
@@ -247,11 +199,18 @@ def _lanes(choices: Choices, starts: tuple[Opening, ...], right: str) -> Iterato
     plain, framed, templated = starts
     for opening, note in ((plain, "plain text"), (framed, "framed as Q and A"), (templated, "specials it never saw")):
         text = choices.prompt if opening is templated else opening.text
-        yield Lane("Base", "base", note, opening.text, text, "", "", choices.step, "", None)
+        yield Lane(name="Base", style="base", note=note, given=opening.text, step=choices.step, text=text)
     for arm in ARMS.values():
-        answer = right + END_OF_TURN if right else ""
-        note = f"step {choices.step}"
-        yield Lane(arm.title, arm.slug, note, templated.text, "", arm.recipe, arm.policy, choices.step, answer, None)
+        yield Lane(
+            name=arm.title,
+            style=arm.slug,
+            note=f"step {choices.step}",
+            given=templated.text,
+            step=choices.step,
+            recipe=arm.recipe,
+            policy=arm.policy,
+            right=right and right + END_OF_TURN,
+        )
 
 
 async def _lane(lane: Lane, choices: Choices, catalog: Catalog, engine: Engine) -> Lane:
@@ -266,9 +225,3 @@ async def _lane(lane: Lane, choices: Choices, catalog: Catalog, engine: Engine) 
     async for _ in generation.tokens():
         pass
     return replace(lane, generation=generation)
-
-
-def _is_taught(request: str) -> bool:
-    asked = QUESTION.fullmatch(request)
-    assert isinstance(RECIPE.task, SumQuestions)
-    return asked is not None and asked[1] in RECIPE.task.taught

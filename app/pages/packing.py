@@ -8,12 +8,12 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from app.catalog import Catalog
+from app.catalog import Catalog, LoadedRun, RecipeRuns
 from app.charts.attention import AttentionPicture, draw_attention
 from app.deps import CatalogDep, EngineDep
 from app.engine import Engine
 from app.templating import render
-from model.errors import InvalidText, UnknownName
+from model.errors import InvalidText, check_known
 from model.experiments.packing import words
 from model.experiments.packing.effects import (
     FLOAT64_ROUNDING,
@@ -24,19 +24,17 @@ from model.experiments.packing.effects import (
 )
 from model.experiments.packing.rows import (
     EXAMPLES,
-    MOST_CONVERSATIONS,
+    MOST_PACKED,
     PACKINGS,
     Filling,
-    inspect_packed,
     measure_filling,
-    read_conversations,
-    split_conversations,
     trace_sight,
 )
-from model.explain.cells import Inspection
+from model.explain.cells import Inspection, inspect_mask
 from model.intervals import Rate
 from model.masks.policies import MASK_POLICIES, RIGHT, MaskPolicy
 from model.text.chat import Rendered
+from model.training.conversations import render_text
 from model.training.loop import training_conversations
 from model.training.recipes import Recipe
 
@@ -163,22 +161,20 @@ class PackingContext:
 @router.api_route("/packing", methods=["GET", "HEAD"])
 async def page(request: Request, state: Annotated[State, Query()], catalog: CatalogDep, engine: EngineDep) -> Response:
     """The whole page."""
-    choices, outcome = _choices(state, catalog), _outcome(catalog)
+    offered = tuple(recipe for recipe in catalog.recipes() if recipe.slug in EXAMPLES)
+    runs = catalog.compared(catalog.recipe(state.recipe, offered))
+    choices, outcome = _choices(state, offered, runs), _outcome(catalog)
     try:
-        conversations = read_conversations(choices.recipe, split_conversations(choices.recipe, choices.words))
+        conversations = render_text(choices.recipe, choices.words, most=choices.most)
     except InvalidText as error:
         return render(request, "packing/page.html", PackingContext(choices, None, outcome, error.message), 422)
-    view = await _view(choices, conversations, catalog, engine)
+    view = await _view(choices, conversations, runs.by_policy[RIGHT.slug], engine)
     return render(request, "packing/page.html", PackingContext(choices, view, outcome, None))
 
 
-def _choices(state: State, catalog: Catalog) -> Choices:
-    offered = tuple(recipe for recipe in catalog.recipes() if recipe.slug in EXAMPLES)
-    recipe = catalog.recipe(state.recipe, offered)
-    if state.policy not in PACKINGS:
-        raise UnknownName(f"policy is {state.policy[:64]!a}; allowed: {', '.join(PACKINGS)}", param="policy")
-    steps = catalog.steps(recipe)
-    wanted = catalog.gap_step(recipe) if state.step is None else state.step
+def _choices(state: State, offered: tuple[Recipe, ...], runs: RecipeRuns) -> Choices:
+    recipe = runs.recipe
+    check_known(state.policy, PACKINGS, "policy")
     return Choices(
         recipes=offered,
         recipe=recipe,
@@ -186,20 +182,20 @@ def _choices(state: State, catalog: Catalog) -> Choices:
         policies=PACKINGS,
         policy=MASK_POLICIES[state.policy],
         row=state.row,
-        steps=steps,
-        step=min(steps, key=lambda kept: abs(kept - wanted)),
-        most=MOST_CONVERSATIONS,
+        steps=runs.steps(),
+        step=runs.nearest_step(state.step),
+        most=MOST_PACKED,
         row_tokens=recipe.row_tokens,
     )
 
 
-async def _view(choices: Choices, conversations: tuple[Rendered, ...], catalog: Catalog, engine: Engine) -> View:
+async def _view(choices: Choices, conversations: tuple[Rendered, ...], right: LoadedRun, engine: Engine) -> View:
     recipe, policy = choices.recipe, choices.policy
     seen = {slug: trace_sight(recipe, conversations, MASK_POLICIES[slug]) for slug in PACKINGS}
     rows = len(seen[policy.slug])
     row = min(max(choices.row, 1), rows)
-    inspection = inspect_packed(recipe, conversations, policy)
-    models = {step: catalog.model(recipe, RIGHT.slug, step)[0] for step in (choices.step, choices.steps[-1])}
+    inspection = inspect_mask(recipe, conversations, policy)
+    models = {step: right.model(step) for step in (choices.step, choices.steps[-1])}
     effects = [
         (step, await engine.call(partial(measure_effects, model, recipe, conversations)))
         for step, model in models.items()

@@ -13,30 +13,28 @@ from app.catalog import Catalog
 from app.deps import CatalogDep, EngineDep
 from app.engine import Engine
 from app.templating import compact, percent, render
-from model.errors import InvalidText, UnknownName
+from model.errors import InvalidText, check_known
 from model.experiments.bugs.gallery import Measured
 from model.experiments.padding import (
     EXAMPLE_WORDS,
     PADDING_RECIPE,
     PADDINGS,
+    ROUNDING,
     SHAPES_SEED,
     BatchShape,
     PaddedAccuracy,
     PaddedRow,
     batch_shapes,
-    conversations_of,
-    logit_changes,
     padded_rows,
+    padding_changes,
 )
 from model.explain.cells import Inspection, inspect_mask
 from model.masks.policies import MASK_POLICIES, RIGHT, MaskPolicy
 from model.text.tokenizer import ASSISTANT_START
+from model.training.conversations import render_prompts
 from model.training.recipes import ALL_RECIPES, Recipe
 
 router = APIRouter(include_in_schema=False)
-
-ROUNDING = 1e-4
-"""Logits in single precision differ by less than this if nothing but the order of sums differs."""
 
 
 class State(BaseModel):
@@ -112,8 +110,7 @@ async def page(request: Request, state: Annotated[State, Query()], catalog: Cata
 
 
 def _choices(state: State) -> Choices:
-    if state.policy not in PADDINGS:
-        raise UnknownName(f"policy is {state.policy[:64]!a}; allowed: {', '.join(PADDINGS)}", param="policy")
+    check_known(state.policy, PADDINGS, "policy")
     recipe = ALL_RECIPES[PADDING_RECIPE]
     layers = recipe.model.layers
     return Choices(
@@ -157,30 +154,26 @@ def _sentence(measured: Mapping[tuple[str, str], PaddedAccuracy]) -> str:
 async def _view(choices: Choices, position: int | None, catalog: Catalog, engine: Engine) -> View:
     """Raises InvalidText if the words cannot be read or are of one length."""
     recipe, policy = choices.recipe, choices.policy
-    conversations = conversations_of(recipe, choices.words)
+    conversations = render_prompts(recipe, choices.words, uneven=True)
     model, _ = catalog.model(recipe, RIGHT.slug, None)
     rows = await engine.call(partial(padded_rows, model, recipe, conversations, policy))
-    changes = []
-    for slug, title in PADDINGS.items():
-        change = await engine.call(partial(logit_changes, model, recipe, conversations, MASK_POLICIES[slug]))
-        changes.append((slug, title, max(change), max(change) > ROUNDING))
+    changes = await engine.call(partial(padding_changes, model, recipe, conversations))
     shown = rows[choices.row - 1]
-    positions = tuple(t for t, real in enumerate(shown.real) if real)
     wanted = shown.tokens.index(ASSISTANT_START) if position is None else position
-    at = min(positions, key=lambda t: abs(t - wanted))
+    at = min(shown.positions(), key=lambda t: abs(t - wanted))
     layer = choices.layer - 1
     heads = tuple(
         Head(shown.weights[layer][head][at], shown.on_pads(layer, head, at)) for head in range(recipe.model.heads)
     )
     return View(
-        inspection=inspect_mask(conversations, policy, recipe.tokenizer),
+        inspection=inspect_mask(recipe, conversations, policy),
         shown=shown,
-        positions=positions,
+        positions=shown.positions(),
         position=at,
         heads=heads,
-        seen_pads=sum(not shown.real[s] for s in shown.sees[at]),
-        changes=tuple(changes),
-        why=_why({slug: change for slug, _, change, _ in changes}, heads, choices),
+        seen_pads=shown.seen_pads(at),
+        changes=tuple((slug, title, changes[slug], changes[slug] > ROUNDING) for slug, title in PADDINGS.items()),
+        why=_why(changes, heads, choices),
     )
 
 

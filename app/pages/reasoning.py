@@ -13,14 +13,20 @@ from app.deps import CatalogDep, EngineDep, EvidenceDep
 from app.engine import Engine
 from app.generations import Generation, admit
 from app.templating import render
-from model.errors import InvalidText, UnknownName
-from model.experiments.reasoning import TRACE_PAIRS, Reasoning, TracePair, runs_of
+from model.errors import InvalidText, check_known
+from model.experiments.reasoning import (
+    TRACE_PAIRS,
+    Reasoning,
+    TermsRow,
+    TracePair,
+    terms_rows,
+    verdict_sentence,
+)
 from model.experiments.shipped import SEEDS
 from model.explain.cells import Inspection, inspect_mask
-from model.intervals import Rate, pooled
 from model.masks.policies import RIGHT
-from model.text.chat import render as render_chat
 from model.text.tokenizer import END_OF_TURN
+from model.training.conversations import render_prompt
 from model.training.recipes import Recipe
 
 router = APIRouter(include_in_schema=False)
@@ -60,19 +66,6 @@ class Lane:
 
 
 @dataclass(frozen=True)
-class TermsRow:
-    terms: int
-    trained: bool
-    rates: tuple[Rate, ...]
-    """At once, with a trace; all seeds together."""
-    spreads: tuple[tuple[float, float], ...]
-    """The lowest and the highest seed of each."""
-    whole: Rate
-    """The trace right as well."""
-    passes: tuple[float, ...]
-
-
-@dataclass(frozen=True)
 class Table:
     comparison: TracePair
     rows: tuple[TermsRow, ...]
@@ -109,10 +102,9 @@ async def page(
 
 
 def _choices(state: State) -> Choices:
-    if state.numbers not in TRACE_PAIRS:
-        raise UnknownName(f"numbers is {state.numbers[:64]!a}; allowed: {', '.join(TRACE_PAIRS)}", param="numbers")
+    check_known(state.numbers, TRACE_PAIRS, "numbers")
     comparison = TRACE_PAIRS[state.numbers]
-    prompt = comparison.task.example if state.prompt is None else state.prompt
+    prompt = comparison.sums.example if state.prompt is None else state.prompt
     return Choices(tuple(TRACE_PAIRS.values()), comparison, prompt, state.generate)
 
 
@@ -131,27 +123,11 @@ def _context(choices: Choices, reasoning: Reasoning) -> ReasoningContext:
 
 
 def _table(comparison: TracePair, reasoning: Reasoning) -> Table:
-    rows = []
-    for terms in comparison.terms():
-        measured = [[run.at(terms) for run in runs_of(reasoning, recipe.slug)] for recipe in comparison.recipes]
-        rows.append(
-            TermsRow(
-                terms,
-                terms <= comparison.task.most,
-                tuple(pooled([row.right for row in of_recipe]) for of_recipe in measured),
-                tuple(_spread([row.right.value for row in of_recipe]) for of_recipe in measured),
-                pooled([row.whole for row in measured[1]]),
-                tuple(sum(row.passes for row in of_recipe) / len(of_recipe) for of_recipe in measured),
-            )
-        )
-    return Table(comparison, tuple(rows), _chart(comparison, rows), _sentence(comparison, rows))
+    rows = terms_rows(comparison, reasoning)
+    return Table(comparison, rows, _chart(comparison, rows), verdict_sentence(comparison, rows))
 
 
-def _spread(values: list[float]) -> tuple[float, float]:
-    return min(values), max(values)
-
-
-def _chart(comparison: TracePair, rows: list[TermsRow]) -> CurveChart:
+def _chart(comparison: TracePair, rows: tuple[TermsRow, ...]) -> CurveChart:
     series = [
         Series(
             style,
@@ -173,34 +149,25 @@ def _chart(comparison: TracePair, rows: list[TermsRow]) -> CurveChart:
     )
 
 
-def _sentence(comparison: TracePair, rows: list[TermsRow]) -> str:
-    """What the intervals allow to be said, and no more."""
-    most = next(row for row in rows if row.terms == comparison.task.most)
-    beyond = rows[-1]
-    direct, thought = most.rates
-    found = f"{100 * thought.value:.1f} % with a trace, {100 * direct.value:.1f} % at once"
-    if thought.low > direct.high:
-        verdict = f"With {most.terms} {comparison.title} the trace helps: {found}."
-    elif direct.low > thought.high:
-        verdict = f"With {most.terms} {comparison.title} the trace hurts: {found}."
-    else:
-        verdict = f"With {most.terms} {comparison.title} there is no gap: {found}, and the intervals overlap."
-    rest = f"One term more than trained: {100 * beyond.rates[1].value:.1f} % and {100 * beyond.rates[0].value:.1f} %."
-    return f"{verdict} {rest}"
-
-
 async def _lanes(choices: Choices, catalog: Catalog, engine: Engine) -> tuple[Lane, ...]:
     """Raises InvalidText for what is no sum of this kind."""
     lanes = []
     for style, recipe in zip(STYLES, choices.comparison.recipes, strict=True):
-        recipe.task.check_prompt(choices.prompt)
+        rendered = render_prompt(recipe, choices.prompt)
         model, step = catalog.model(recipe, POLICY.slug, None)
         generation = admit(engine, recipe, model, choices.prompt) if choices.generate else None
         if generation:
             async for _ in generation.tokens():
                 pass
-        rendered = render_chat(recipe.task.conversation(choices.prompt), recipe.tokenizer)
-        right = recipe.task.answer(choices.prompt) + END_OF_TURN
-        inspection = inspect_mask([rendered], POLICY, recipe.tokenizer)
-        lanes.append(Lane(NAMES[style], style, recipe, step, inspection, right, generation))
+        lanes.append(
+            Lane(
+                name=NAMES[style],
+                style=style,
+                recipe=recipe,
+                step=step,
+                inspection=inspect_mask(recipe, [rendered], POLICY),
+                right=recipe.task.answer(choices.prompt) + END_OF_TURN,
+                generation=generation,
+            )
+        )
     return tuple(lanes)

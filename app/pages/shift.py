@@ -16,8 +16,8 @@ from model.errors import InvalidText
 from model.experiments.bugs.gallery import SHIFT_RECIPE, Measured
 from model.explain.cut import Alignment, align, describe_mistakes, describe_trained
 from model.masks.policies import CUTS, MaskPolicy, shifted_cut
-from model.text.chat import render as render_chat
 from model.text.tokenizer import END_OF_TURN
+from model.training.conversations import render_prompt
 from model.training.evaluation import complete_words
 from model.training.recipes import Recipe
 
@@ -122,9 +122,8 @@ def _choices(state: State, catalog: Catalog) -> Choices:
 async def _view(choices: Choices, asked: Recipe, catalog: Catalog, engine: Engine) -> View:
     """Raises InvalidText if the recipe cannot read the word."""
     recipe, word = choices.recipe, choices.prompt
-    recipe.task.check_prompt(word)
-    alignment = align(render_chat(recipe.task.conversation(word), recipe.tokenizer), choices.cut, recipe.tokenizer)
-    fits = asked.task.min_length <= len(word) <= asked.task.max_length
+    alignment = align(recipe, render_prompt(recipe, word), choices.cut)
+    fits = asked.task.fits(word)
     put = word if fits else asked.task.example
     model, _ = catalog.model(asked, choices.policy.slug, None)
     (given,) = await engine.call(partial(complete_words, model, asked.task, asked.tokenizer, [put]))

@@ -14,26 +14,22 @@ from app.deps import CatalogDep, EngineDep
 from app.engine import Engine
 from app.templating import percent, render
 from model.errors import InvalidText, OutOfRange
+from model.experiments.bugs.diagnosis import turns_sentence
 from model.explain.budgets import (
     BATCH_SEED,
     PolicyBudget,
-    SegmentBudget,
+    RecipeBudget,
     TurnBudget,
     policy_budgets,
-    segment_budgets,
+    recipe_budget,
     turn_budgets,
 )
 from model.explain.cells import Inspection, inspect_mask
+from model.explain.turns import Asked, ask_in_place
 from model.intervals import Rate
 from model.masks.policies import MASK_POLICIES, RIGHT, UNMASKED, MaskPolicy, find_policy
-from model.network.generation import generate
-from model.network.gpt import GPT
-from model.text.chat import Message, Rendered
-from model.text.chat import render as render_chat
-from model.text.tokenizer import END_OF_TURN
-from model.training.conversations import MOST_MESSAGES, fill_in, render_all
-from model.training.loop import training_conversations
-from model.training.recipes import ALL_RECIPES, Recipe
+from model.training.conversations import MOST_MESSAGES, fill_in, render_messages
+from model.training.recipes import ALL_RECIPES
 
 router = APIRouter(include_in_schema=False)
 
@@ -65,17 +61,6 @@ class Choices:
 
 
 @dataclass(frozen=True)
-class Asked:
-    """One of the assistant's messages, and what the two models say in its place."""
-
-    turn: int
-    question: str
-    right: str
-    answers: tuple[tuple[str, str], ...]
-    """Policy and completion."""
-
-
-@dataclass(frozen=True)
 class View:
     """What is shown of the conversation."""
 
@@ -83,15 +68,6 @@ class View:
     turns: tuple[TurnBudget, ...]
     asked: tuple[Asked, ...]
     budgets: dict[str, PolicyBudget]
-
-
-@dataclass(frozen=True)
-class RecipeBudget:
-    recipe: Recipe
-    conversations: int
-    policies: dict[str, PolicyBudget]
-    segments: tuple[SegmentBudget, ...]
-    steps: int
 
 
 @dataclass(frozen=True)
@@ -158,12 +134,12 @@ def _choices(state: State) -> Choices:
 
 def _context(choices: Choices, catalog: Catalog) -> TurnsContext:
     measured = {slug: catalog.measured[TURNS_RECIPE, slug] for slug in TRAINED}
-    budgets = tuple(_recipe_budget(recipe, catalog) for recipe in catalog.mask_recipes())
+    budgets = tuple(recipe_budget(recipe, catalog.run(recipe, UNMASKED.slug).run) for recipe in catalog.mask_recipes())
     right = [(budget.recipe.slug, percent(budget.policies[RIGHT.slug].ignored)) for budget in budgets]
     return TurnsContext(
         choices=choices,
         by_turn=tuple((slug, m.symptoms.by_turn) for slug, m in measured.items()),
-        finding=_finding(*(m.symptoms.by_turn for m in measured.values())),
+        finding=turns_sentence(*(m.symptoms.by_turn for m in measured.values())),
         budgets=budgets,
         ignored=", ".join(f"{share} for {slug}" for slug, share in right),
         names=TRAINED,
@@ -171,67 +147,16 @@ def _context(choices: Choices, catalog: Catalog) -> TurnsContext:
     )
 
 
-def _finding(every: tuple[Rate, ...], last: tuple[Rate, ...]) -> str:
-    """What the two trainings lead to, turn by turn, where their intervals are apart."""
-    worse = [turn for turn, (a, b) in enumerate(zip(every, last, strict=True), 1) if b.high < a.low]
-    if not worse:
-        return "Training the last answer only makes no clear difference here."
-    first = worse[0]
-    last_rate, every_rate = (percent(rates[first - 1].value, 1) for rates in (last, every))
-    which = "every turn" if len(worse) == len(every) else f"turn{'s' * (len(worse) > 1)} {', '.join(map(str, worse))}"
-    said = f"The model trained on last answers alone is worse in {which}"
-    return f"{said}: it has {last_rate} of turn {first} right, where all answers were trained {every_rate}."
-
-
-def _recipe_budget(recipe: Recipe, catalog: Catalog) -> RecipeBudget:
-    conversations = training_conversations(recipe, BATCH_SEED)
-    run = catalog.run(recipe, UNMASKED.slug).run
-    return RecipeBudget(
-        recipe=recipe,
-        conversations=len(conversations),
-        policies={budget.policy.slug: budget for budget in policy_budgets(recipe, conversations)},
-        segments=segment_budgets(conversations, run.metrics_at(run.steps).loss),
-        steps=run.steps,
-    )
-
-
 async def _view(choices: Choices, catalog: Catalog, engine: Engine) -> View:
     """Raises InvalidText or OutOfRange if no model of the recipe could read the conversation."""
     recipe = catalog.recipe(TURNS_RECIPE)
     messages = fill_in(recipe, [(r, None if r == "assistant" and not text else text) for r, text in choices.messages])
-    rendered, row_tokens = render_all(recipe, [messages], choices.policy)
-    inspection = inspect_mask(rendered, choices.policy, recipe.tokenizer, row_tokens=row_tokens)
+    rendered = render_messages(recipe, [messages], choices.policy)
+    inspection = inspect_mask(recipe, rendered, choices.policy)
     models = {slug: catalog.model(recipe, slug, None)[0] for slug in TRAINED}
     return View(
         inspection=inspection,
         turns=turn_budgets(inspection),
-        asked=await engine.call(partial(_ask, recipe, models, messages)),
+        asked=await engine.call(partial(ask_in_place, recipe, models, messages)),
         budgets={budget.policy.slug: budget for budget in policy_budgets(recipe, rendered)},
     )
-
-
-def _ask(recipe: Recipe, models: dict[str, GPT], messages: tuple[Message, ...]) -> tuple[Asked, ...]:
-    """Each model in the place of each of the assistant's messages, all that is before it fed in."""
-    places = [place for place, message in enumerate(messages) if message.role == "assistant" and place]
-    histories = [_history(recipe, messages[:place]) for place in places]
-    if not histories:
-        return ()
-    stop = recipe.tokenizer.end_of_turn_id
-    prompts = [history.token_ids for history in histories]
-    given = {
-        slug: [recipe.tokenizer.decode(completion.token_ids) for completion in generate(model, prompts, stop_id=stop)]
-        for slug, model in models.items()
-    }
-    return tuple(
-        Asked(
-            turn,
-            messages[place - 1].content,
-            messages[place].content + END_OF_TURN,
-            tuple((slug, texts[turn - 1]) for slug, texts in given.items()),
-        )
-        for turn, place in enumerate(places, 1)
-    )
-
-
-def _history(recipe: Recipe, messages: tuple[Message, ...]) -> Rendered:
-    return render_chat(messages, recipe.tokenizer, generation_prompt=True)

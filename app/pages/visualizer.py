@@ -1,7 +1,6 @@
 """The loss mask visualizer (`/`): one word, two models, one mask switch. The whole state is in the address."""
 
 import json
-import math
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated
@@ -11,21 +10,22 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from app.catalog import Catalog
-from app.charts.chips import GRADIENT_CHOICES, ChipGroup, GradientChoice, group_chips, share_of
+from app.catalog import LoadedRun, RecipeRuns
+from app.charts.chips import GRADIENT_CHOICES, ChipGroup, GradientChoice, group_chips
 from app.charts.curves import CurveChart, Link
-from app.charts.timelines import bands_of, draw_timeline, letter_floor
+from app.charts.timelines import bands_of, draw_timeline
 from app.deps import AblationDep, CatalogDep, EngineDep
 from app.engine import Engine
 from app.generations import Generation, admit
 from app.templating import is_partial, render
-from model.errors import InvalidText, UnknownName
+from model.errors import InvalidText, check_known
 from model.experiments.ablation.shipped import ShippedAblation
 from model.explain.analysis import Analysis, analyze
 from model.explain.cells import Inspection, inspect_mask
+from model.explain.guessing import Guessing, measure_guessing
 from model.masks.policies import MASK_POLICIES, RIGHT, UNMASKED, MaskPolicy, find_policy
-from model.text.chat import render as to_tokens
 from model.text.tokenizer import END_OF_TURN
+from model.training.conversations import render_prompt
 from model.training.evaluation import Metrics
 from model.training.recipes import DEFAULT_RECIPE, Recipe
 
@@ -55,9 +55,7 @@ class Choices:
     recipes: tuple[Recipe, ...]
     recipe: Recipe
     prompt: str
-    policies: tuple[MaskPolicy, ...]
     policy: MaskPolicy
-    masks: tuple[MaskPolicy, ...]
     mask: MaskPolicy
     """Any mask at all, to be seen on the word beside the two that models were trained with."""
     steps: tuple[int, ...]
@@ -65,9 +63,11 @@ class Choices:
     gap_step: int
     shows_gap: bool
     """Whether the step is the first kept one at which the mask-on model has learned the task."""
-    gradients: tuple[GradientChoice, ...]
     gradient: GradientChoice
     generate: bool
+    policies: tuple[MaskPolicy, ...] = tuple(MASK_POLICIES[slug] for slug in SWITCH)
+    masks: tuple[MaskPolicy, ...] = tuple(MASK_POLICIES.values())
+    gradients: tuple[GradientChoice, ...] = tuple(GRADIENT_CHOICES.values())
 
 
 @dataclass(frozen=True)
@@ -82,19 +82,6 @@ class TrainedModel:
     analysis: Analysis
     generation: Generation | None
     """Complete, or None if the page's script is to stream it or nobody asked for it."""
-
-
-@dataclass(frozen=True)
-class Guessing:
-    """The loss on the user's random letters, in nats per letter, before and after all of the training."""
-
-    on: tuple[float, float]
-    off: tuple[float, float]
-    steps: int
-    entropy: float
-    """Of one letter."""
-    floor: float
-    """Nobody can do better who knows the task but not the word."""
 
 
 @dataclass(frozen=True)
@@ -144,51 +131,43 @@ async def page(
     request: Request, state: Annotated[State, Query()], catalog: CatalogDep, ablation: AblationDep, engine: EngineDep
 ) -> Response:
     """The whole page, or to htmx the part of it that the form replaces."""
-    choices, streams = _choices(state, catalog), is_partial(request)
-    timeline = _timeline(choices, catalog, ablation)
+    recipes, streams = catalog.single_turn_recipes(), is_partial(request)
+    runs = catalog.compared(catalog.recipe(state.recipe, recipes))
+    choices = _choices(state, recipes, runs)
+    timeline = _timeline(choices, runs, ablation)
     if streams:
-        view = await _view(choices, state.position, catalog, engine, generates=False)
+        view = await _view(choices, state.position, runs, engine, generates=False)
         return render(request, "visualizer/_view.html", VisualizerContext(choices, timeline, view, None, streams))
     try:
-        view = await _view(choices, state.position, catalog, engine, generates=state.generate)
+        view = await _view(choices, state.position, runs, engine, generates=state.generate)
         context, status = VisualizerContext(choices, timeline, view, None, streams), 200
     except InvalidText as error:
         context, status = VisualizerContext(choices, timeline, None, error.message, streams), 422
     return render(request, "visualizer/page.html", context, status)
 
 
-def _choices(state: State, catalog: Catalog) -> Choices:
-    recipe = catalog.recipe(state.recipe, catalog.single_turn_recipes())
-    for slug, allowed, param in (
-        (state.policy, SWITCH, "policy"),
-        (state.gradient, GRADIENT_CHOICES, "gradient"),
-    ):
-        if slug not in allowed:
-            raise UnknownName(f"{param} is {slug[:64]!a}; allowed: {', '.join(allowed)}", param=param)
-    steps, gap_step = catalog.steps(recipe), catalog.gap_step(recipe)
-    wanted = gap_step if state.step is None else state.step
-    step = min(steps, key=lambda kept: abs(kept - wanted))
+def _choices(state: State, recipes: tuple[Recipe, ...], runs: RecipeRuns) -> Choices:
+    check_known(state.policy, SWITCH, "policy")
+    check_known(state.gradient, GRADIENT_CHOICES, "gradient")
+    step, gap_step = runs.nearest_step(state.step), runs.gap_step()
     return Choices(
-        recipes=catalog.single_turn_recipes(),
-        recipe=recipe,
-        prompt=recipe.task.example if state.prompt is None else state.prompt,
-        policies=tuple(MASK_POLICIES[slug] for slug in SWITCH),
+        recipes=recipes,
+        recipe=runs.recipe,
+        prompt=runs.recipe.task.example if state.prompt is None else state.prompt,
         policy=MASK_POLICIES[state.policy],
-        masks=tuple(MASK_POLICIES.values()),
         mask=find_policy(state.mask, param="mask"),
-        steps=steps,
+        steps=runs.steps(),
         step=step,
         gap_step=gap_step,
-        shows_gap=step == gap_step and catalog.has_learned(recipe, step),
-        gradients=tuple(GRADIENT_CHOICES.values()),
+        shows_gap=step == gap_step and runs.has_learned(step),
         gradient=GRADIENT_CHOICES[state.gradient],
         generate=state.generate,
     )
 
 
-async def _view(choices: Choices, position: int | None, catalog: Catalog, engine: Engine, *, generates: bool) -> View:
+async def _view(choices: Choices, position: int | None, runs: RecipeRuns, engine: Engine, *, generates: bool) -> View:
     recipe = choices.recipe
-    models = [await _trained_model(choices, policy, catalog, engine, generates) for policy in choices.policies]
+    models = [await _trained_model(choices, loaded, engine, generates) for loaded in runs.by_policy.values()]
     shown = next(model for model in models if model.policy == choices.policy)
     every = next(model for model in models if model.policy.slug == UNMASKED.slug).analysis
     wanted = shown.analysis.prompt_length - 1 if position is None else position
@@ -198,50 +177,42 @@ async def _view(choices: Choices, position: int | None, catalog: Catalog, engine
         shown=shown,
         groups=group_chips(shown.analysis, choices.gradient),
         selected=min(max(wanted, 0), len(shown.analysis.positions) - 1),
-        prompt_share=share_of(every.positions[: every.prompt_length - 1]),
+        prompt_share=every.prompt_share,
         answer=recipe.task.answer(choices.prompt) + END_OF_TURN,
-        other=inspect_mask(
-            [to_tokens(recipe.task.conversation(choices.prompt), recipe.tokenizer)],
-            choices.mask,
-            recipe.tokenizer,
-            row_tokens=recipe.row_tokens,
-        ),
+        other=inspect_mask(recipe, [render_prompt(recipe, choices.prompt)], choices.mask),
         analyze_body=json.dumps(body),
         analyze_query=urlencode(body),
     )
 
 
-def _guessing(recipe: Recipe, catalog: Catalog) -> Guessing:
-    runs = [catalog.run(recipe, policy).run for policy in (RIGHT.slug, UNMASKED.slug)]
-    on, off = ((run.metrics_at(0).loss["user"].value, run.metrics_at(run.steps).loss["user"].value) for run in runs)
-    return Guessing(on, off, runs[0].steps, math.log(len(recipe.task.alphabet)), letter_floor(recipe))
-
-
-def _timeline(choices: Choices, catalog: Catalog, ablation: ShippedAblation) -> Timeline:
+def _timeline(choices: Choices, runs: RecipeRuns, ablation: ShippedAblation) -> Timeline:
     recipe, findings = choices.recipe, ablation.findings
-    runs = [(SWITCH[policy.slug], catalog.run(recipe, policy.slug).run) for policy in choices.policies]
+    named = [(name, runs.by_policy[policy].run) for policy, name in SWITCH.items()]
     state = {"recipe": recipe.slug, "prompt": choices.prompt, "policy": choices.policy.slug, "mask": choices.mask.slug}
     state |= {"gradient": choices.gradient.field} | ({"generate": "1"} if choices.generate else {})
     links = [Link(step, f"step {step:,}", "/?" + urlencode(state | {"step": step})) for step in choices.steps]
     bands = bands_of(findings.curves_of(recipe.slug))
     return Timeline(
-        charts=draw_timeline(recipe, runs, bands, links=links, step=choices.step),
-        guessing=_guessing(recipe, catalog),
+        charts=draw_timeline(recipe, named, bands, links=links, step=choices.step),
+        guessing=measure_guessing(recipe, *(run for _, run in named)),
         seeds=len(findings.ablation.seeds) if bands else 0,
         words=ablation.comparison(recipe.slug).setting.evaluation_words if bands else 0,
     )
 
 
-async def _trained_model(
-    choices: Choices, policy: MaskPolicy, catalog: Catalog, engine: Engine, generates: bool
-) -> TrainedModel:
-    run = catalog.run(choices.recipe, policy.slug)
-    model = run.model(choices.step)
+async def _trained_model(choices: Choices, loaded: LoadedRun, engine: Engine, generates: bool) -> TrainedModel:
+    policy, model = MASK_POLICIES[loaded.run.policy], loaded.model(choices.step)
     analysis = await engine.call(partial(analyze, choices.recipe, model, policy, choices.prompt))
     generation = None
     if generates:
         generation = admit(engine, choices.recipe, model, choices.prompt)
         async for _ in generation.tokens():
             pass
-    metrics = run.run.metrics_at(choices.step)
-    return TrainedModel(policy, SWITCH[policy.slug], run.run.seed, metrics, analysis, generation)
+    return TrainedModel(
+        policy=policy,
+        name=SWITCH[policy.slug],
+        seed=loaded.run.seed,
+        metrics=loaded.run.metrics_at(choices.step),
+        analysis=analysis,
+        generation=generation,
+    )

@@ -84,7 +84,7 @@ def _judge_preferences(f: Figures) -> Judgement:
 def _reasoning_figures(evidence: Evidence) -> Figures:
     found = {}
     for pair in TRACE_PAIRS.values():
-        most = pair.task.most
+        most = pair.sums.most
         for recipe in pair.recipes:
             rows = [run.at(most) for run in runs_of(evidence.reasoning, recipe.slug)]
             conditions = f"{most} {pair.title}, {len(rows)} seeds, step {recipe.training.steps}"
@@ -98,7 +98,7 @@ def _judge_reasoning(f: Figures) -> Judgement:
     pairs = {c: tuple(f[recipe.slug] for recipe in c.recipes) for c in TRACE_PAIRS.values()}
     helped = [c.title for c, (direct, thought) in pairs.items() if clearly_above(thought, direct, SAME)]
     found = "; ".join(
-        f"{c.task.most} {c.title}: {in_words(direct)} at once, {in_words(thought)} with a trace"
+        f"{c.sums.most} {c.title}: {in_words(direct)} at once, {in_words(thought)} with a trace"
         for c, (direct, thought) in pairs.items()
     )
     if len(helped) == len(pairs):

@@ -9,10 +9,11 @@ from model.experiments.ablation.runs import ABLATION_FILE, read_ablation
 from model.experiments.bugs.gallery import Measured, read_gallery
 from model.experiments.dispatcher.arms import KEPT_DISPATCHED, Dispatched
 from model.experiments.limits import KEPT_LIMITS, Limits
-from model.experiments.padding import PADDING_RECIPE, PaddedAccuracy, conversations_of, logit_changes, read_paddings
+from model.experiments.padding import PADDING_RECIPE, PaddedAccuracy, logit_changes, read_paddings
 from model.experiments.reasoning import KEPT_REASONING, Reasoning
 from model.masks.policies import COMPARED_POLICIES, RIGHT
 from model.training.checkpoints import Run, load_last, read_run
+from model.training.conversations import render_prompts
 from model.training.recipes import RECIPES
 
 PADDED_WORDS = ("hello", "ab", "abcdefghij", "x", "pad", "maskscope")
@@ -55,5 +56,5 @@ def gather(folder: Path, comparisons: tuple[Comparison, ...] | None = None) -> E
 def _right_pad_change(folder: Path) -> float:
     recipe = RECIPES[PADDING_RECIPE]
     _, model = load_last(folder / recipe.slug / RIGHT.slug)
-    changes = logit_changes(model, recipe, conversations_of(recipe, PADDED_WORDS), RIGHT)
+    changes = logit_changes(model, recipe, render_prompts(recipe, PADDED_WORDS), RIGHT)
     return max(changes)

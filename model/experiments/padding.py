@@ -13,16 +13,16 @@ import torch
 from pydantic import Field, TypeAdapter
 from pydantic.dataclasses import dataclass as checked
 
-from model.errors import InvalidText
 from model.intervals import Rate, rate_of
 from model.kept import STRICT, KeptFile, compare_rates
-from model.masks.batches import Batch, lay_out, make_batch
+from model.masks.batches import Batch, lay_out
 from model.masks.policies import MASK_POLICIES, RIGHT, MaskPolicy
 from model.network.attention import attention_weights
 from model.network.gpt import GPT
 from model.network.loss import batch_logits
-from model.text.chat import Rendered, Segment, render
+from model.text.chat import Rendered, Segment
 from model.training.checkpoints import Run, load_last
+from model.training.conversations import batch_of, prompt_ids
 from model.training.loop import training_conversations
 from model.training.recipes import ALL_RECIPES, Recipe
 
@@ -38,6 +38,8 @@ PADDINGS = {
 PADDED_PROMPTS = 300
 BUCKET_SIZE = 16
 EXAMPLE_WORDS = ("hello", "ab")
+ROUNDING = 1e-4
+"""Logits in single precision differ by less than this if nothing but the order of sums differs."""
 SHAPES_SEED = 0
 """Of the training batch whose cells are counted."""
 
@@ -69,6 +71,13 @@ class PaddedRow:
     logit_change: float
     """The largest difference of a logit at a real position from what it is without padding."""
 
+    def positions(self) -> tuple[int, ...]:
+        """The real ones."""
+        return tuple(t for t, real in enumerate(self.real) if real)
+
+    def seen_pads(self, position: int) -> int:
+        return sum(not self.real[s] for s in self.sees[position])
+
     def on_pads(self, layer: int, head: int, position: int) -> float:
         """The share of its attention that a position spends on pads."""
         weights = self.weights[layer][head][position]
@@ -96,20 +105,11 @@ class BatchShape:
         return 1 - self.tokens / self.cells
 
 
-def conversations_of(recipe: Recipe, words: Sequence[str]) -> tuple[Rendered, ...]:
-    """Raises InvalidText for a word the task does not know, or for fewer than two."""
-    for word in words:
-        recipe.task.check_prompt(word)
-    if len({len(word) for word in words}) < 2:
-        raise InvalidText("both words have the same length, so nothing is padded; allowed: two lengths", param="words")
-    return tuple(render(recipe.task.conversation(word), recipe.tokenizer) for word in words)
-
-
 def padded_rows(
     model: GPT, recipe: Recipe, conversations: Sequence[Rendered], policy: MaskPolicy
 ) -> tuple[PaddedRow, ...]:
     """Each conversation in the batch that a policy pads."""
-    batch = make_batch(conversations, policy, recipe.tokenizer)
+    batch = batch_of(recipe, conversations, policy)
     real_BT = lay_out(conversations, policy).real_BT[:, :-1]
     weights = attention_weights(model, batch)
     changes = logit_changes(model, recipe, conversations, policy)
@@ -134,15 +134,20 @@ def logit_changes(
     model: GPT, recipe: Recipe, conversations: Sequence[Rendered], policy: MaskPolicy
 ) -> tuple[float, ...]:
     """For each conversation the largest |logit difference| at its positions, padded under a policy against alone."""
-    logits_BTV = batch_logits(model, make_batch(conversations, policy, recipe.tokenizer))
+    logits_BTV = batch_logits(model, batch_of(recipe, conversations, policy))
     real_BT = lay_out(conversations, policy).real_BT[:, :-1]
     changes = []
     for b, conversation in enumerate(conversations):
-        alone_TV = batch_logits(model, make_batch([conversation], RIGHT, recipe.tokenizer))[0]
+        alone_TV = batch_logits(model, batch_of(recipe, [conversation], RIGHT))[0]
         first = int(real_BT[b].int().argmax())
         padded_TV = logits_BTV[b, first : first + len(alone_TV)]
         changes.append(float((padded_TV - alone_TV).abs().max()))
     return tuple(changes)
+
+
+def padding_changes(model: GPT, recipe: Recipe, conversations: Sequence[Rendered]) -> dict[str, float]:
+    """The largest change of any logit under each of PADDINGS."""
+    return {slug: max(logit_changes(model, recipe, conversations, MASK_POLICIES[slug])) for slug in PADDINGS}
 
 
 @torch.inference_mode()
@@ -152,7 +157,7 @@ def complete_padded(model: GPT, recipe: Recipe, words: Sequence[str], policy: Ma
     Every token is predicted by a whole forward pass over the batch, as training runs it.
     """
     tokenizer = recipe.tokenizer
-    written = [render(recipe.task.question(word), tokenizer, generation_prompt=True).token_ids for word in words]
+    written = [prompt_ids(recipe, word) for word in words]
     lengths = [len(row) for row in written]
     stop = tokenizer.end_of_turn_id
     for _ in range(recipe.task.longest_answer() + 1):
@@ -171,7 +176,7 @@ def _inputs(rows: Sequence[tuple[int, ...]], policy: MaskPolicy, recipe: Recipe)
     """The batch of which `rows` are the inputs: a batch's last tokens are never among them, so any one follows."""
     followed = [(*row, recipe.tokenizer.end_of_turn_id) for row in rows]
     conversations = [Rendered(row, (Segment("user", 0, len(row)),)) for row in followed]
-    return make_batch(conversations, policy, recipe.tokenizer)
+    return batch_of(recipe, conversations, policy)
 
 
 def measure_paddings(folder: Path) -> Iterator[PaddedAccuracy]:

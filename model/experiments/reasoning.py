@@ -13,11 +13,11 @@ from pydantic import Field, TypeAdapter
 from pydantic.dataclasses import dataclass as checked
 
 from model.experiments.shipped import SEEDS
-from model.intervals import Rate, rate_of
+from model.intervals import Rate, pooled, rate_of
 from model.kept import STRICT, KeptFile, compare_rates
 from model.masks.policies import RIGHT
 from model.network.gpt import GPT
-from model.text.sums import LongSums, final_answer
+from model.text.sums import DIGITS, NUMBERS, LongSums, final_answer
 from model.text.tokenizer import END_OF_TURN
 from model.training.checkpoints import load_last
 from model.training.evaluation import complete_words
@@ -34,6 +34,7 @@ class TracePair:
 
     slug: str
     title: str
+    sums: LongSums
     direct: Recipe
     thought: Recipe
 
@@ -41,22 +42,16 @@ class TracePair:
     def recipes(self) -> tuple[Recipe, Recipe]:
         return self.direct, self.thought
 
-    @property
-    def task(self) -> LongSums:
-        task = self.direct.task
-        assert isinstance(task, LongSums)
-        return task
-
     def terms(self) -> range:
         """Up to one more than trained."""
-        return range(self.task.least, self.task.most + 2)
+        return range(self.sums.least, self.sums.most + 2)
 
 
 TRACE_PAIRS: dict[str, TracePair] = {
     pair.slug: pair
     for pair in (
-        TracePair("sums", "digits", SUM_RECIPES["sums-direct"], SUM_RECIPES["sums-thought"]),
-        TracePair("numbers", "numbers to 99", SUM_RECIPES["numbers-direct"], SUM_RECIPES["numbers-thought"]),
+        TracePair("sums", "digits", DIGITS, SUM_RECIPES["sums-direct"], SUM_RECIPES["sums-thought"]),
+        TracePair("numbers", "numbers to 99", NUMBERS, SUM_RECIPES["numbers-direct"], SUM_RECIPES["numbers-thought"]),
     )
 }
 
@@ -97,15 +92,61 @@ def runs_of(measured: Reasoning, recipe: str) -> tuple[ReasoningRun, ...]:
     return tuple(run for run in measured if run.recipe == recipe)
 
 
+@dataclass(frozen=True)
+class TermsRow:
+    """Sums of so many terms, at once and with a trace, all seeds together."""
+
+    terms: int
+    trained: bool
+    rates: tuple[Rate, ...]
+    spreads: tuple[tuple[float, float], ...]
+    """The lowest and the highest seed of each."""
+    whole: Rate
+    """The trace right as well."""
+    passes: tuple[float, ...]
+
+
+def terms_rows(comparison: TracePair, reasoning: Reasoning) -> tuple[TermsRow, ...]:
+    return tuple(_terms_row(comparison, reasoning, terms) for terms in comparison.terms())
+
+
+def _terms_row(comparison: TracePair, reasoning: Reasoning, terms: int) -> TermsRow:
+    measured = [[run.at(terms) for run in runs_of(reasoning, recipe.slug)] for recipe in comparison.recipes]
+    values = [[row.right.value for row in rows] for rows in measured]
+    return TermsRow(
+        terms,
+        trained=terms <= comparison.sums.most,
+        rates=tuple(pooled([row.right for row in rows]) for rows in measured),
+        spreads=tuple((min(of_seeds), max(of_seeds)) for of_seeds in values),
+        whole=pooled([row.whole for row in measured[1]]),
+        passes=tuple(sum(row.passes for row in rows) / len(rows) for rows in measured),
+    )
+
+
+def verdict_sentence(comparison: TracePair, rows: Sequence[TermsRow]) -> str:
+    """What the intervals allow to be said, and no more."""
+    most = next(row for row in rows if row.terms == comparison.sums.most)
+    beyond = rows[-1]
+    direct, thought = most.rates
+    found = f"{100 * thought.value:.1f} % with a trace, {100 * direct.value:.1f} % at once"
+    if thought.low > direct.high:
+        verdict = f"With {most.terms} {comparison.title} the trace helps: {found}."
+    elif direct.low > thought.high:
+        verdict = f"With {most.terms} {comparison.title} the trace hurts: {found}."
+    else:
+        verdict = f"With {most.terms} {comparison.title} there is no gap: {found}, and the intervals overlap."
+    rest = f"One term more than trained: {100 * beyond.rates[1].value:.1f} % and {100 * beyond.rates[0].value:.1f} %."
+    return f"{verdict} {rest}"
+
+
 def measure_reasoning(model: GPT, recipe: Recipe, seed: int) -> ReasoningRun:
-    task = recipe.task
-    assert isinstance(task, LongSums), recipe.slug
-    rows = [_measure_terms(model, recipe, task, terms) for terms in range(task.least, task.most + 2)]
+    comparison = next(c for c in TRACE_PAIRS.values() if recipe.slug in [r.slug for r in c.recipes])
+    rows = [_measure_terms(model, recipe, terms, comparison.sums) for terms in comparison.terms()]
     return ReasoningRun(recipe.slug, seed, recipe.training.steps, tuple(rows))
 
 
-def _measure_terms(model: GPT, recipe: Recipe, task: LongSums, terms: int) -> TermsMeasured:
-    sums = task.held_out_sums(terms, MOST_SUMS)
+def _measure_terms(model: GPT, recipe: Recipe, terms: int, among: LongSums) -> TermsMeasured:
+    task, sums = recipe.task, among.held_out(terms, MOST_SUMS)
     texts = complete_words(model, task, recipe.tokenizer, sums)
     answers = [task.answer(sum_) + END_OF_TURN for sum_ in sums]
     return TermsMeasured(

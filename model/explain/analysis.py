@@ -9,11 +9,12 @@ from dataclasses import dataclass
 import torch
 
 from model.errors import OutOfRange
-from model.masks.batches import Batch, make_batch
+from model.masks.batches import Batch
 from model.masks.policies import MaskPolicy
 from model.network.attribution import Attribution, attribute
 from model.network.gpt import GPT
-from model.text.chat import Rendered, SegmentKind, render
+from model.text.chat import Rendered, SegmentKind
+from model.training.conversations import batch_of, render_prompt
 from model.training.recipes import Recipe
 
 
@@ -67,6 +68,11 @@ class Analysis:
     similarity: tuple[tuple[float, ...], ...]
     """Cosine of the parameter gradients of each pair of positions; 0 for ignored ones."""
 
+    @property
+    def prompt_share(self) -> float:
+        """The sum of the shares of the positions before the answer's; it may lie below 0 or above 1."""
+        return sum(position.gradient.share for position in self.positions[: self.prompt_length - 1])
+
 
 def analyze(
     recipe: Recipe, model: GPT, policy: MaskPolicy, prompt: str, response: str | None = None, *, top_k: int = 5
@@ -74,15 +80,13 @@ def analyze(
     """Losses, predictions and gradients of `<prompt>response#`; the response defaults to the task's right answer.
 
     Raises:
-        InvalidText: characters outside the alphabet, or a prompt of a length the task does not have.
-        OutOfRange: the response does not fit into the model's context, or top_k exceeds the vocabulary.
+        InvalidText, OutOfRange: as `render_prompt` does.
+        OutOfRange: top_k exceeds the vocabulary.
     """
-    recipe.task.check_prompt(prompt)
+    rendered = render_prompt(recipe, prompt, response)
     if not 1 <= top_k <= recipe.tokenizer.vocab_size:
         raise OutOfRange(f"top_k is {top_k}; allowed: 1 to {recipe.tokenizer.vocab_size}", param="top_k")
-    rendered = render(recipe.task.conversation(prompt, response), recipe.tokenizer)
-    _check_fits(recipe, rendered)
-    batch = make_batch([rendered], policy, recipe.tokenizer)
+    batch = batch_of(recipe, [rendered], policy)
     attribution = attribute(model, batch)
     positions = _positions(recipe, rendered, batch, attribution, top_k)
     losses = [position.loss for position in positions if position.supervised]
@@ -113,8 +117,7 @@ class Forecast:
 @torch.inference_mode()
 def forecast(recipe: Recipe, model: GPT, prompt: str, *, top_k: int = 3) -> tuple[Forecast, ...]:
     """The predictions over `<prompt>answer#`, the right answer fed in. Raises InvalidText as `analyze` does."""
-    recipe.task.check_prompt(prompt)
-    ids = render(recipe.task.conversation(prompt), recipe.tokenizer).token_ids
+    ids = render_prompt(recipe, prompt).token_ids
     tokens = [recipe.tokenizer.tokens[i] for i in ids]
     probabilities_TV = model(torch.tensor([ids[:-1]]))[0].softmax(-1)
     top_values, top_ids = (t.tolist() for t in probabilities_TV.topk(top_k))
@@ -129,13 +132,6 @@ def forecast(recipe: Recipe, model: GPT, prompt: str, *, top_k: int = 3) -> tupl
         )
         for t in range(len(ids) - 1)
     )
-
-
-def _check_fits(recipe: Recipe, rendered: Rendered) -> None:
-    too_many = len(rendered.token_ids) - 1 - recipe.model.context_length
-    if too_many > 0:
-        allowed = len(rendered.token_ids) - rendered.prompt_length - 1 - too_many
-        raise OutOfRange(f"the response is too long; allowed after this prompt: {allowed} characters", param="response")
 
 
 def _positions(

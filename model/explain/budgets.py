@@ -9,9 +9,11 @@ from typing import get_args
 
 from model.explain.cells import Inspection
 from model.intervals import MeanLoss
-from model.masks.batches import make_batch
 from model.masks.policies import MASK_POLICIES, MaskPolicy
 from model.text.chat import Rendered, SegmentKind
+from model.training.checkpoints import Run
+from model.training.conversations import batch_of
+from model.training.loop import training_conversations
 from model.training.recipes import Recipe
 
 BATCH_SEED = 0
@@ -62,19 +64,36 @@ class SegmentBudget:
     """Of the summed loss over all tokens."""
 
 
+@dataclass(frozen=True)
+class RecipeBudget:
+    """Of the conversations of a recipe's first training batch, and of the losses that a run's last step has."""
+
+    recipe: Recipe
+    conversations: int
+    policies: dict[str, PolicyBudget]
+    segments: tuple[SegmentBudget, ...]
+    steps: int
+
+
+def recipe_budget(recipe: Recipe, run: Run) -> RecipeBudget:
+    conversations = training_conversations(recipe, BATCH_SEED)
+    return RecipeBudget(
+        recipe=recipe,
+        conversations=len(conversations),
+        policies={budget.policy.slug: budget for budget in policy_budgets(recipe, conversations)},
+        segments=segment_budgets(conversations, run.metrics_at(run.steps).loss),
+        steps=run.steps,
+    )
+
+
 def policy_budgets(recipe: Recipe, conversations: Sequence[Rendered]) -> tuple[PolicyBudget, ...]:
     """One for each policy of the table that the recipe can have: without a pad token rows must not differ."""
     positions = sum(len(c.token_ids) - 1 for c in conversations)
     return tuple(
-        PolicyBudget(policy, positions, _supervised(recipe, conversations, policy))
+        PolicyBudget(policy, positions, int(batch_of(recipe, conversations, policy).supervised_BT.sum()))
         for policy in MASK_POLICIES.values()
         if _can_be_laid_out(recipe, conversations, policy)
     )
-
-
-def _supervised(recipe: Recipe, conversations: Sequence[Rendered], policy: MaskPolicy) -> int:
-    batch = make_batch(conversations, policy, recipe.tokenizer, row_tokens=recipe.row_tokens)
-    return int(batch.supervised_BT.sum())
 
 
 def _can_be_laid_out(recipe: Recipe, conversations: Sequence[Rendered], policy: MaskPolicy) -> bool:

@@ -4,15 +4,17 @@ Made from the very batch that training reads, so what is shown is what is traine
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Literal, TypeVar
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal, TypeVar
 
 from torch import Tensor
 
-from model.masks.batches import lay_out, make_batch
+from model.masks.batches import lay_out
 from model.masks.policies import IGNORE_INDEX, RIGHT, MaskPolicy
 from model.text.chat import Rendered, SegmentKind
 from model.text.tokenizer import END_OF_TURN, PAD, Tokenizer
+from model.training.conversations import batch_of
+from model.training.recipes import Recipe
 
 Value = TypeVar("Value")
 Mistake = Literal["lost", "leaked", "other-token"]
@@ -40,6 +42,7 @@ class Cell:
     """What the loss scores the position on; None where ignored."""
     right_target: str | None
     """The same under the right policy in the same layout."""
+    mistake: Mistake | None
     weight: float
     """Of this position in the mean loss: 1/|S| where supervised, else 0."""
 
@@ -47,17 +50,10 @@ class Cell:
     def supervised(self) -> bool:
         return self.target is not None
 
-    @property
-    def mistake(self) -> Mistake | None:
-        if self.target == self.right_target:
-            return None
-        if self.target is None:
-            return "lost"
-        return "leaked" if self.right_target is None else "other-token"
-
 
 @dataclass(frozen=True)
 class Inspection:
+    recipe: str
     policy: MaskPolicy
     rows: tuple[tuple[Cell, ...], ...]
     cut_tokens: int
@@ -78,14 +74,28 @@ class Inspection:
     def mistakes(self) -> tuple[Cell, ...]:
         return tuple(cell for cell in self.cells() if cell.mistake)
 
+    def as_plain(self) -> dict[str, Any]:
+        """All of it as JSON has it."""
+        return {
+            "recipe": self.recipe,
+            "policy": self.policy.slug,
+            "code": self.policy.code,
+            "supervised_count": self.supervised_count,
+            "ignored_count": self.ignored_count,
+            "mistake_count": len(self.mistakes),
+            "cut_tokens": self.cut_tokens,
+            "rows": [[asdict(cell) for cell in row] for row in self.rows],
+        }
+
 
 def inspect_mask(
-    conversations: Sequence[Rendered], policy: MaskPolicy, tokenizer: Tokenizer, *, row_tokens: int | None = None
+    recipe: Recipe, conversations: Sequence[Rendered], policy: MaskPolicy, row_tokens: int | None = None
 ) -> Inspection:
-    """The cells of all rows under a policy. `row_tokens` as in `make_batch`."""
-    layout = lay_out(conversations, policy, row_tokens)
-    batch = make_batch(conversations, policy, tokenizer, row_tokens=row_tokens)
-    right = make_batch(conversations, _right_in_this_layout(policy), tokenizer, row_tokens=row_tokens)
+    """The cells of all rows under a policy. `row_tokens` as in `batch_of`."""
+    tokenizer = recipe.tokenizer
+    layout = lay_out(conversations, policy, row_tokens or recipe.row_tokens)
+    batch = batch_of(recipe, conversations, policy, row_tokens)
+    right = batch_of(recipe, conversations, _right_in_this_layout(policy), row_tokens)
     supervised = int(batch.supervised_BT.sum())
     pad = END_OF_TURN if policy.pad_is_end_of_turn else PAD
 
@@ -115,6 +125,7 @@ def inspect_mask(
                 next_kind=kinds[b][t + 1],
                 target=targets[b][t],
                 right_target=right_targets[b][t],
+                mistake=_mistake(targets[b][t], right_targets[b][t]),
                 weight=0.0 if targets[b][t] is None else 1 / supervised,
             )
             for t in range(len(tokens[b]) - 1)
@@ -122,7 +133,15 @@ def inspect_mask(
         for b in range(len(tokens))
     )
     given, kept = (sum(len(c.token_ids) for c in some) for some in (conversations, layout.conversations()))
-    return Inspection(policy, rows, given - kept)
+    return Inspection(recipe.slug, policy, rows, given - kept)
+
+
+def _mistake(target: str | None, right: str | None) -> Mistake | None:
+    if target == right:
+        return None
+    if target is None:
+        return "lost"
+    return "leaked" if right is None else "other-token"
 
 
 def _right_in_this_layout(policy: MaskPolicy) -> MaskPolicy:

@@ -9,7 +9,7 @@ from itertools import groupby
 from model.explain.cells import Cell, inspect_mask
 from model.masks.policies import CUTS, MaskPolicy, shifted_cut
 from model.text.chat import Rendered
-from model.text.tokenizer import Tokenizer
+from model.training.recipes import Recipe
 
 
 @dataclass(frozen=True)
@@ -44,11 +44,11 @@ class Alignment:
         return tuple(cell.position for cell in self.cells if cell.supervised)
 
 
-def align(conversation: Rendered, offset: int, tokenizer: Tokenizer) -> Alignment:
+def align(recipe: Recipe, conversation: Rendered, offset: int) -> Alignment:
     """The alignment under the policy `shifted_cut(offset)`, one of CUTS."""
     assert offset in CUTS, offset
-    inspection = inspect_mask([conversation], shifted_cut(offset), tokenizer)
-    tokens = tuple(tokenizer.tokens[i] for i in conversation.token_ids)
+    inspection = inspect_mask(recipe, [conversation], shifted_cut(offset))
+    tokens = tuple(recipe.tokenizer.tokens[i] for i in conversation.token_ids)
     return Alignment(inspection.policy, tokens, conversation.prompt_length, inspection.cells())
 
 

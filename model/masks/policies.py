@@ -4,8 +4,8 @@ This is the loss mask. It is neither the attention mask (what a position may loo
 tokens are real); batches.py joins it with the latter, lays rows out as the policy says, and shifts.
 """
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, fields
+from typing import Any, Literal
 
 from model.errors import UnknownName
 from model.text.chat import Rendered, SegmentKind
@@ -117,6 +117,13 @@ POLICY_NAMES = {RIGHT.slug: "mask on", UNMASKED.slug: "mask off"}
 
 COMPARED_POLICIES = tuple(POLICY_NAMES)
 """Every recipe is trained under both."""
+
+
+def differing_knobs(policy: MaskPolicy) -> dict[str, Any]:
+    """The knobs that are not those of the right policy, by name; sets as sorted lists."""
+    named = sorted({f.name for f in fields(policy)} - {"slug", "title", "code"})
+    changed = {name: value for name in named if (value := getattr(policy, name)) != getattr(RIGHT, name)}
+    return {name: sorted(value) if isinstance(value, frozenset) else value for name, value in changed.items()}
 
 
 def find_policy(slug: str, param: str = "policy") -> MaskPolicy:

@@ -5,7 +5,7 @@
 
 import random
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice, product
 from string import digits
@@ -24,58 +24,29 @@ COUNTABLE = 10_000
 
 
 @dataclass(frozen=True)
-class SumQuestions(Task):
-    """Questions about single-digit sums. Those of `taught` may be trained on, all others are held out."""
-
-    taught: tuple[str, ...] = ()
-
-    @property
-    def untaught(self) -> tuple[str, ...]:
-        return tuple(sum_ for sum_ in SUMS if sum_ not in self.taught)
-
-    def longest_answer(self) -> int:
-        return 2
-
-    def describe_split(self) -> str:
-        """Which sums are never trained on."""
-        return f"never trained on: {' '.join(self.untaught)}"
-
-    def words(self, seed: int, *, held_out: bool) -> Iterator[str]:
-        """An endless seeded stream of questions from one side of the split."""
-        draw = random.Random(f"{self.slug} {seed} {held_out}")
-        sums = self.untaught if held_out else self.taught
-        while True:
-            yield question(draw.choice(sums))
-
-    def held_out_words_at_most(self) -> int:
-        return len(self.untaught)
-
-
-@dataclass(frozen=True)
-class LongSums(Task):
+class LongSums:
     """Sums of `least` to `most` numbers from 0 to `largest`, as many of each number of terms."""
 
+    largest: int
+    example: str
     least: int = 2
     most: int = 6
-    largest: int = 9
-    traced: bool = False
-    """The answer begins with its partial sums."""
 
-    def characters(self) -> str:
-        return self.alphabet + "=" + TRACE_START + TRACE_STEP + TRACE_END
+    def longest(self) -> str:
+        """Of those that may be asked: one term more than the training's most."""
+        return sum_of([self.largest] * (self.most + 1))
 
-    def longest_answer(self) -> int:
-        return len(self.solve([sum_of([self.largest] * (self.most + 1))]))
-
-    def check_prompt(self, word: str) -> None:
+    def check(self, asked: str) -> None:
         """Raises InvalidText for what is no sum, or is one of more terms than one beyond the training's most."""
-        super().check_prompt(word)
-        terms = list(map(int, word.split(PLUS))) if SUM.fullmatch(word) else []
+        terms = list(map(int, asked.split(PLUS))) if SUM.fullmatch(asked) else []
         if not self.least <= len(terms) <= self.most + 1 or max(terms) > self.largest:
             allowed = f"{self.least} to {self.most + 1} numbers from 0 to {self.largest}"
-            raise InvalidText(f"{word[:64]!a} is not a sum of {allowed}, like {self.example}", param="prompt")
+            raise InvalidText(f"{asked[:64]!a} is not a sum of {allowed}, like {self.example}", param="prompt")
 
-    def held_out_sums(self, terms: int, most: int) -> tuple[str, ...]:
+    def draw(self, draw: random.Random) -> str:
+        return self._draw_terms(draw, draw.randint(self.least, self.most))
+
+    def held_out(self, terms: int, most: int) -> tuple[str, ...]:
         """So many different held-out sums of so many terms, or all if there are no more."""
         numbers = range(self.largest + 1)
         draw = random.Random(f"held out {terms}")
@@ -84,16 +55,16 @@ class LongSums(Task):
             return tuple(draw.sample(every, min(most, len(every))))
         found: dict[str, None] = {}
         while len(found) < most:
-            drawn = self.draw_terms(draw, terms)
+            drawn = self._draw_terms(draw, terms)
             if is_held_out(drawn):
                 found.setdefault(drawn)
         return tuple(found)
 
-    def draw_terms(self, draw: random.Random, terms: int) -> str:
+    def _draw_terms(self, draw: random.Random, terms: int) -> str:
         return sum_of([draw.randint(0, self.largest) for _ in range(terms)])
 
-    def _draw_word(self, draw: random.Random) -> str:
-        return self.draw_terms(draw, draw.randint(self.least, self.most))
+
+DIGITS, NUMBERS = LongSums(9, "3+4+5"), LongSums(99, "12+34+56")
 
 
 def sum_of(terms: Sequence[int]) -> str:
@@ -133,8 +104,11 @@ def final_answer(text: str) -> str:
     return text.rpartition(TRACE_END)[2]
 
 
-def sum_questions(slug: str, share: float, seed: int = 0) -> SumQuestions:
-    return SumQuestions(
+def sum_questions(slug: str, share: float, seed: int = 0) -> Task:
+    """Questions about single-digit sums, of which that share may be trained on; all others are held out."""
+    taught = taught_sums(share, seed)
+    untaught = [sum_ for sum_ in SUMS if sum_ not in taught]
+    return Task(
         slug,
         "Answer what a sum is",
         ALPHABET,
@@ -142,22 +116,26 @@ def sum_questions(slug: str, share: float, seed: int = 0) -> SumQuestions:
         LONGEST_REQUEST,
         answer_question,
         question("2+2"),
-        taught=taught_sums(share, seed),
+        longest=question("9+9"),
+        taught=tuple(map(question, taught)),
+        untaught=tuple(map(question, untaught)),
+        split=f"never trained on: {' '.join(untaught)}",
     )
 
 
-def long_sums(slug: str, *, traced: bool, largest: int = 9, most: int = 6) -> LongSums:
+def long_sums(slug: str, sums: LongSums, *, traced: bool) -> Task:
     """Two such tasks that differ in `traced` ask the same and differ in the response alone."""
     how = "step by step" if traced else "at once"
-    return LongSums(
+    return Task(
         slug,
-        f"Add numbers from 0 to {largest}, {how}",
+        f"Add numbers from 0 to {sums.largest}, {how}",
         digits + PLUS,
         3,
-        len(sum_of([largest] * (most + 1))),
+        len(sums.longest()),
         add_step_by_step if traced else add,
-        "3+4+5" if largest < 10 else "12+34+56",
-        most=most,
-        largest=largest,
-        traced=traced,
+        sums.example,
+        answer_alphabet="=" + TRACE_START + TRACE_STEP + TRACE_END,
+        longest=sums.longest(),
+        draw=sums.draw,
+        check=sums.check,
     )

@@ -44,10 +44,23 @@ class Task:
     """Conversations have two to so many turns, or one."""
     request: str = ""
     """The character that, alone in a later turn, asks for the first word."""
+    answer_alphabet: str = ""
+    """What answers alone may hold beside it."""
+    longest: str = ""
+    """A prompt whose answer is the longest; empty: any of the greatest length."""
+    draw: Callable[[random.Random], str] | None = None
+    """Draws a turn; None: letters of the alphabet, lengths drawn evenly."""
+    check: Callable[[str], None] | None = None
+    """Raises InvalidText for a prompt that has a length the task knows and is none of its prompts all the same."""
+    taught: tuple[str, ...] = ()
+    untaught: tuple[str, ...] = ()
+    """Where there are few prompts, all of them: the ones may be trained on, the others are held out, not by hash."""
+    split: str = SPLIT
+    """Which prompts are never trained on."""
 
     def characters(self) -> str:
         """All that a turn may hold."""
-        return self.alphabet + self.request
+        return self.alphabet + self.request + self.answer_alphabet
 
     def answer(self, word: str) -> str:
         """The right answer to the last turn."""
@@ -58,7 +71,7 @@ class Task:
         return word.split(TURN_SEPARATOR) if self.most_turns > 1 else [word]
 
     def longest_answer(self) -> int:
-        return self.max_length if self.answer_length is None else min(self.max_length, self.answer_length)
+        return len(self.answer(self.longest or self.alphabet[0] * self.max_length))
 
     def conversation(self, word: str, response: str | None = None) -> tuple[Message, ...]:
         """The user's turns and the assistant's right answers; `response` stands in the last one's place."""
@@ -74,31 +87,37 @@ class Task:
                 messages.append(Message("assistant", self.solve(turns[:place])[: self.answer_length]))
         return tuple(messages)
 
-    def describe_split(self) -> str:
-        """Which words are never trained on."""
-        return SPLIT
-
     def describe_lengths(self) -> str:
         """`1 to 10 letters`"""
         return f"{describe_range(self.min_length, self.max_length)} letters"
+
+    def fits(self, word: str) -> bool:
+        """Whether one turn has a length that the task knows."""
+        return self.min_length <= len(word) <= self.max_length
 
     def check_prompt(self, word: str) -> None:
         """Raises InvalidText unless the word's length is one the task knows, or its turns are."""
         if self.most_turns > 1:
             self._check_turns(self.turns(word))
-        elif not self.min_length <= len(word) <= self.max_length:
+        elif not self.fits(word):
             allowed = describe_range(self.min_length, self.max_length)
             raise InvalidText(f"the prompt has {len(word)} characters; allowed: {allowed}", param="prompt")
+        if self.check:
+            self.check(word)
 
     def words(self, seed: int, *, held_out: bool) -> Iterator[str]:
-        """An endless seeded stream of words from one side of the split, lengths drawn evenly."""
+        """An endless seeded stream of words from one side of the split."""
         draw = random.Random(f"{self.slug} {seed} {held_out}")
+        while self.taught:
+            yield draw.choice(self.untaught if held_out else self.taught)
         while True:
             word = self._draw_word(draw) if self.most_turns == 1 else self._draw_turns(draw)
             if is_held_out(word) == held_out:
                 yield word
 
     def _draw_word(self, draw: random.Random) -> str:
+        if self.draw:
+            return self.draw(draw)
         length = draw.randint(self.min_length, self.max_length)
         return "".join(draw.choices(self.alphabet, k=length))
 
@@ -113,13 +132,13 @@ class Task:
         if len(turns) > self.most_turns:
             raise InvalidText(f"there are {len(turns)} turns; allowed: 1 to {self.most_turns}", param="prompt")
         for place, turn in enumerate(turns, 1):
-            if not (turn == self.request and place > 1) and not self.min_length <= len(turn) <= self.max_length:
+            if not (turn == self.request and place > 1) and not self.fits(turn):
                 allowed = self.describe_lengths() + (f", or {self.request} for the first word" if place > 1 else "")
                 raise InvalidText(f"turn {place} has {len(turn)} characters; allowed: {allowed}", param="prompt")
 
     def held_out_words_at_most(self) -> int:
         """How many different held-out words can be drawn without going through most of them."""
-        return int(len(self.alphabet) ** self.max_length // (4 * HELD_OUT_ONE_IN))
+        return len(self.untaught) or int(len(self.alphabet) ** self.max_length // (4 * HELD_OUT_ONE_IN))
 
     def held_out_words(self, n: int, seed: int = 0) -> tuple[str, ...]:
         """n different held-out words. Short words are few, so they take a smaller share than of the training words."""

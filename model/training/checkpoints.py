@@ -73,7 +73,7 @@ def new_run(recipe: Recipe, policy: str, seed: int, model: GPT) -> Run:
         seed=seed,
         steps=0,
         parameters=model.config.parameter_count(),
-        split=recipe.task.describe_split(),
+        split=recipe.task.split,
         model=recipe.model,
         training=recipe.training,
         measurements=(),

@@ -1,18 +1,66 @@
-"""Conversations that somebody wrote, checked and rendered. In: a recipe and messages. Out: Rendered. Refuses what no
-model of the recipe could read.
+"""The door from what somebody wrote to rendered conversations. In: a recipe and a text, prompts or messages. Out:
+Rendered. Refuses what no model of the recipe could read; every limit and every message stands here or in the task.
 
 An assistant's message without a text stands for the right answer to the user's turns before it.
 """
 
+import re
 from collections.abc import Sequence
 
 from model.errors import InvalidText, OutOfRange
+from model.masks.batches import Batch, make_batch
 from model.masks.policies import MaskPolicy
 from model.text.chat import Message, Rendered, render
 from model.training.recipes import Recipe
 
 MOST_CONVERSATIONS = 8
 MOST_MESSAGES = 12
+
+
+def render_prompt(recipe: Recipe, prompt: str, response: str | None = None) -> Rendered:
+    """`<prompt>response#`; the response defaults to the task's right answer.
+
+    Raises:
+        InvalidText: a prompt that the task does not know, or a character that is not the recipe's.
+        OutOfRange: the response does not fit into the model's context.
+    """
+    recipe.task.check_prompt(prompt)
+    rendered = render(recipe.task.conversation(prompt, response), recipe.tokenizer)
+    too_many = len(rendered.token_ids) - recipe.row_tokens
+    if too_many > 0:
+        allowed = len(rendered.token_ids) - rendered.prompt_length - 1 - too_many
+        raise OutOfRange(f"the response is too long; allowed after this prompt: {allowed} characters", param="response")
+    return rendered
+
+
+def render_prompts(recipe: Recipe, prompts: Sequence[str], *, uneven: bool = False) -> tuple[Rendered, ...]:
+    """Prompts with their right answers; `uneven` ones are of two lengths at least, so that a batch of them is padded.
+
+    Raises:
+        InvalidText: a prompt that the task does not know, a character that is not the recipe's, or one length alone.
+    """
+    messages = [messages_of(recipe, prompt) for prompt in prompts]
+    if uneven and len(set(map(len, prompts))) < 2:
+        raise InvalidText("both words have the same length, so nothing is padded; allowed: two lengths", param="words")
+    return tuple(render(conversation, recipe.tokenizer) for conversation in messages)
+
+
+def render_text(recipe: Recipe, text: str, *, most: int) -> tuple[Rendered, ...]:
+    """Conversations written into one field, commas between; where each is one word, spaces do as well.
+
+    Raises:
+        InvalidText: there are none or too many, or one that `render_prompts` refuses.
+    """
+    parts = text.split(",") if recipe.task.most_turns > 1 else re.split(r"[,\s]+", text)
+    prompts = [" ".join(part.split()) for part in parts if part.strip()]
+    _check_count("conversations", len(prompts), most, "words", between=", commas between")
+    return render_prompts(recipe, prompts)
+
+
+def prompt_ids(recipe: Recipe, prompt: str) -> tuple[int, ...]:
+    """The ids of `<prompt>`, ready for the model to answer. Raises InvalidText as `render_prompt` does."""
+    recipe.task.check_prompt(prompt)
+    return render(recipe.task.question(prompt), recipe.tokenizer, generation_prompt=True).token_ids
 
 
 def messages_of(recipe: Recipe, prompt: str) -> tuple[Message, ...]:
@@ -27,8 +75,7 @@ def fill_in(recipe: Recipe, messages: Sequence[tuple[str, str | None]]) -> tuple
     Raises:
         InvalidText: there are none or too many, a role is no role, or there is nothing to answer.
     """
-    if not 1 <= len(messages) <= MOST_MESSAGES:
-        raise InvalidText(f"there are {len(messages)} messages; allowed: 1 to {MOST_MESSAGES}", param="messages")
+    _check_count("messages", len(messages), MOST_MESSAGES, "messages")
     filled: list[Message] = []
     asked: list[str] = []
     for role, text in messages:
@@ -50,19 +97,17 @@ def _answer(recipe: Recipe, asked: Sequence[str]) -> str:
     return recipe.task.solve(asked)[: recipe.task.answer_length]
 
 
-def render_all(
+def render_messages(
     recipe: Recipe, conversations: Sequence[Sequence[Message]], policy: MaskPolicy, row_tokens: int | None = None
-) -> tuple[tuple[Rendered, ...], int]:
-    """Every conversation as ids, and how many tokens a packed row may have.
+) -> tuple[Rendered, ...]:
+    """Conversations message by message, to be laid out under a policy, packed rows of at most `row_tokens` tokens.
 
     Raises:
         InvalidText: there are none or too many, one holds a character that is not the recipe's, or rows differ in
             length and the recipe has no pad.
         OutOfRange: one is longer than the recipe's context, or than a packed row.
     """
-    if not 1 <= len(conversations) <= MOST_CONVERSATIONS:
-        count = f"there are {len(conversations)} conversations"
-        raise InvalidText(f"{count}; allowed: 1 to {MOST_CONVERSATIONS}", param="conversations")
+    _check_count("conversations", len(conversations), MOST_CONVERSATIONS, "conversations")
     most = recipe.row_tokens
     row = most if row_tokens is None else row_tokens
     if not 2 <= row <= most:
@@ -79,10 +124,16 @@ def render_all(
     uneven = len(rendered) > 1 and (policy.packing != "none" or len({len(c.token_ids) for c in rendered}) > 1)
     if uneven and recipe.tokenizer.pad_id is None:
         raise InvalidText(f"rows differ in length and {recipe.slug} has no pad token", param="conversations")
-    return rendered, row
+    return rendered
 
 
-def prompt_ids(recipe: Recipe, prompt: str) -> tuple[int, ...]:
-    """The ids of `<prompt>`, ready for the model to answer. Raises InvalidText as `analyze` does."""
-    recipe.task.check_prompt(prompt)
-    return render(recipe.task.question(prompt), recipe.tokenizer, generation_prompt=True).token_ids
+def batch_of(
+    recipe: Recipe, conversations: Sequence[Rendered], policy: MaskPolicy, row_tokens: int | None = None
+) -> Batch:
+    """The batch that a model of the recipe reads; a packed row has at most `row_tokens` tokens, by default the most."""
+    return make_batch(conversations, policy, recipe.tokenizer, row_tokens=row_tokens or recipe.row_tokens)
+
+
+def _check_count(what: str, count: int, most: int, param: str, between: str = "") -> None:
+    if not 1 <= count <= most:
+        raise InvalidText(f"there are {count} {what}; allowed: 1 to {most}{between}", param=param)

@@ -126,14 +126,18 @@ def _optimize(model: GPT, recipe: Recipe, policy: MaskPolicy, seed: int) -> Iter
 
 def training_batches(recipe: Recipe, policy: MaskPolicy, seed: int) -> Iterator[Batch]:
     """The endless seeded stream of batches; the words do not depend on the policy."""
-    words = recipe.task.words(seed, held_out=False)
-    while True:
-        chunk = islice(words, recipe.training.batch_size)
-        conversations = [render(recipe.task.conversation(word), recipe.tokenizer) for word in chunk]
+    for conversations in _conversations(recipe, seed):
         yield make_batch(conversations, policy, recipe.tokenizer, row_tokens=recipe.row_tokens)
 
 
 def training_conversations(recipe: Recipe, seed: int) -> tuple[Rendered, ...]:
     """Those of a run's first step."""
-    words = islice(recipe.task.words(seed, held_out=False), recipe.training.batch_size)
-    return tuple(render(recipe.task.conversation(word), recipe.tokenizer) for word in words)
+    return next(_conversations(recipe, seed))
+
+
+def _conversations(recipe: Recipe, seed: int) -> Iterator[tuple[Rendered, ...]]:
+    """Those of each step. What a task draws is not checked again: that would cost at every step."""
+    words = recipe.task.words(seed, held_out=False)
+    while True:
+        chunk = islice(words, recipe.training.batch_size)
+        yield tuple(render(recipe.task.conversation(word), recipe.tokenizer) for word in chunk)

@@ -10,7 +10,7 @@ from typing import Any
 from model.errors import OutOfRange, UnknownName
 from model.network.gpt import GPTConfig
 from model.text.corpus import ALPHABET, SUMS
-from model.text.sums import long_sums, sum_questions
+from model.text.sums import DIGITS, NUMBERS, LongSums, long_sums, sum_questions
 from model.text.tasks import TASKS, Task
 from model.text.tokenizer import Tokenizer
 
@@ -206,10 +206,10 @@ def answers_recipe(slug: str, base: str | None, share: float = 0.5, seed: int = 
     )
 
 
-def _reasoning_recipe(slug: str, *, traced: bool, largest: int) -> Recipe:
+def _reasoning_recipe(slug: str, sums: LongSums, *, traced: bool) -> Recipe:
     """Nothing but the response depends on `traced`: size, context, vocabulary and training are those of the trace."""
     recipe = _char_recipe(
-        long_sums(slug, traced=traced, largest=largest),
+        long_sums(slug, sums, traced=traced),
         context_length=96,
         layers=2,
         heads=4,
@@ -232,10 +232,10 @@ SUM_RECIPES: dict[str, Recipe] = {
     for recipe in (
         answers_recipe("answers", BASE),
         answers_recipe("answers-scratch", None),
-        _reasoning_recipe("sums-direct", traced=False, largest=9),
-        _reasoning_recipe("sums-thought", traced=True, largest=9),
-        _reasoning_recipe("numbers-direct", traced=False, largest=99),
-        _reasoning_recipe("numbers-thought", traced=True, largest=99),
+        _reasoning_recipe("sums-direct", DIGITS, traced=False),
+        _reasoning_recipe("sums-thought", DIGITS, traced=True),
+        _reasoning_recipe("numbers-direct", NUMBERS, traced=False),
+        _reasoning_recipe("numbers-thought", NUMBERS, traced=True),
     )
 }
 """Those about sums: what a base model knows, and what a trace adds."""

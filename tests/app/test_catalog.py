@@ -29,7 +29,7 @@ def test_every_recipe_is_there_with_both_policies_and_all_checkpoints(catalog: C
     assert catalog.mask_recipes() == tuple(MASK_RECIPES.values())
     for recipe in MASK_RECIPES.values():
         assert [policy.slug for policy in catalog.policies(recipe)][:2] == ["prompt-masked", "unmasked"]
-        assert catalog.steps(recipe) == recipe.training.checkpoint_steps
+        assert catalog.compared(recipe).steps() == recipe.training.checkpoint_steps
         for (slug, policy), loaded in catalog.runs.items():
             if slug == recipe.slug:
                 kept = recipe.training.checkpoint_steps if policy in COMPARED_POLICIES else (recipe.training.steps,)
@@ -39,13 +39,20 @@ def test_every_recipe_is_there_with_both_policies_and_all_checkpoints(catalog: C
 def test_the_page_starts_where_the_masked_model_first_has_learned_the_task(catalog: Catalog) -> None:
     for slug, expected in {"reverse": 900, "reverse4": 325}.items():
         recipe = RECIPES[slug]
-        step = catalog.gap_step(recipe)
-        masked, unmasked = (catalog.run(recipe, policy).run for policy in ("prompt-masked", "unmasked"))
+        runs = catalog.compared(recipe)
+        step = runs.gap_step()
+        masked, unmasked = (runs.by_policy[policy].run for policy in ("prompt-masked", "unmasked"))
         assert step == expected
         assert masked.metrics_at(step).exact_match.value >= 0.9
         assert unmasked.metrics_at(step).exact_match.high < masked.metrics_at(step).exact_match.low  # a visible gap
-        earlier = [s for s in catalog.steps(recipe) if s < step]
+        earlier = [s for s in runs.steps() if s < step]
         assert all(masked.metrics_at(s).exact_match.value < 0.9 for s in earlier)
+        assert [runs.has_learned(s) for s in (*earlier, step)] == [False] * len(earlier) + [True]
+
+
+@pytest.mark.parametrize(("wanted", "nearest"), [(None, 325), (0, 0), (329, 325), (-5, 0), (10**9, 1000), (337, 325)])
+def test_a_step_that_was_not_kept_is_moved_to_the_nearest(catalog: Catalog, wanted: int | None, nearest: int) -> None:
+    assert catalog.compared(RECIPES["reverse4"]).nearest_step(wanted) == nearest
 
 
 def test_the_last_step_is_the_default_and_its_model_has_learned_the_task(catalog: Catalog) -> None:

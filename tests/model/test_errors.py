@@ -1,6 +1,6 @@
 import pytest
 
-from model.errors import BrokenRun, InvalidText, MaskscopeError, OutOfRange, UnknownName
+from model.errors import BrokenRun, InvalidText, MaskscopeError, OutOfRange, UnknownName, check_known
 
 
 @pytest.mark.parametrize(
@@ -20,3 +20,11 @@ def test_an_error_is_also_the_standard_one_it_refines_and_keeps_what_it_says(
     assert isinstance(raised, refines)
     assert (raised.code, raised.message, raised.param) == (code, "step is 7; allowed: 1 to 5", "step")
     assert str(raised) == "step is 7; allowed: 1 to 5"
+
+
+def test_a_name_that_is_not_known_is_told_with_those_that_are():
+    check_known("b", {"a": 1, "b": 2}, "letter")
+    with pytest.raises(UnknownName) as caught:
+        check_known("\u202e" * 200, ("a", "b"), "letter")
+    assert caught.value.message == "letter is '" + "\\u202e" * 64 + "'; allowed: a, b"
+    assert caught.value.param == "letter"

@@ -19,8 +19,9 @@ from pydantic.dataclasses import dataclass
 from model.errors import BrokenAblation, OutOfRange
 from model.intervals import Fraction, NonNegative
 from model.kept import STRICT, read_checked
-from model.text.chat import SegmentKind, render
+from model.text.chat import SegmentKind
 from model.text.tasks import SPLIT
+from model.training.conversations import render_prompts
 from model.training.evaluation import Metrics
 from model.training.recipes import RECIPES, Recipe, Variation, vary
 
@@ -171,7 +172,7 @@ def mean_tokens(recipe: Recipe) -> tuple[float, float]:
     """Tokens of the prompt (P) and of the answer, means over the task's word lengths, which are drawn evenly."""
     lengths = range(recipe.task.min_length, recipe.task.max_length + 1)
     words = [recipe.task.alphabet[0] * length for length in lengths]
-    rendered = [render(recipe.task.conversation(word), recipe.tokenizer) for word in words]
+    rendered = render_prompts(recipe, words)
     prompt = sum(conversation.prompt_length for conversation in rendered)
     return prompt / len(words), (sum(len(c.token_ids) for c in rendered) - prompt) / len(words)
 

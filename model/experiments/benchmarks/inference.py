@@ -15,13 +15,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from model.masks.batches import Batch, make_batch
+from model.masks.batches import Batch
 from model.masks.policies import UNMASKED
 from model.network.attribution import Attribution, attribute
 from model.network.export import export_run
 from model.network.generation import generate
 from model.network.gpt import GPT
-from model.text.chat import Message, render
+from model.training.conversations import batch_of, prompt_ids, render_prompt
 from model.training.recipes import Recipe
 
 REPEATS = 60
@@ -50,8 +50,7 @@ def compare_gradients(recipe: Recipe, model: GPT) -> Iterator[Speedup]:
     """All five quantities of attribution.py against one autograd.grad per position."""
     torch.set_num_threads(1)
     for response, goal in (("olleh", 6.0), ("olleh" + "a" * 12, 4.0)):
-        conversation = render([Message("user", "hello"), Message("assistant", response)], recipe.tokenizer)
-        batch = make_batch([conversation], UNMASKED, recipe.tokenizer)
+        batch = batch_of(recipe, [render_prompt(recipe, "hello", response)], UNMASKED)
         positions = batch.inputs_BT.shape[1]
         trainable = GPT(model.config)
         trainable.load_state_dict(model.state_dict())
@@ -103,7 +102,7 @@ def compare_decoding(recipe: Recipe, model: GPT) -> Iterator[Speedup]:
         reference: Any = GPT2LMHeadModel.from_pretrained(folder)
     reference.generation_config.eos_token_id = None
     reference.generation_config.max_length = None
-    prompt = render([Message("user", "hello")], recipe.tokenizer, generation_prompt=True).token_ids
+    prompt = prompt_ids(recipe, "hello")
     for streams, goal in ((1, 8.0), (64, 3.0)):
         prompts = [prompt] * streams
         tokens_BT = torch.tensor(prompts)

@@ -25,7 +25,7 @@ from model.masks.policies import IGNORE_INDEX, MASK_POLICIES, RIGHT, UNMASKED, s
 from model.network.export import export_run
 from model.network.gpt import GPT
 from model.network.learner import Learner
-from model.text.chat import render
+from model.training.conversations import render_prompts
 from model.training.evaluation import evaluate
 from model.training.loop import initial_model, training_batches
 from model.training.recipes import RECIPES, Recipe
@@ -213,7 +213,7 @@ def _trl_examples(recipe: Recipe, policy: str) -> Any:
     datasets = import_module("datasets")
     datasets.disable_progress_bars()
     words = islice(recipe.task.words(0, held_out=False), TRL_STEPS * recipe.training.batch_size)
-    conversations = [render(recipe.task.conversation(word), recipe.tokenizer) for word in words]
+    conversations = render_prompts(recipe, list(words))
     masks = [supervised_tokens(conversation, MASK_POLICIES[policy]) for conversation in conversations]
     return datasets.Dataset.from_dict(
         {

@@ -9,12 +9,11 @@ from pydantic.dataclasses import dataclass as checked
 
 from model.intervals import NonNegative, Rate, rate_of
 from model.kept import STRICT
-from model.masks.batches import make_batch
 from model.masks.policies import RIGHT, MaskPolicy
 from model.network.gpt import GPT
 from model.network.loss import batch_logits, summed_cross_entropy
-from model.text.chat import render
 from model.text.tasks import TURN_SEPARATOR
+from model.training.conversations import batch_of, render_prompts
 from model.training.evaluation import ROWS_AT_ONCE, complete_words
 from model.training.loop import initial_model
 from model.training.recipes import Recipe
@@ -81,11 +80,10 @@ def answers(recipe: Recipe, model: GPT, prompts: Sequence[str]) -> list[GivenAns
 @torch.inference_mode()
 def mean_loss(recipe: Recipe, model: GPT, policy: MaskPolicy, prompts: Sequence[str]) -> float | None:
     """In nats over what the policy supervises of the prompts' conversations, laid out as in its training."""
-    conversations = [render(recipe.task.conversation(prompt), recipe.tokenizer) for prompt in prompts]
+    conversations = render_prompts(recipe, prompts)
     total, count = torch.zeros(()), 0
     for start in range(0, len(conversations), ROWS_AT_ONCE):
-        some = conversations[start : start + ROWS_AT_ONCE]
-        batch = make_batch(some, policy, recipe.tokenizer, row_tokens=recipe.row_tokens)
+        batch = batch_of(recipe, conversations[start : start + ROWS_AT_ONCE], policy)
         loss, supervised = summed_cross_entropy(batch_logits(model, batch), batch.targets_BT)
         total, count = total + loss, count + int(supervised)
     return float(total) / count if count else None

@@ -19,7 +19,6 @@ from model.kept import STRICT, KeptFile, compare_rates
 from model.masks.policies import MASK_POLICIES, RIGHT, UNMASKED, MaskPolicy
 from model.network.gpt import GPT
 from model.text.corpus import SUMS, fact, question, total
-from model.text.sums import SumQuestions
 from model.text.tokenizer import END_OF_TURN
 from model.training.checkpoints import load_last
 from model.training.evaluation import complete_words
@@ -134,16 +133,16 @@ def recipe_of(arm: Arm, share: float, seed: int) -> Recipe:
 def measure_bases(bases: Mapping[int, tuple[BaseRun, GPT]]) -> Iterator[BaseAnswers]:
     """Each base asked about every sum in every framing."""
     recipe = SUM_RECIPES["answers"]
-    tokenizer, questions = recipe.tokenizer, [question(sum_) for sum_ in SUMS]
+    tokenizer, questions, answers = recipe.tokenizer, list(map(question, SUMS)), list(map(total, SUMS))
     for seed, (run, model) in bases.items():
         framed = continue_texts(model, tokenizer, [fact(sum_, "") for sum_ in SUMS], CONTINUATION_TOKENS)
         yield BaseAnswers(
             seed,
             run.steps,
             run.steps * run.training.batch_size * run.model.context_length,
-            answered(run.steps, continue_texts(model, tokenizer, questions, CONTINUATION_TOKENS), SUMS),
-            answered(run.steps, framed, SUMS),
-            answered(run.steps, complete_words(model, recipe.task, tokenizer, questions), SUMS),
+            answered(run.steps, continue_texts(model, tokenizer, questions, CONTINUATION_TOKENS), answers),
+            answered(run.steps, framed, answers),
+            answered(run.steps, complete_words(model, recipe.task, tokenizer, questions), answers),
         )
 
 
@@ -161,17 +160,14 @@ def measure_arm(arm: Arm, share: float, seed: int, base: GPT) -> ArmRun:
         for event in train(model, recipe, policy, seed=seed)
         if isinstance(event, Evaluated)
     ]
-    task = recipe.task
-    assert isinstance(task, SumQuestions)
     drifts = recipe.base is not None and share == FULL_SHARE
-    words = [question(sum_) for sum_ in task.untaught]
     return ArmRun(
         arm.slug,
         seed,
         share,
         *count_positions(recipe, policy, seed),
         tuple(measured),
-        measure_drift(base, model, recipe, words) if drifts else None,
+        measure_drift(base, model, recipe, recipe.task.untaught) if drifts else None,
     )
 
 
@@ -187,16 +183,15 @@ def count_positions(recipe: Recipe, policy: MaskPolicy, seed: int) -> tuple[int,
 def answer_untaught(model: GPT, recipe: Recipe, step: int) -> Answered:
     """All sums that the recipe does not teach, asked in the template."""
     task = recipe.task
-    assert isinstance(task, SumQuestions)
-    texts = complete_words(model, task, recipe.tokenizer, [question(sum_) for sum_ in task.untaught])
-    return answered(step, texts, task.untaught, END_OF_TURN)
+    texts = complete_words(model, task, recipe.tokenizer, task.untaught)
+    return answered(step, texts, list(map(task.answer, task.untaught)), END_OF_TURN)
 
 
-def answered(step: int, texts: Sequence[str], sums: Sequence[str], *ends: str) -> Answered:
-    """Right is the sum and one of the ends; by default a line's or a turn's."""
+def answered(step: int, texts: Sequence[str], answers: Sequence[str], *ends: str) -> Answered:
+    """Right is the answer and one of the ends; by default a line's or a turn's."""
     right = (
-        any(text.startswith(total(sum_) + end) for end in ends or ("\n", END_OF_TURN))
-        for sum_, text in zip(sums, texts, strict=True)
+        any(text.startswith(answer + end) for end in ends or ("\n", END_OF_TURN))
+        for answer, text in zip(answers, texts, strict=True)
     )
     return Answered(
         step,

@@ -14,12 +14,12 @@ from torch import Tensor
 
 from model.intervals import MeanLoss, ratio_of_sums
 from model.kept import STRICT
-from model.masks.batches import make_batch
 from model.masks.policies import UNMASKED
 from model.network.gpt import GPT
 from model.network.loss import batch_logits
-from model.text.chat import Rendered, SegmentKind, render
+from model.text.chat import Rendered, SegmentKind
 from model.text.corpus import Kind, documents
+from model.training.conversations import batch_of, render_prompts
 from model.training.pretraining import HELD_OUT_SEED, MEASURED_DOCUMENTS, BaseMetrics, as_text, measure_base
 from model.training.recipes import Recipe
 
@@ -67,7 +67,7 @@ def _part(name: str) -> str:
 @torch.inference_mode()
 def divergence(base: GPT, model: GPT, conversations: Sequence[Rendered], recipe: Recipe) -> Tensor:
     """KL(model, base) of the next token in nats at each position (B, T); 0 at pads."""
-    batch = make_batch(conversations, UNMASKED, recipe.tokenizer)
+    batch = batch_of(recipe, conversations, UNMASKED)
     ours_BTV, theirs_BTV = (batch_logits(m, batch).log_softmax(-1) for m in (model, base))
     nats_BT = (ours_BTV.exp() * (ours_BTV - theirs_BTV)).sum(-1)
     return nats_BT * batch.supervised_BT
@@ -81,7 +81,7 @@ def _text_divergence(base: GPT, model: GPT, recipe: Recipe, kind: Kind) -> MeanL
 
 
 def _request_divergence(base: GPT, model: GPT, recipe: Recipe, words: Sequence[str]) -> dict[SegmentKind, MeanLoss]:
-    rows = [render(recipe.task.conversation(word), recipe.tokenizer) for word in words]
+    rows = render_prompts(recipe, words)
     nats_BT = divergence(base, model, rows, recipe)
     longest = nats_BT.shape[1]
     found: dict[SegmentKind, MeanLoss] = {}

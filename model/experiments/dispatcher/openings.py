@@ -12,10 +12,11 @@ from model.experiments.dispatcher.drift import divergence
 from model.intervals import Rate, rate_of
 from model.network.gpt import GPT
 from model.network.sampling import sample
-from model.text.chat import Message, Rendered, render
+from model.text.chat import Rendered
 from model.text.corpus import fact, question
 from model.text.sums import QUESTION
 from model.text.tokenizer import END_OF_TURN, Tokenizer
+from model.training.conversations import prompt_ids, render_prompt
 from model.training.pretraining import as_text
 from model.training.recipes import Recipe
 
@@ -49,15 +50,15 @@ class Mass:
     """A stop is among them."""
 
 
-def openings(request: str, tokenizer: Tokenizer) -> tuple[Opening, ...]:
+def openings(recipe: Recipe, request: str) -> tuple[Opening, ...]:
     """Plain, framed as a question, and in the template.
 
     Raises:
-        InvalidText: a character that the tokenizer does not know.
+        InvalidText: the request is not one the task knows, or holds a character that the tokenizer does not.
     """
+    templated, tokenizer = prompt_ids(recipe, request), recipe.tokenizer
     plain = tokenizer.encode(request, param="prompt")
     framed = f"Q: {request}\nA: "
-    templated = render((Message("user", request),), tokenizer, generation_prompt=True).token_ids
     return (
         Opening("plain", "plain text", request, plain),
         Opening("framed", "framed as Q and A", framed, tokenizer.encode(framed)),
@@ -114,7 +115,7 @@ def position_drift(base: GPT, model: GPT, recipe: Recipe, row: Rendered) -> tupl
 def drift_rows(request: str, recipe: Recipe) -> tuple[tuple[str, Rendered], ...]:
     """The request with its right answer in the template, and the same words as a worksheet and as a fact."""
     tokenizer = recipe.tokenizer
-    rows = [("in the template", render(recipe.task.conversation(request), tokenizer))]
+    rows = [("in the template", render_prompt(recipe, request))]
     asked = QUESTION.fullmatch(request)
     plain = [("as a worksheet", f"{request} {question(asked[1])}" if asked else request)]
     if asked:

@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from model.experiments.packing.rows import pack_batch
-from model.masks.batches import Batch, lay_out, make_batch
+from model.masks.batches import Batch, lay_out
 from model.masks.policies import MASK_POLICIES, RIGHT, MaskPolicy
 from model.network.gpt import GPT
 from model.network.learner import Learner
 from model.network.loss import batch_logits, summed_cross_entropy
 from model.text.chat import Rendered
+from model.training.conversations import batch_of
 from model.training.recipes import Recipe
 
 FLOAT64_ROUNDING = 1e-9
@@ -92,7 +92,7 @@ class DocumentChange:
 def measure_effects(model: GPT, recipe: Recipe, conversations: Sequence[Rendered]) -> Effects:
     """One training step's loss and gradient, unpacked and packed in every way."""
     learner = Learner(deepcopy(model).double(), betas=(0.9, 0.999), weight_decay=0.0)
-    loss, gradient_P = _loss_and_gradient(learner, make_batch(conversations, RIGHT, recipe.tokenizer))
+    loss, gradient_P = _loss_and_gradient(learner, batch_of(recipe, conversations, RIGHT))
     effects = []
     for separation in SEPARATIONS:
         packed_loss, packed_P = _loss_and_gradient(learner, separated_batch(recipe, conversations, separation))
@@ -111,7 +111,7 @@ def measure_effects(model: GPT, recipe: Recipe, conversations: Sequence[Rendered
 
 def separated_batch(recipe: Recipe, conversations: Sequence[Rendered], separation: Separation) -> Batch:
     """The packed batch, of which only so much is kept apart."""
-    batch = pack_batch(recipe, conversations, MASK_POLICIES["packed"])
+    batch = batch_of(recipe, conversations, MASK_POLICIES["packed"])
     return replace(
         batch,
         documents_BT=batch.documents_BT if separation.attention else None,
@@ -124,11 +124,11 @@ def measure_documents(
     model: GPT, recipe: Recipe, conversations: Sequence[Rendered], policy: MaskPolicy
 ) -> tuple[DocumentChange, ...]:
     """In the order of the rows."""
-    exact, tokenizer = deepcopy(model).double(), recipe.tokenizer
-    logits_BTV = batch_logits(exact, pack_batch(recipe, conversations, policy))
+    exact = deepcopy(model).double()
+    logits_BTV = batch_logits(exact, batch_of(recipe, conversations, policy))
     changes = []
     for row, start, document in _places(recipe, conversations, policy):
-        alone = make_batch([document], RIGHT, tokenizer)
+        alone = batch_of(recipe, [document], RIGHT)
         alone_1TV = batch_logits(exact, alone)
         packed_1TV = logits_BTV[row : row + 1, start : start + alone_1TV.shape[1]]
         losses = []
@@ -136,7 +136,8 @@ def measure_documents(
             total, count = summed_cross_entropy(logits, alone.targets_BT)
             losses.append(float(total / count))
         change = float((packed_1TV - alone_1TV).abs().max())
-        changes.append(DocumentChange(tokenizer.decode(document.token_ids), row, start, change, *losses))
+        text = recipe.tokenizer.decode(document.token_ids)
+        changes.append(DocumentChange(text, row, start, change, *losses))
     return tuple(changes)
 
 

@@ -3,7 +3,6 @@
 Everything is counted from the batches that training reads.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -11,14 +10,15 @@ from typing import Literal
 
 import torch
 
-from model.errors import InvalidText
 from model.explain.cells import Cell, Inspection, inspect_mask
-from model.masks.batches import Batch, lay_out, make_batch
+from model.masks.batches import lay_out
 from model.masks.policies import MaskPolicy
-from model.text.chat import Rendered, render
+from model.text.chat import Rendered
+from model.training.conversations import batch_of
 from model.training.recipes import Recipe
 
-MOST_CONVERSATIONS = 6
+MOST_PACKED = 6
+"""Conversations: what can still be drawn."""
 PACKINGS = {"packed": "Separated", "packed-naive": "Naive"}
 """What the two policies that pack are called beside each other."""
 EXAMPLES = {
@@ -64,31 +64,10 @@ class SeenRow:
         return sum(line.count(sight) for line in self.sights)
 
 
-def read_conversations(recipe: Recipe, prompts: Sequence[str]) -> tuple[Rendered, ...]:
-    """Prompts with their right answers. Raises InvalidText for a prompt that the task does not know."""
-    if not 1 <= len(prompts) <= MOST_CONVERSATIONS:
-        raise InvalidText(
-            f"there are {len(prompts)} conversations; allowed: 1 to {MOST_CONVERSATIONS}, commas between", param="words"
-        )
-    for prompt in prompts:
-        recipe.task.check_prompt(prompt)
-    return tuple(render(recipe.task.conversation(prompt), recipe.tokenizer) for prompt in prompts)
-
-
-def split_conversations(recipe: Recipe, text: str) -> list[str]:
-    """Commas between conversations; where each is one word, spaces do as well."""
-    parts = text.split(",") if recipe.task.most_turns > 1 else re.split(r"[,\s]+", text)
-    return [" ".join(part.split()) for part in parts if part.strip()]
-
-
 def measure_filling(recipe: Recipe, conversations: Sequence[Rendered], policy: MaskPolicy) -> Filling:
     real_BT = lay_out(conversations, policy, recipe.row_tokens).real_BT
     rows, columns = real_BT.shape
     return Filling(len(conversations), rows, columns, int(real_BT.sum()))
-
-
-def inspect_packed(recipe: Recipe, conversations: Sequence[Rendered], policy: MaskPolicy) -> Inspection:
-    return inspect_mask(conversations, policy, recipe.tokenizer, row_tokens=recipe.row_tokens)
 
 
 def boundaries(inspection: Inspection) -> tuple[Cell, ...]:
@@ -103,8 +82,8 @@ def boundaries(inspection: Inspection) -> tuple[Cell, ...]:
 
 def trace_sight(recipe: Recipe, conversations: Sequence[Rendered], policy: MaskPolicy) -> tuple[SeenRow, ...]:
     """Every row of the batch, without its pads."""
-    batch = pack_batch(recipe, conversations, policy)
-    inspection = inspect_packed(recipe, conversations, policy)
+    batch = batch_of(recipe, conversations, policy)
+    inspection = inspect_mask(recipe, conversations, policy)
     visible_BTS = batch.visible_BTS()
     rows = []
     for b, cells in enumerate(inspection.rows):
@@ -116,10 +95,6 @@ def trace_sight(recipe: Recipe, conversations: Sequence[Rendered], policy: MaskP
         )
         rows.append(SeenRow(tuple(cell.input for cell in cells[:T]), documents, sights))
     return tuple(rows)
-
-
-def pack_batch(recipe: Recipe, conversations: Sequence[Rendered], policy: MaskPolicy) -> Batch:
-    return make_batch(conversations, policy, recipe.tokenizer, row_tokens=recipe.row_tokens)
 
 
 def _sight(t: int, s: int, seen: bool, same: bool) -> Sight:

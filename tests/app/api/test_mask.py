@@ -33,7 +33,7 @@ async def test_every_policy_s_labels_are_those_that_training_reads(client: httpx
     recipe = ALL_RECIPES["reverse"]
     answer = await ask(client, prompts=["hello", "ab"], policy=policy)
     conversations = [render(recipe.task.conversation(word), recipe.tokenizer) for word in ("hello", "ab")]
-    inspection = inspect_mask(conversations, MASK_POLICIES[policy], recipe.tokenizer, row_tokens=33)
+    inspection = inspect_mask(recipe, conversations, MASK_POLICIES[policy])
     for row, cells in zip(answer["rows"], inspection.rows, strict=True):
         for given, cell in zip(row, cells, strict=True):
             assert given == {name: getattr(cell, name) for name in given}

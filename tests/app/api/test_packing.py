@@ -7,8 +7,9 @@ import pytest
 
 from app.catalog import Catalog
 from model.experiments.packing.effects import measure_documents, measure_effects
-from model.experiments.packing.rows import measure_filling, read_conversations
+from model.experiments.packing.rows import measure_filling
 from model.masks.policies import MASK_POLICIES
+from model.training.conversations import render_prompts
 from model.training.loop import training_conversations
 from model.training.recipes import ALL_RECIPES
 
@@ -28,7 +29,7 @@ async def test_effects_and_documents_are_those_of_the_model_in_memory(
     client: httpx.AsyncClient, catalog: Catalog
 ) -> None:
     answer = await ask(client, words="hello, ab", policy="packed-naive", step=500)
-    model, conversations = catalog.model(REVERSE, "prompt-masked", 500)[0], read_conversations(REVERSE, ["hello", "ab"])
+    model, conversations = catalog.model(REVERSE, "prompt-masked", 500)[0], render_prompts(REVERSE, ["hello", "ab"])
     effects = measure_effects(model, REVERSE, conversations)
     assert (answer["step"], answer["loss"]) == (500, pytest.approx(effects.loss))
     assert [e["separation"] for e in answer["effects"]] == [e.separation.slug for e in effects.packed]

@@ -6,9 +6,10 @@ import httpx
 import pytest
 
 from app.catalog import Catalog
-from model.experiments.padding import PADDINGS, conversations_of, logit_changes
+from model.experiments.padding import PADDINGS, logit_changes
 from model.explain.budgets import policy_budgets
 from model.masks.policies import MASK_POLICIES
+from model.training.conversations import render_prompts
 from model.training.loop import training_conversations
 from model.training.recipes import ALL_RECIPES, MASK_RECIPES
 
@@ -20,7 +21,7 @@ REVERSE = ALL_RECIPES["reverse"]
 async def test_padding_is_measured_on_the_words_given(client: httpx.AsyncClient, catalog: Catalog) -> None:
     answer = (await client.get("/api/v1/padding?first=mask&second=ab&policy=left-pad")).json()
     model, _ = catalog.model(REVERSE, "prompt-masked", None)
-    conversations = conversations_of(REVERSE, ("mask", "ab"))
+    conversations = render_prompts(REVERSE, ("mask", "ab"))
     for told, policy in zip(answer["changes"], PADDINGS, strict=True):
         change = max(logit_changes(model, REVERSE, conversations, MASK_POLICIES[policy]))
         assert told["policy"] == policy

@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 import pytest
 
 from app.catalog import Catalog
-from app.charts.chips import GRADIENT_CHOICES, Bar, GradientChoice, group_chips, share_of
+from app.charts.chips import GRADIENT_CHOICES, Bar, GradientChoice, group_chips
 from model.explain.analysis import Analysis, Gradient, analyze
 from model.masks.policies import MASK_POLICIES
 from model.training.recipes import RECIPES
@@ -76,9 +76,3 @@ def test_groups_follow_the_targets_and_lose_no_position(hello: Analysis) -> None
     groups = group_chips(hello, SHARE)
     assert [(group.segment, len(group.chips)) for group in groups] == [("user", 5), ("template", 1), ("assistant", 6)]
     assert [chip.position for group in groups for chip in group.chips] == list(hello.positions)
-
-
-def test_shares_of_all_positions_make_up_the_whole(hello: Analysis) -> None:
-    before, after = share_of(hello.positions[:6]), share_of(hello.positions[6:])
-    assert before + after == pytest.approx(1, abs=1e-5)
-    assert share_of(()) == 0

@@ -1,12 +1,10 @@
 """app/charts/timelines.py: the charts hold what the runs measured."""
 
-import math
-
 import pytest
 
 from app.catalog import Catalog
 from app.charts.curves import GUESSING, Link
-from app.charts.timelines import QUANTITIES, bands_of, draw_timeline, letter_floor
+from app.charts.timelines import QUANTITIES, bands_of, draw_timeline
 from model.training.recipes import RECIPES
 
 recipes = pytest.mark.parametrize("slug", RECIPES)
@@ -38,27 +36,6 @@ def test_only_the_user_s_loss_has_the_entropy_of_a_letter_as_its_level(catalog: 
     levels = {c.slug: c.levels for c in draw_timeline(RECIPES[slug], runs, {}, links=[], step=0)}
     assert [level.label for level in levels.pop("user")] == ["ln 26 = 3.258: a random letter"]
     assert set(levels.values()) == {()}
-
-
-def test_words_of_one_length_leave_only_the_letter_to_guess() -> None:
-    assert letter_floor(RECIPES["reverse4"]) == pytest.approx(math.log(26))
-
-
-def test_words_of_many_lengths_also_leave_whether_they_go_on() -> None:
-    recipe = RECIPES["reverse"]
-    words = recipe.task.held_out_words(1000)
-    # letter k follows a letter with the chance that a word of at least k-1 letters has at least k: (11 - k) / (12 - k)
-    surprise = sum(
-        -math.log(1 / 26) - (math.log((11 - k) / (12 - k)) if k > 1 else 0) for w in words for k in range(1, len(w) + 1)
-    )
-    assert letter_floor(recipe) == pytest.approx(surprise / sum(map(len, words)))
-
-
-@recipes
-def test_the_unmasked_model_comes_near_the_floor_and_never_below_it(catalog: Catalog, slug: str) -> None:
-    loss = catalog.run(RECIPES[slug], "unmasked").run.metrics_at(RECIPES[slug].training.steps).loss["user"]
-    assert loss.high > letter_floor(RECIPES[slug]) - 0.01
-    assert loss.value < letter_floor(RECIPES[slug]) + 0.02
 
 
 def test_without_an_ablation_there_are_no_bands() -> None:

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from app.api.masks import MaskAnswer
 from typer.testing import CliRunner
 
 from app.cli import app
@@ -23,7 +24,9 @@ def test_a_word_is_spelled_out_position_by_position() -> None:
 
 
 def test_json_is_that_of_the_api() -> None:
-    answer = json.loads(run("abc de 1", "--recipe", "dialogue", "--policy", "last-turn-only", "--json"))
+    output = run("abc de 1", "--recipe", "dialogue", "--policy", "last-turn-only", "--json")
+    assert MaskAnswer.model_validate_json(output).model_dump_json() == output.strip()
+    answer = json.loads(output)
     assert (answer["recipe"], answer["policy"]) == ("dialogue", "last-turn-only")
     assert (answer["supervised_count"], answer["mistake_count"]) == (4, 7)
     assert [cell["target"] for cell in answer["rows"][0] if cell["target"]] == list("cba#")

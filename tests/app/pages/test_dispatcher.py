@@ -47,7 +47,7 @@ async def test_every_answer_is_the_model_s_own(open_page: Any, catalog: Catalog,
     page = await open_page(prompt=UNSEEN, generate=1, step=300)
     lanes = of_class(page, "div", "lane")
     written = ["".join(of_class(lane, "span", "tokens")[0].itertext()) for lane in lanes]
-    plain, framed, _ = openings(UNSEEN, TEXT_TOKENIZER)
+    plain, framed, _ = openings(RECIPE, UNSEEN)
     base = catalog.base.model
     assert written[:2] == [continue_texts(base, TEXT_TOKENIZER, [opening.text], 32)[0] for opening in (plain, framed)]
     for arm, given in zip(ARMS.values(), written[3:], strict=True):
@@ -71,7 +71,7 @@ async def test_shares_of_samples_are_drawn_from_the_models(open_page: Any, catal
     bodies = table.findall("tbody")
     models = [catalog.base.model]
     models += [catalog.model(catalog.recipe(arm.recipe), arm.policy, None)[0] for arm in ARMS.values()]
-    for opening, body in zip(openings(UNSEEN, TEXT_TOKENIZER), bodies, strict=True):
+    for opening, body in zip(openings(RECIPE, UNSEEN), bodies, strict=True):
         rows = body.findall("tr")[1:]
         for model, row in zip(models, rows, strict=True):
             found = mass(model, opening, "15", TEXT_TOKENIZER)

@@ -10,9 +10,10 @@ import pytest
 from app.catalog import Catalog
 from app.templating import percent
 from model.experiments.packing.effects import SEPARATIONS, measure_documents, measure_effects
-from model.experiments.packing.rows import EXAMPLES, PACKINGS, measure_filling, read_conversations, trace_sight
+from model.experiments.packing.rows import EXAMPLES, PACKINGS, measure_filling, trace_sight
 from model.experiments.packing.words import number
 from model.masks.policies import MASK_POLICIES
+from model.training.conversations import render_prompts
 from model.training.loop import training_conversations
 from model.training.recipes import ALL_RECIPES
 
@@ -56,7 +57,7 @@ async def test_the_table_of_effects_holds_what_the_models_in_memory_do(
     expected = []
     for step in (GAP_STEP, 3000):
         effects = measure_effects(
-            catalog.model(recipe, "prompt-masked", step)[0], recipe, read_conversations(recipe, WORDS)
+            catalog.model(recipe, "prompt-masked", step)[0], recipe, render_prompts(recipe, WORDS)
         )
         expected += [
             [e.separation.title, *map(number, (e.loss, e.loss_difference, e.gradient_difference))]
@@ -71,7 +72,7 @@ async def test_the_table_of_conversations_is_measured_under_the_chosen_policy(
 ) -> None:
     recipe = ALL_RECIPES["reverse"]
     model, _ = catalog.model(recipe, "prompt-masked", 500)
-    changes = measure_documents(model, recipe, read_conversations(recipe, WORDS), MASK_POLICIES[policy])
+    changes = measure_documents(model, recipe, render_prompts(recipe, WORDS), MASK_POLICIES[policy])
     assert table(await open_page(policy=policy, step=500), "documents-heading", text_of) == [
         [c.text, str(c.row + 1), str(c.start), *map(number, (c.logit_change, c.loss_alone, c.loss_packed))]
         for c in changes
@@ -95,7 +96,7 @@ async def test_models_trained_so_are_shown_as_they_were_measured(
 async def test_the_bars_are_as_long_as_the_batches_are_large(open_page: Any, recipe: str) -> None:
     prompts = EXAMPLES[recipe].split(", ")
     subject = ALL_RECIPES[recipe]
-    batches = (read_conversations(subject, prompts), training_conversations(subject, 0))
+    batches = (render_prompts(subject, prompts), training_conversations(subject, 0))
     drawn = [
         (float(cells.attrib["width"]), float(real.attrib["width"]))
         for card in find_all(await open_page(recipe=recipe), "article", "room")
@@ -116,7 +117,7 @@ async def test_the_bars_are_as_long_as_the_batches_are_large(open_page: Any, rec
 @pytest.mark.parametrize("recipe", EXAMPLES)
 async def test_the_pictures_fill_the_cells_that_the_batch_lets_be_seen(open_page: Any, recipe: str, row: int) -> None:
     subject = ALL_RECIPES[recipe]
-    conversations = read_conversations(subject, EXAMPLES[recipe].split(", "))
+    conversations = render_prompts(subject, EXAMPLES[recipe].split(", "))
     figures = find_all(await open_page(recipe=recipe, row=row), "figure", "attention")
     for figure, slug in zip(figures, PACKINGS, strict=True):
         seen = trace_sight(subject, conversations, MASK_POLICIES[slug])[row - 1]

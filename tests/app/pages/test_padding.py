@@ -9,8 +9,9 @@ import pytest
 
 from app.catalog import Catalog
 from app.templating import compact
-from model.experiments.padding import PADDINGS, batch_shapes, conversations_of, logit_changes, padded_rows
+from model.experiments.padding import PADDINGS, batch_shapes, logit_changes, padded_rows
 from model.masks.policies import MASK_POLICIES
+from model.training.conversations import render_prompts
 from model.training.recipes import ALL_RECIPES
 
 pytestmark = pytest.mark.anyio
@@ -41,7 +42,7 @@ async def test_attention_is_that_of_the_model_in_memory(
     open_page: Any, catalog: Catalog, text_of: TextOf, policy: str
 ) -> None:
     model, _ = catalog.model(RECIPE, "prompt-masked", None)
-    conversations = conversations_of(RECIPE, ("hello", "ab"))
+    conversations = render_prompts(RECIPE, ("hello", "ab"))
     row = padded_rows(model, RECIPE, conversations, MASK_POLICIES[policy])[1]
     page = await open_page(policy=policy, layer=2)
     at = row.tokens.index(">")
@@ -58,7 +59,7 @@ async def test_logit_differences_are_measured_on_the_words_given(
     open_page: Any, catalog: Catalog, text_of: TextOf
 ) -> None:
     model, _ = catalog.model(RECIPE, "prompt-masked", None)
-    conversations = conversations_of(RECIPE, ("mask", "abcdef"))
+    conversations = render_prompts(RECIPE, ("mask", "abcdef"))
     rows = table(await open_page(first="mask", second="abcdef"), "logits", text_of)
     for cells, policy in zip(rows, PADDINGS, strict=True):
         change = max(logit_changes(model, RECIPE, conversations, MASK_POLICIES[policy]))

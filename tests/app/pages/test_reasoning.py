@@ -50,8 +50,8 @@ async def test_both_answers_are_the_models_own(open_page: Any, catalog: Catalog,
     for lane, recipe in zip(lanes, comparison.recipes, strict=True):
         model, _ = catalog.model(recipe, "prompt-masked", None)
         written = "".join(of_class(lane, "span", "tokens")[0].itertext())
-        assert [written] == complete_words(model, recipe.task, recipe.tokenizer, [comparison.task.example])
-        assert lane.get("data-answer") == recipe.task.answer(comparison.task.example) + "#"
+        assert [written] == complete_words(model, recipe.task, recipe.tokenizer, [comparison.sums.example])
+        assert lane.get("data-answer") == recipe.task.answer(comparison.sums.example) + "#"
 
 
 async def test_accuracies_are_those_measured(open_page: Any, text_of: TextOf) -> None:

@@ -6,21 +6,22 @@ from dataclasses import replace
 import pytest
 
 from app.settings import Settings
-from model.errors import InvalidText
 from model.experiments.padding import (
     PADDINGS,
+    ROUNDING,
     batch_shapes,
     complete_padded,
-    conversations_of,
     departures,
     logit_changes,
     padded_rows,
+    padding_changes,
     read_paddings,
 )
 from model.intervals import wilson
 from model.masks.policies import MASK_POLICIES
 from model.network.gpt import GPT
 from model.training.checkpoints import load_last
+from model.training.conversations import render_prompts
 from model.training.evaluation import complete_words
 from model.training.recipes import ALL_RECIPES
 
@@ -35,7 +36,7 @@ def model() -> GPT:
 
 @pytest.mark.parametrize("words", [("hello", "ab"), ("a", "abcdefghij"), ("cat", "ab", "mask")])
 def test_right_padding_and_corrected_left_padding_leave_every_logit_alone(model: GPT, words: tuple[str, ...]):
-    conversations = conversations_of(RECIPE, words)
+    conversations = render_prompts(RECIPE, words)
     for policy in ("prompt-masked", "left-pad"):
         assert max(logit_changes(model, RECIPE, conversations, MASK_POLICIES[policy])) < 1e-11
     for policy in ("left-pad-no-positions", "left-pad-unmasked"):
@@ -46,15 +47,24 @@ def test_right_padding_and_corrected_left_padding_leave_every_logit_alone(model:
 
 
 def test_pads_are_seen_on_the_left_only_and_only_where_nothing_hides_them(model: GPT):
-    conversations = conversations_of(RECIPE, ("hello", "ab"))
+    conversations = render_prompts(RECIPE, ("hello", "ab"))
     seen = {}
     for policy in PADDINGS:
         row = padded_rows(model, RECIPE, conversations, MASK_POLICIES[policy])[1]
-        real = [t for t, is_real in enumerate(row.real) if is_real]
-        seen[policy] = {sum(not row.real[s] for s in row.sees[t]) for t in real}
-        for t in real:
+        seen[policy] = {row.seen_pads(t) for t in row.positions()}
+        for t in row.positions():
+            assert row.real[t]
             assert (row.on_pads(0, 0, t) > 0) == (policy == "left-pad-unmasked")
     assert seen == {"prompt-masked": {0}, "left-pad": {0}, "left-pad-no-positions": {0}, "left-pad-unmasked": {6}}
+
+
+def test_a_batch_s_change_is_that_of_its_conversation_that_changes_most(model: GPT):
+    conversations = render_prompts(RECIPE, ("hello", "ab"))
+    changes = padding_changes(model, RECIPE, conversations)
+    assert list(changes) == list(PADDINGS)
+    for policy, change in changes.items():
+        assert change == max(logit_changes(model, RECIPE, conversations, MASK_POLICIES[policy]))
+        assert (change > ROUNDING) == (policy in ("left-pad-no-positions", "left-pad-unmasked"))
 
 
 def test_asked_without_harm_it_answers_as_it_does_unpadded(model: GPT):
@@ -77,12 +87,6 @@ def test_cells_are_counted_as_they_are_drawn():
     assert all(max(rows) == columns for columns, rows in (*buckets.rectangles, *packed.rectangles))
     assert longest.wasted > buckets.wasted > 0
     assert longest.wasted > packed.wasted > 0
-
-
-@pytest.mark.parametrize("words", [("ab", "cd"), ("hello", "HI"), ("", "a"), ("a", "abcdefghijk")])
-def test_words_that_show_no_padding_or_cannot_be_read_are_refused(words: tuple[str, ...]):
-    with pytest.raises(InvalidText):
-        conversations_of(RECIPE, words)
 
 
 def test_every_pair_of_paddings_is_shipped_with_its_n_and_interval():

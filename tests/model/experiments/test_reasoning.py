@@ -14,11 +14,12 @@ from model.experiments.reasoning import (
     measure_runs,
     runs_of,
     shipped_folders,
+    terms_rows,
+    verdict_sentence,
 )
 from model.experiments.shipped import SEEDS
 from model.intervals import pooled
 from model.text.sums import final_answer
-from model.text.tasks import Task
 from model.training.recipes import Recipe
 
 TRAINED = Path(__file__).resolve().parents[3] / "model" / "trained"
@@ -31,14 +32,13 @@ def test_direct_and_thought_differ_in_nothing_but_the_response(comparison: Trace
     direct, thought = comparison.recipes
     differ = [f.name for f in fields(Recipe) if getattr(direct, f.name) != getattr(thought, f.name)]
     assert differ == ["slug", "title", "task"]
-    tasks = [f.name for f in fields(type(direct.task)) if getattr(direct.task, f.name) != getattr(thought.task, f.name)]
-    assert sorted(tasks) == ["slug", "solve", "title", "traced"]
+    tasks = [f.name for f in fields(direct.task) if getattr(direct.task, f.name) != getattr(thought.task, f.name)]
+    assert sorted(tasks) == ["slug", "solve", "title"]
 
 
 @comparisons
 def test_the_response_is_all_that_tells_their_conversations_apart(comparison: TracePair):
     direct, thought = (recipe.task for recipe in comparison.recipes)
-    assert isinstance(direct, Task)
     for sum_ in islice(direct.words(0, held_out=False), 200):
         assert direct.question(sum_) == thought.question(sum_)
         assert final_answer(thought.answer(sum_)) == direct.answer(sum_)
@@ -55,7 +55,7 @@ def test_every_seed_and_number_of_terms_is_measured_one_more_than_trained(compar
             assert run.steps == recipe.training.steps
             for row in run.by_terms:
                 assert row.whole.value <= row.right.value
-                assert row.right.n == len(comparison.task.held_out_sums(row.terms, 200))
+                assert row.right.n == len(comparison.sums.held_out(row.terms, 200))
 
 
 def test_with_digits_there_is_no_gap_and_with_larger_numbers_there_is():
@@ -65,6 +65,26 @@ def test_with_digits_there_is_no_gap_and_with_larger_numbers_there_is():
     assert at_six("sums-direct").low > 0.95
     assert at_six("sums-thought").low > 0.95
     assert at_six("numbers-thought").low > at_six("numbers-direct").high + 0.4
+
+
+@comparisons
+def test_seeds_are_pooled_by_number_of_terms_and_their_spread_is_told(comparison: TracePair):
+    rows = terms_rows(comparison, STATED)
+    assert [row.terms for row in rows] == list(comparison.terms())
+    assert [row.trained for row in rows] == [True] * 5 + [False]
+    for row in rows:
+        for recipe, rate, (low, high) in zip(comparison.recipes, row.rates, row.spreads, strict=True):
+            of_seeds = [run.at(row.terms).right for run in runs_of(STATED, recipe.slug)]
+            assert rate == pooled(of_seeds)
+            assert (low, high) == (min(r.value for r in of_seeds), max(r.value for r in of_seeds))
+
+
+def test_the_trace_is_said_to_help_or_to_hurt_only_where_intervals_are_apart():
+    digits, numbers = (verdict_sentence(c, terms_rows(c, STATED)) for c in TRACE_PAIRS.values())
+    assert digits.startswith("With 6 digits there is no gap: ")
+    assert numbers.startswith("With 6 numbers to 99 the trace helps: ")
+    turned = [replace(row, rates=row.rates[::-1]) for row in terms_rows(TRACE_PAIRS["numbers"], STATED)]
+    assert "the trace hurts" in verdict_sentence(TRACE_PAIRS["numbers"], turned)
 
 
 def test_a_trace_takes_more_forward_passes():

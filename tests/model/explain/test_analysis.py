@@ -67,6 +67,13 @@ def test_hello_has_the_counts_of_the_lesson(model: GPT, slug: str, supervised: i
     assert analysis.token_ids == (26, 7, 4, 11, 11, 14, 27, 14, 11, 11, 4, 7, 28)
 
 
+def test_shares_of_prompt_and_answer_make_up_the_whole(model: GPT):
+    analysis = of(model, "unmasked")
+    rest = sum(position.gradient.share for position in analysis.positions[6:])
+    assert analysis.prompt_share + rest == pytest.approx(1, abs=1e-5)
+    assert of(model, "prompt-masked").prompt_share == 0
+
+
 def test_a_position_knows_the_segments_of_its_input_and_of_its_target(model: GPT):
     positions = of(model, "prompt-masked", "ab").positions
     assert [(p.input, p.input_segment, p.target, p.target_segment) for p in positions] == [

@@ -1,12 +1,15 @@
 """model/explain/budgets.py: shares of what is trained, counted from the batches that training reads."""
 
+from pathlib import Path
+
 import pytest
 
-from model.explain.budgets import policy_budgets, segment_budgets, turn_budgets
+from model.explain.budgets import policy_budgets, recipe_budget, segment_budgets, turn_budgets
 from model.explain.cells import inspect_mask
 from model.intervals import MeanLoss
 from model.masks.policies import MASK_POLICIES
 from model.text.chat import Rendered, render
+from model.training.checkpoints import read_run
 from model.training.loop import training_conversations
 from model.training.recipes import ALL_RECIPES, MASK_RECIPES
 
@@ -56,7 +59,7 @@ def test_the_toys_are_trained_on_half_of_a_batch_and_a_bit(slug: str):
 def test_each_answer_s_weight_is_its_part_of_the_mean():
     recipe = ALL_RECIPES["dialogue"]
     every, last = (
-        turn_budgets(inspect_mask([conversation("dialogue", "abc de 1")], MASK_POLICIES[policy], recipe.tokenizer))
+        turn_budgets(inspect_mask(recipe, [conversation("dialogue", "abc de 1")], MASK_POLICIES[policy]))
         for policy in ("prompt-masked", "last-turn-only")
     )
     assert [(turn.text, turn.positions, turn.supervised) for turn in every] == [
@@ -78,3 +81,12 @@ def test_the_loss_is_split_by_what_each_segment_s_tokens_cost():
     assert budgets["user"].loss_share == pytest.approx(15 / 18)
     assert budgets["assistant"].loss_share == pytest.approx(3 / 18)
     assert sum(b.token_share for b in budgets.values()) == pytest.approx(1)
+
+
+def test_a_recipe_s_budget_is_that_of_its_first_batch_and_of_the_last_step_s_losses():
+    recipe = ALL_RECIPES["dialogue"]
+    run = read_run(Path(__file__).resolve().parents[3] / "model" / "trained" / "dialogue" / "unmasked")
+    budget, conversations = recipe_budget(recipe, run), training_conversations(recipe, 0)
+    assert (budget.conversations, budget.steps) == (recipe.training.batch_size, recipe.training.steps)
+    assert tuple(budget.policies.values()) == policy_budgets(recipe, conversations)
+    assert budget.segments == segment_budgets(conversations, run.metrics_at(run.steps).loss)

@@ -6,14 +6,14 @@ from hypothesis import strategies as st
 
 from model.explain.cut import Alignment, align, describe_mistakes, describe_trained
 from model.masks.policies import CUTS
-from model.text.chat import render
+from model.training.conversations import render_prompt
 from model.training.recipes import ALL_RECIPES
 
 REVERSE = ALL_RECIPES["reverse"]
 
 
 def aligned(word: str, offset: int = 0) -> Alignment:
-    return align(render(REVERSE.task.conversation(word), REVERSE.tokenizer), offset, REVERSE.tokenizer)
+    return align(REVERSE, render_prompt(REVERSE, word), offset)
 
 
 def test_the_lesson_s_word_has_seven_and_six_tokens_and_trains_six_of_twelve():

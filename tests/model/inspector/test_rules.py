@@ -111,7 +111,7 @@ def test_a_finding_counts_what_the_mask_gets_wrong_and_names_its_first_place(slu
         render(recipe.task.conversation(word), recipe.tokenizer)
         for word in islice(recipe.task.words(0, held_out=False), 32)
     ]
-    inspection = inspect_mask(conversations, MASK_POLICIES[slug], recipe.tokenizer)
+    inspection = inspect_mask(recipe, conversations, MASK_POLICIES[slug])
     (finding,) = found_in(training_batch(recipe, slug), recipe)
     assert str(len(inspection.mistakes)) in re.findall(r"\d+", finding.sentence)
     row = next(n for n, cells in enumerate(inspection.rows) if any(cell.mistake for cell in cells))

@@ -1,19 +1,13 @@
-from dataclasses import fields
 from string import ascii_lowercase
 
 import pytest
 
-from model.masks.policies import MASK_POLICIES, MaskPolicy, supervised_tokens
+from model.masks.policies import MASK_POLICIES, MaskPolicy, differing_knobs, supervised_tokens
 from model.text.chat import Message, render
 from model.text.tokenizer import Tokenizer
 
 TOKENIZER = Tokenizer(ascii_lowercase)
 RIGHT = MASK_POLICIES["prompt-masked"]
-KNOBS = [field.name for field in fields(MaskPolicy) if field.name not in ("slug", "title", "code")]
-
-
-def turned_knobs(policy: MaskPolicy) -> list[str]:
-    return [knob for knob in KNOBS if getattr(policy, knob) != getattr(RIGHT, knob)]
 
 
 def test_the_right_policy_is_the_one_whose_knobs_are_all_at_their_defaults():
@@ -22,7 +16,13 @@ def test_the_right_policy_is_the_one_whose_knobs_are_all_at_their_defaults():
 
 @pytest.mark.parametrize("slug", [slug for slug in MASK_POLICIES if slug != "prompt-masked"])
 def test_a_wrong_policy_differs_from_the_right_one_in_exactly_one_knob(slug: str):
-    assert len(turned_knobs(MASK_POLICIES[slug])) == 1
+    assert len(differing_knobs(MASK_POLICIES[slug])) == 1
+
+
+def test_a_knob_that_was_turned_is_told_with_its_value_and_sets_in_order():
+    assert differing_knobs(MASK_POLICIES["mask-late"]) == {"start_offset": 1}
+    assert differing_knobs(MASK_POLICIES["unmasked"]) == {"supervised_segments": ["assistant", "template", "user"]}
+    assert differing_knobs(RIGHT) == {}
 
 
 def test_policies_are_found_under_their_own_slugs():

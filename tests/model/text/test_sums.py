@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from model.errors import InvalidText
 from model.text.corpus import SUMS, question, total
-from model.text.sums import final_answer, long_sums, sum_questions, taught_sums
+from model.text.sums import DIGITS, final_answer, long_sums, sum_questions, taught_sums
 from model.text.tasks import is_held_out
 
 HALF = sum_questions("sums", 0.5)
-DIRECT, THOUGHT = long_sums("direct", traced=False), long_sums("thought", traced=True)
+DIRECT, THOUGHT = long_sums("direct", DIGITS, traced=False), long_sums("thought", DIGITS, traced=True)
 
 
 @pytest.mark.parametrize(("share", "count"), [(0.05, 5), (0.1, 10), (0.2, 20), (0.5, 50)])
@@ -25,8 +25,8 @@ def test_a_share_of_the_sums_is_taught_and_a_smaller_one_is_part_of_it(share: fl
 def test_no_question_is_on_both_sides():
     trained = set(islice(HALF.words(0, held_out=False), 2000))
     held_out = set(HALF.held_out_words(50))
-    assert trained == {question(sum_) for sum_ in HALF.taught}
-    assert held_out == {question(sum_) for sum_ in HALF.untaught}
+    assert trained == set(HALF.taught) == set(map(question, taught_sums(0.5)))
+    assert held_out == set(HALF.untaught)
     assert len(trained | held_out) == len(SUMS)
 
 

@@ -106,6 +106,8 @@ def test_a_word_of_a_length_the_task_does_not_have_is_refused(slug: str, word: s
 def test_the_words_of_the_shortest_and_longest_length_are_accepted(task: Task):
     task.check_prompt("a" * task.min_length)
     task.check_prompt("a" * task.max_length)
+    fit = [length for length in range(13) if task.fits("a" * length)]
+    assert fit == list(range(task.min_length, task.max_length + 1))
 
 
 @tasks

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.experiments.bugs.diagnosis import diagnose
+from model.experiments.bugs.diagnosis import diagnose, turns_sentence
 from model.experiments.bugs.symptoms import Symptoms
 from model.intervals import wilson
 
@@ -56,6 +56,15 @@ def test_a_loss_over_nothing_is_explained():
 def test_turns_are_told_one_by_one():
     said = " ".join(diagnose(symptoms(by_turn=(NONE, ONE)), RIGHT_ONE).sentences)
     assert "Answer by answer, from the first: 0 %, 100 %." in said
+
+
+def test_training_last_answers_alone_is_said_to_be_worse_where_intervals_are_apart():
+    assert turns_sentence((ONE, ONE), (ONE, ONE)) == "Training the last answer only makes no clear difference here."
+    assert "is worse in turn 2: it has 0.0 % of turn 2 right, where" in turns_sentence((ONE, ONE), (ONE, NONE))
+    assert "is worse in turns 1, 2: it has" in turns_sentence((ONE, ONE, ONE), (NONE, NONE, ONE))
+    assert turns_sentence((ONE,), (NONE,)).endswith(
+        "every turn: it has 0.0 % of turn 1 right, where all answers were trained 100.0 %."
+    )
 
 
 @given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1))

@@ -63,7 +63,7 @@ def test_every_arm_is_measured_at_every_share_and_seed_on_the_other_sums():
 def test_arms_share_size_training_and_sums():
     for share in SHARES:
         recipes = [recipe_of(arm, share, 1) for arm in ARMS.values()]
-        assert len({(r.model, r.training, r.tokenizer, r.task.taught) for r in recipes}) == 1  # type: ignore[attr-defined]
+        assert len({(r.model, r.training, r.tokenizer, r.task.taught) for r in recipes}) == 1
         assert [recipe.base for recipe in recipes] == ["worksheet", "worksheet", None]
     assert PRETRAINING["worksheet"].model == SUM_RECIPES["answers"].model
     assert PRETRAINING["worksheet"].tokenizer == SUM_RECIPES["answers"].tokenizer
@@ -90,7 +90,7 @@ def test_a_figure_that_departs_is_named():
 
 
 def test_right_is_the_sum_and_an_end():
-    sums = ("3+4", "3+4", "3+4", "3+4")
-    found = answered(1, ["7#", "7\n", "70#", "7 What is 1+1?"], sums)
+    right = ("7", "7", "7", "7")
+    found = answered(1, ["7#", "7\n", "70#", "7 What is 1+1?"], right)
     assert (found.exact.value, found.stops.value, found.continues.value) == (0.5, 0.5, 0.25)
-    assert answered(1, ["7#", "7\n", "70#", "#"], sums, "#").exact.value == 0.25
+    assert answered(1, ["7#", "7\n", "70#", "#"], right, "#").exact.value == 0.25

@@ -11,7 +11,7 @@ from model.training.recipes import SUM_RECIPES
 
 RECIPE = SUM_RECIPES["answers"]
 TOKENIZER = RECIPE.tokenizer
-PLAIN, FRAMED, TEMPLATED = openings("What is 7+8?", TOKENIZER)
+PLAIN, FRAMED, TEMPLATED = openings(RECIPE, "What is 7+8?")
 
 
 @pytest.fixture(scope="module")
@@ -26,10 +26,10 @@ def test_openings_are_the_request_in_three_framings():
         assert TOKENIZER.decode(opening.token_ids) == opening.text
 
 
-@pytest.mark.parametrize("text", ["<", "a>b", "#", "é", "what, is"])
-def test_what_the_tokenizer_does_not_know_is_refused(text: str):
+@pytest.mark.parametrize("text", ["<", "a>b", "#", "é", "what, is", "", "a" * 41])
+def test_what_the_task_or_the_tokenizer_does_not_know_is_refused(text: str):
     with pytest.raises(InvalidText):
-        openings(text, TOKENIZER)
+        openings(RECIPE, text)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_the_base_asks_on_and_knows_and_sft_answers_and_stops(base: GPT, tuned: 
 
 
 def test_where_nobody_knows_the_answer_none_is_told(base: GPT):
-    assert mass(base, openings("a cat", TOKENIZER)[0], "", TOKENIZER).answer is None
+    assert mass(base, openings(RECIPE, "a cat")[0], "", TOKENIZER).answer is None
 
 
 def test_rows_of_a_request_are_as_long_as_their_positions(base: GPT, tuned: GPT):

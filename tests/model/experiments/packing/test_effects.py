@@ -9,7 +9,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from model.errors import InvalidText
 from model.experiments.packing.effects import (
     FLOAT64_ROUNDING,
     SEPARATIONS,
@@ -20,17 +19,17 @@ from model.experiments.packing.effects import (
 from model.experiments.packing.rows import (
     Filling,
     boundaries,
-    inspect_packed,
     measure_filling,
-    read_conversations,
     trace_sight,
 )
+from model.explain.cells import inspect_mask
 from model.masks.batches import Batch, make_batch
 from model.masks.policies import MASK_POLICIES
 from model.network.gpt import GPT, GPTConfig
 from model.network.learner import Learner
 from model.network.loss import batch_logits, summed_cross_entropy
 from model.text.chat import Rendered
+from model.training.conversations import render_prompts
 from model.training.loop import initial_model, training_batches, training_conversations
 from model.training.recipes import ALL_RECIPES, Recipe
 
@@ -187,7 +186,7 @@ def test_naive_packing_leaves_alone_only_what_begins_a_row(random_model: RandomM
 
 def test_the_filling_of_a_literal_example() -> None:
     # <hello>olleh# is 13 tokens, <ab>ba# 7, <mask>ksam# 11, <abcdefg>gfedcba# 17; a row has room for 33.
-    conversations = read_conversations(REVERSE, ["hello", "ab", "mask", "abcdefg"])
+    conversations = render_prompts(REVERSE, ["hello", "ab", "mask", "abcdefg"])
     padded, packed = (measure_filling(REVERSE, conversations, policy) for policy in (RIGHT, PACKED))
     assert padded == Filling(conversations=4, rows=4, columns=17, real=48)
     assert (padded.cells, padded.share) == (68, 48 / 68)
@@ -196,7 +195,7 @@ def test_the_filling_of_a_literal_example() -> None:
 
 
 def test_who_sees_whom_in_a_literal_row() -> None:
-    conversations = read_conversations(REVERSE, ["a", "bc"])  # <a>a#<bc>cb#
+    conversations = render_prompts(REVERSE, ["a", "bc"])  # <a>a#<bc>cb#
     letters = {"own": "x", "other": "o", "hidden": ".", "future": " "}
 
     def drawn(slug: str) -> list[str]:
@@ -227,18 +226,9 @@ def test_what_naive_packing_lets_be_seen_is_what_separation_hides(recipe: Recipe
 @pytest.mark.parametrize("policy", [PACKED, NAIVE], ids=lambda p: p.slug)
 def test_the_first_token_of_a_conversation_is_never_a_target_of_the_last(recipe: Recipe, policy: object) -> None:
     conversations = training_conversations(recipe, 0)
-    inspection = inspect_packed(recipe, conversations, policy)  # type: ignore[arg-type]
+    inspection = inspect_mask(recipe, conversations, policy)  # type: ignore[arg-type]
     seams = boundaries(inspection)
     assert len(seams) == len(conversations) - len(inspection.rows)
     assert all((cell.input, cell.next, cell.supervised) == ("#", "<", False) for cell in seams)
-    alone = inspect_packed(recipe, conversations, RIGHT)
+    alone = inspect_mask(recipe, conversations, RIGHT)
     assert inspection.supervised_count == alone.supervised_count
-
-
-# Words that are given
-
-
-@pytest.mark.parametrize("prompts", [[], ["a"] * 7, ["hello", "Hello"], ["hello", "abcdefghijk"]])
-def test_conversations_that_cannot_be_read_are_refused(prompts: list[str]) -> None:
-    with pytest.raises(InvalidText):
-        read_conversations(REVERSE, prompts)

@@ -6,7 +6,7 @@ import pytest
 
 from model.experiments.bugs.gallery import Measured, read_gallery
 from model.experiments.packing.effects import SEPARATIONS, DocumentChange, Effect, Effects
-from model.experiments.packing.rows import Filling, inspect_packed, read_conversations, trace_sight
+from model.experiments.packing.rows import Filling, trace_sight
 from model.experiments.packing.words import (
     documents_sentence,
     effects_sentence,
@@ -16,8 +16,10 @@ from model.experiments.packing.words import (
     outcome_sentence,
     sight_sentence,
 )
+from model.explain.cells import inspect_mask
 from model.intervals import wilson
 from model.masks.policies import MASK_POLICIES
+from model.training.conversations import render_prompts
 from model.training.recipes import ALL_RECIPES
 
 REVERSE = ALL_RECIPES["reverse"]
@@ -68,7 +70,7 @@ def test_the_filling_may_also_be_no_better() -> None:
 
 
 def test_looks_are_counted() -> None:
-    pair, single = (read_conversations(REVERSE, prompts) for prompts in (["a", "bc"], ["abc"]))
+    pair, single = (render_prompts(REVERSE, prompts) for prompts in (["a", "bc"], ["abc"]))
     naive, separated, alone = (
         sight_sentence(trace_sight(REVERSE, words, MASK_POLICIES[slug])[0])
         for words, slug in ((pair, "packed-naive"), (pair, "packed"), (single, "packed-naive"))
@@ -80,7 +82,7 @@ def test_looks_are_counted() -> None:
 
 def test_seams_are_counted() -> None:
     said = [
-        labels_sentence(inspect_packed(REVERSE, read_conversations(REVERSE, words), MASK_POLICIES["packed"]))
+        labels_sentence(inspect_mask(REVERSE, render_prompts(REVERSE, words), MASK_POLICIES["packed"]))
         for words in (["a"], ["a", "b"], ["a", "b", "c"])
     ]
     assert said[0].startswith("No conversation stands behind another")

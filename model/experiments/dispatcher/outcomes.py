@@ -1,0 +1,63 @@
+"""What the dispatcher's runs show, all seeds together: who answers, who stops, who runs on. In: Dispatched."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from model.experiments.dispatcher.arms import ARMS, SHARES, Answered, Dispatched
+from model.intervals import Rate, pooled
+from model.masks.policies import RIGHT, UNMASKED
+
+FRAMINGS = {"plain": "plain text", "framed": "Q: and A:", "templated": "the template"}
+"""Of a base's requests."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a model does with sums."""
+
+    title: str
+    style: str
+    asked: str
+    exact: Rate
+    stops: Rate
+    continues: Rate
+
+
+@dataclass(frozen=True)
+class ShareRow:
+    """An arm's exact match on sums that were not seen, one for each of SHARES."""
+
+    title: str
+    style: str
+    cells: tuple[Rate, ...]
+    spreads: tuple[tuple[float, float], ...]
+    """The lowest and the highest seed of each."""
+
+
+def outcomes(dispatched: Dispatched) -> Iterator[Outcome]:
+    """Of the bases in each framing, then of each arm."""
+    for framing, asked in FRAMINGS.items():
+        yield _outcome("Base", "base", asked, [getattr(base, framing) for base in dispatched.bases])
+    for arm in ARMS.values():
+        yield _outcome(arm.title, arm.slug, FRAMINGS["templated"], [run.last for run in dispatched.of(arm.slug)])
+
+
+def _outcome(title: str, style: str, asked: str, rows: Sequence[Answered]) -> Outcome:
+    rates = (pooled([getattr(row, name) for row in rows]) for name in ("exact", "stops", "continues"))
+    return Outcome(title, style, asked, *rates)
+
+
+def share_rows(dispatched: Dispatched) -> Iterator[ShareRow]:
+    for arm in ARMS.values():
+        exact = [[run.last.exact for run in dispatched.of(arm.slug, share)] for share in SHARES]
+        spreads = tuple((min(r.value for r in rates), max(r.value for r in rates)) for rates in exact)
+        yield ShareRow(arm.title, arm.slug, tuple(map(pooled, exact)), spreads)
+
+
+def seeds_ahead(dispatched: Dispatched) -> int:
+    """Seeds in which, at the smallest share, the masked run is right more often than the unmasked one.
+
+    Seed by seed: both start from the same base and see the same sums.
+    """
+    masked, unmasked = (dispatched.of(arm, SHARES[0]) for arm in (RIGHT.slug, UNMASKED.slug))
+    return sum(a.last.exact.value > b.last.exact.value for a, b in zip(masked, unmasked, strict=True))
