@@ -23,7 +23,7 @@ run: .venv/run ## Serve on HOST:PORT (default 127.0.0.1:8000)
 test: .venv/test ## All tests, those in a real Chromium too
 	@sh .ci/chromium
 	@$(BIN)/playwright --version >/dev/null 2>&1 || { $(INSTALL_LIBATOMIC); }
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 check: lint test ## What CI runs: format, lint, types, and all tests (import contracts among them)
 

@@ -1,14 +1,16 @@
 """What several folders of tests share: the served product, as a process of its own."""
 
 import os
-import socket
+import re
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 
 import httpx
 import pytest
+import torch
 
 from model.experiments.ablation.plan import plan_of
 from model.experiments.ablation.runs import Ablation, MeasuredRun, ablation_of
@@ -16,6 +18,48 @@ from model.training.recipes import Variation
 
 Arrivals = Mapping[str, Sequence[int | None]]
 """For each policy, the step from which each seed's model answers every word right; None: never."""
+
+
+SLOWED = """
+import time
+from app import cli, engine
+decode = engine.decode
+def decode_slowly(*args, **kwargs):
+    for tokens in decode(*args, **kwargs):
+        yield tokens
+        time.sleep(SECONDS)
+engine.decode = decode_slowly
+cli.app(["serve", "--port", "0"])
+"""
+"""`maskscope serve` with a model that takes SECONDS per token, so that a stream can be met in its middle."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """A `maskscope serve` process that answers at `address`."""
+
+    address: str
+    process: subprocess.Popen[str]
+
+    def load(self) -> float:
+        """The engine's load as /metrics tells it."""
+        return float(
+            re.findall(r"^maskscope_engine_load (\S+)$", httpx.get(f"{self.address}/metrics", timeout=60).text, re.M)[0]
+        )
+
+
+StartServer = Callable[..., AbstractContextManager[Server]]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that take long begin first, so that all processes end at about the same time."""
+    items.sort(key=lambda item: "tests/browser/" not in item.path.as_posix())
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_torch_thread() -> None:
+    """Several pytest processes run beside each other: two of one thread are faster than two of two."""
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")
@@ -49,35 +93,40 @@ def make_ablation() -> Callable[..., Ablation]:
 
 
 @pytest.fixture(scope="session")
-def live_server() -> Iterator[str]:
-    """The address of `maskscope serve` with the shipped runs."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "app.cli", "serve", "--port", str(port)],
-        env={**os.environ, "PYTHONWARNINGS": "default"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    address = f"http://127.0.0.1:{port}"
-    try:
-        _wait_until_ready(address, process)
-        yield address
-    finally:
-        process.terminate()
-        _, log = process.communicate(timeout=20)
-    assert "Traceback" not in log, log
+def start_server() -> StartServer:
+    """`with start_server() as server`: a process on a free port; `slowed` gives its model so many seconds per token."""
 
-
-def _wait_until_ready(address: str, process: subprocess.Popen[str]) -> None:
-    for _ in range(600):
-        if process.poll() is not None:
-            raise AssertionError(f"the server ended with {process.returncode}: {process.communicate()[1]}")
+    @contextmanager
+    def started(*, slowed: float = 0, **environment: str) -> Iterator[Server]:
+        command = ["-c", f"SECONDS = {slowed}\n{SLOWED}"] if slowed else ["-m", "app.cli", "serve", "--port", "0"]
+        process = subprocess.Popen(
+            [sys.executable, *command],
+            env={**os.environ, **environment},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stderr is not None
         try:
-            if httpx.get(f"{address}/readyz").status_code == 200:
-                return
-        except httpx.TransportError:
-            time.sleep(0.1)
-    raise AssertionError("the server was not ready within a minute")
+            lines: list[str] = []
+            for line in process.stderr:
+                lines.append(line)
+                if found := re.search(r"running on (http://\S+)", line):
+                    break
+            else:
+                raise AssertionError(f"the server did not start: {''.join(lines)}")
+            yield Server(found[1], process)
+        finally:
+            process.terminate()
+            _, log = process.communicate(timeout=60)
+        assert "Traceback" not in log, log
+
+    return started
+
+
+@pytest.fixture(scope="session")
+def live_server(start_server: StartServer) -> Iterator[str]:
+    """The address of `maskscope serve` with the shipped runs."""
+    with start_server(PYTHONWARNINGS="default") as server:
+        assert httpx.get(f"{server.address}/readyz", timeout=60).status_code == 200
+        yield server.address

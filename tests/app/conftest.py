@@ -1,14 +1,11 @@
-"""What the tests of app/ share: the application in this process, a server of its own, readers of what they answer."""
+"""What the tests of app/ share: the application in this process, readers of what they answer."""
 
 import json
-import os
-import re
 import shutil
-import subprocess
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
@@ -26,19 +23,6 @@ from app.settings import Settings
 HERE = "http://localhost"
 """The origin that in-process clients speak to."""
 
-SLOWED = """
-import time
-from app import cli, engine
-decode = engine.decode
-def decode_slowly(*args, **kwargs):
-    for tokens in decode(*args, **kwargs):
-        yield tokens
-        time.sleep(SECONDS)
-engine.decode = decode_slowly
-cli.app(["serve", "--port", "0"])
-"""
-"""`maskscope serve` with a model that takes SECONDS per token, so that a stream can be met in its middle."""
-
 
 @dataclass
 class Gate:
@@ -53,26 +37,30 @@ class Gate:
         self.permits.release(times)
 
 
-@dataclass(frozen=True)
-class Server:
-    """A `maskscope serve` process that answers at `address`."""
-
-    address: str
-    process: subprocess.Popen[str]
-
-    def load(self) -> float:
-        """The engine's load as /metrics tells it."""
-        return float(re.findall(r"^maskscope_engine_load (\S+)$", httpx.get(f"{self.address}/metrics").text, re.M)[0])
-
-
 StartApp = Callable[..., AbstractAsyncContextManager[FastAPI]]
 Connect = Callable[..., httpx.AsyncClient]
-StartServer = Callable[..., AbstractContextManager[Server]]
 
 
 @pytest.fixture(scope="session")
 def catalog() -> Catalog:
+    """The shipped runs: frozen, and read by many tests."""
     return load_catalog(Settings().trained_folder)
+
+
+@pytest.fixture
+def loaded_once(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands of this process take the shipped runs from `catalog`, not from 150 files again; other folders are read.
+
+    For tests of what a command says. That the shipped runs can be read is tested with the catalog and by every server.
+    """
+    shipped = Settings().trained_folder
+
+    def load(folder: Path) -> Catalog:
+        return catalog if folder == shipped else load_catalog(folder)
+
+    for name, module in list(sys.modules.items()):
+        if name.partition(".")[0] == "app" and vars(module).get("load_catalog") is load_catalog:
+            monkeypatch.setattr(module, "load_catalog", load)
 
 
 @pytest.fixture
@@ -124,38 +112,6 @@ async def app(start_app: StartApp) -> AsyncIterator[FastAPI]:
 async def client(app: FastAPI, connect: Connect) -> AsyncIterator[httpx.AsyncClient]:
     async with connect(app) as client:
         yield client
-
-
-@pytest.fixture(scope="session")
-def start_server() -> StartServer:
-    """`with start_server() as server`: a process on a free port; `slowed` gives its model so many seconds per token."""
-
-    @contextmanager
-    def started(*, slowed: float = 0, **environment: str) -> Iterator[Server]:
-        command = ["-c", f"SECONDS = {slowed}\n{SLOWED}"] if slowed else ["-m", "app.cli", "serve", "--port", "0"]
-        process = subprocess.Popen(
-            [sys.executable, *command],
-            env={**os.environ, **environment},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        assert process.stderr is not None
-        try:
-            lines: list[str] = []
-            for line in process.stderr:
-                lines.append(line)
-                if found := re.search(r"running on (http://\S+)", line):
-                    break
-            else:
-                raise AssertionError(f"the server did not start: {''.join(lines)}")
-            yield Server(found[1], process)
-        finally:
-            process.terminate()
-            _, log = process.communicate(timeout=30)
-        assert "Traceback" not in log, log
-
-    return started
 
 
 @pytest.fixture(scope="session")

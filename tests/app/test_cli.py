@@ -3,11 +3,10 @@
 import json
 import os
 import re
-import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 import typer.main
@@ -15,6 +14,8 @@ from typer.testing import CliRunner, Result
 
 from app.cli import app
 from model.training.recipes import RECIPES
+
+pytestmark = pytest.mark.usefixtures("loaded_once")
 
 MARKS = ["ignored"] * 6 + ["trained"] * 6
 COMMANDS = (
@@ -253,31 +254,29 @@ def _spoil(folder: Path, kind: str) -> Path:
     return weights
 
 
-def test_serve_ends_in_one_line_that_names_a_broken_file(trained_copy: Path, tmp_path: Path) -> None:
-    kinds = ("missing", "truncated", "tampered", "broken run")
-    started: list[tuple[Path, Any]] = []
-    for kind in kinds:
-        folder = Path(shutil.copytree(trained_copy, tmp_path / kind))
-        file = _spoil(folder, kind)
-        command = [sys.executable, "-m", "app.cli", "serve", "--port", "0"]
-        environment = os.environ | {"MASKSCOPE_TRAINED_FOLDER": str(folder)}
-        pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        started.append((file, subprocess.Popen(command, env=environment, **pipes)))
-    for kind, (file, process) in zip(kinds, started, strict=True):
-        try:
-            out, err = process.communicate(timeout=60)
-        finally:
-            process.kill()
-        assert process.returncode == 1, (kind, err)
-        assert out == ""
-        (line,) = err.splitlines()
-        assert line.startswith(f"maskscope: {file}: "), kind
+@pytest.mark.parametrize("kind", ["missing", "truncated", "tampered", "broken run"])
+def test_serve_ends_in_one_line_that_names_a_broken_file(
+    trained_copy: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("uvicorn.run", lambda *_, **__: pytest.fail("it serves"))  # or this test would not end
+    file = _spoil(trained_copy, kind)
+    assert_one_line(run("serve", "--port", "0", MASKSCOPE_TRAINED_FOLDER=str(trained_copy)), f"maskscope: {file}: ")
 
 
-def test_serve_on_a_port_that_is_taken_says_so_and_fails(live_server: str) -> None:
-    port = live_server.rsplit(":", 1)[1]
-    command = [sys.executable, "-m", "app.cli", "serve", "--port", port]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+def test_a_process_that_cannot_serve_ends_in_one_line_too(trained_copy: Path) -> None:
+    file = _spoil(trained_copy, "truncated")
+    command = [sys.executable, "-m", "app.cli", "serve", "--port", "0"]
+    environment = os.environ | {"MASKSCOPE_TRAINED_FOLDER": str(trained_copy)}
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith(f"maskscope: {file}: ")
+
+
+def test_serve_on_a_port_that_is_taken_says_so_and_fails() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        command = [sys.executable, "-m", "app.cli", "serve", "--port", str(taken.getsockname()[1])]
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert ended.returncode != 0
     assert "address already in use" in ended.stderr
     assert "Traceback" not in ended.stderr

@@ -55,7 +55,7 @@ def answer_of(model: GPT, word: str) -> str:
 
 
 async def wait_for_load(engine: Engine, load: int) -> None:
-    with anyio.fail_after(20):
+    with anyio.fail_after(60):
         while engine.load != load:
             await anyio.lowlevel.checkpoint()
 
@@ -183,7 +183,7 @@ async def test_calls_are_answered_while_a_text_is_decoded(engine: Engine, gate: 
         tasks.start_soon(_set_when_done, answered, engine.call(lambda: None))
         tasks.start_soon(engine.call, gate.wait)
         gate.open()
-        with anyio.fail_after(20):
+        with anyio.fail_after(60):
             await answered.wait()
         await wait_for_load(engine, 2)  # the text, of which two tokens are decoded, and the call at the gate
         gate.open()
@@ -310,7 +310,7 @@ async def test_close_tells_all_who_wait_and_returns_when_the_worker_has_ended(ga
         tasks.start_soon(note, "waiting text", text_of(start(engine, trained, "hello")))
         await anyio.wait_all_tasks_blocked()
         tasks.start_soon(anyio.to_thread.run_sync, engine.close)
-        with anyio.fail_after(20):
+        with anyio.fail_after(60):
             while engine.alive:
                 await anyio.lowlevel.checkpoint()
         gate.open()
@@ -329,7 +329,7 @@ async def test_a_text_in_its_middle_is_told_of_the_end(gate: Any, untrained: GPT
         gate.open()
         await anext(stream)
         tasks.start_soon(anyio.to_thread.run_sync, engine.close)
-        with anyio.fail_after(20):
+        with anyio.fail_after(60):
             while engine.alive:
                 await anyio.lowlevel.checkpoint()
         gate.open()
@@ -367,7 +367,7 @@ async def test_a_worker_that_dies_tells_all_who_wait_on_it(
         tasks.start_soon(expect_the_end, "text", text_of(start(engine, untrained, "hello")))
         await anyio.wait_all_tasks_blocked()
         gate.open()
-        with anyio.fail_after(20):
+        with anyio.fail_after(60):
             while len(stopped) < 2:
                 await anyio.lowlevel.checkpoint()
         tasks.cancel_scope.cancel()
@@ -376,7 +376,7 @@ async def test_a_worker_that_dies_tells_all_who_wait_on_it(
 
 
 async def test_the_call_that_kills_the_worker_is_told_at_once(caplog: pytest.LogCaptureFixture) -> None:
-    engine = Engine(queue_size=8, timeout_seconds=2)
+    engine = Engine(queue_size=8, timeout_seconds=60)
     with pytest.raises(EngineStopped):
         await engine.call(_exit)
     engine.close()  # returns when the worker has ended

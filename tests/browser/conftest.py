@@ -2,10 +2,11 @@
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -18,6 +19,9 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
+SIZES = ((390, 844), (1280, 800), (1920, 1080))
+"""A phone, a laptop, a projector."""
+SCHEMES = ("light", "dark")
 MISSING = "no Chromium found: the browser tests need Debian's package `chromium` (apt-get install chromium)"
 
 
@@ -98,10 +102,52 @@ def open_page(browser: Browser, live_server: str) -> Iterator[Callable[..., Page
         page.on("console", on_console)
         page.on("pageerror", lambda error: note(f"page error: {error}"))
         page.on("request", on_request)
-        page.goto(path, wait_until="networkidle")
+        page.goto(path)
         return page
 
     yield open_one
     for context in contexts:
         context.close()
     assert problems == []
+
+
+@pytest.fixture
+def axe_finds_nothing() -> Callable[[Page], None]:
+    def run(page: Page) -> None:
+        results = Axe().run(page)
+        assert results.violations_count == 0, results.generate_report()
+
+    return run
+
+
+@pytest.fixture
+def look_at(
+    open_page: Callable[..., Page], screenshots: Path, axe_finds_nothing: Callable[[Page], None]
+) -> Callable[..., None]:
+    """`look_at(path, name)`: one visit on a phone, a laptop and a projector, light and dark, with a picture of each.
+
+    Nothing scrolls sideways, and at `axe_widths` axe finds nothing. `before` is done to the page first.
+    """
+
+    def look(
+        path: str,
+        name: str,
+        *,
+        axe_widths: Sequence[int] = (1920,),
+        before: Callable[[Page], None] = lambda page: None,
+        expected_problems: int = 0,
+    ) -> None:
+        viewports = [{"width": width, "height": height} for width, height in SIZES]
+        page = open_page(path, expected_problems=expected_problems, viewport=viewports[0], reduced_motion="reduce")
+        before(page)
+        for viewport in viewports:
+            width = viewport["width"]
+            page.set_viewport_size(viewport)
+            for scheme in SCHEMES:
+                page.emulate_media(color_scheme=scheme)
+                page.screenshot(path=screenshots / f"{name}-{width}-{scheme}.png", full_page=True)
+                assert page.evaluate("document.documentElement.scrollWidth") == width, f"{name} scrolls sideways"
+                if width in axe_widths:
+                    axe_finds_nothing(page)
+
+    return look

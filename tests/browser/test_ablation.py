@@ -4,11 +4,10 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 OpenPage = Callable[..., Page]
+LookAt = Callable[..., None]
 
 
 def test_the_menu_leads_there_and_back(open_page: OpenPage) -> None:
@@ -89,18 +88,9 @@ def test_everything_works_without_javascript(open_page: OpenPage) -> None:
     expect(page.locator(".runs tbody tr").first).to_be_visible()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1280])
-def test_axe_finds_nothing(open_page: OpenPage, scheme: str, width: int) -> None:
-    page = open_page("/ablation", color_scheme=scheme, viewport={"width": width, "height": 900})
-    page.locator("summary").click()
-    results = Axe().run(page)
-    assert results.violations_count == 0, results.generate_report()
+def test_pictures_fit_their_width(look_at: LookAt) -> None:
+    look_at("/ablation", "ablation", axe_widths=())
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize(("width", "height"), [(390, 844), (1280, 800), (1920, 1080)])
-def test_pictures_fit_their_width(open_page: OpenPage, screenshots: Path, width: int, height: int, scheme: str) -> None:
-    page = open_page("/ablation", viewport={"width": width, "height": height}, color_scheme=scheme)
-    page.screenshot(path=screenshots / f"ablation-{width}-{scheme}.png", full_page=True)
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
+def test_axe_finds_nothing_with_the_runs_opened(look_at: LookAt) -> None:
+    look_at("/ablation", "ablation-runs", axe_widths=(390, 1280), before=lambda page: page.locator("summary").click())

@@ -18,11 +18,6 @@ settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _one_torch_thread() -> None:
-    torch.set_num_threads(1)
-
-
 @pytest.fixture(scope="session")
 def trained_model() -> Callable[[str, str, int], GPT]:
     """A shipped checkpoint by recipe, policy and step."""

@@ -14,7 +14,9 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from typer.testing import CliRunner
 
+from app.cli import app
 from app.settings import ROOT
 from app.workers.ablation import MEASURED_BY, code_commit, code_digest, jobs_of, kept_run, run_ablation
 from app.workers.ablation_worker import RUN, write_whole
@@ -37,14 +39,15 @@ def start(into: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(command, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def finish(process: subprocess.Popen[str]) -> None:
-    out, err = process.communicate(timeout=120)
-    assert process.returncode == 0, out + err
+def complete(into: Path) -> None:
+    """The same command to its end, from this process."""
+    result = CliRunner().invoke(app, ["ablate", "reverse4", *OPTIONS.split(), "--into", str(into)])
+    assert result.exit_code == 0, result.output
 
 
 def test_killed_at_half_and_started_again_ends_in_the_bytes_of_an_unbroken_run(tmp_path: Path) -> None:
     unbroken, killed = tmp_path / "unbroken.json", tmp_path / "killed.json"
-    finish(start(unbroken))
+    complete(unbroken)
     assert len(read_ablation(unbroken).runs) == 12
     process = start(killed)
     parts = tmp_path / "killed.json.parts"
@@ -58,7 +61,7 @@ def test_killed_at_half_and_started_again_ends_in_the_bytes_of_an_unbroken_run(t
     kept = {path: path.read_bytes() for path in parts.glob("*.json")}
     assert 5 <= len(kept) < 12
     assert not killed.exists()
-    finish(start(killed))
+    complete(killed)
     assert killed.read_bytes() == unbroken.read_bytes()
     assert not parts.exists()
 

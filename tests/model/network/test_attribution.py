@@ -65,12 +65,13 @@ def reference(model: GPT, batch: Batch) -> Reference:
         ]
     )
     total_P = rows_TP.sum(0)
+    directions_TP = F.normalize(rows_TP, dim=-1)  # cosine_similarity would hold T x T x P numbers
     return Reference(
         logit_norm_T=by_logits[0].norm(dim=-1),
         parameter_norm_T=rows_TP.norm(dim=-1),
         share_T=rows_TP @ total_P / (total_P @ total_P),
         input_norm_T=by_inputs[0].norm(dim=-1),
-        similarity_TT=F.cosine_similarity(rows_TP[:, None], rows_TP[None], dim=-1),
+        similarity_TT=directions_TP @ directions_TP.T,
     )
 
 

@@ -3,11 +3,11 @@
 from dataclasses import replace
 from pathlib import Path
 
-from model.experiments.dispatcher.arms import ARMS, SHARES, read_dispatched
+from model.experiments.dispatcher.arms import ARMS, KEPT_DISPATCHED, SHARES
 from model.experiments.dispatcher.outcomes import outcomes, seeds_ahead, share_rows
 from model.intervals import pooled
 
-STATED = read_dispatched(Path(__file__).resolve().parents[4] / "model" / "trained")
+STATED = KEPT_DISPATCHED.read(Path(__file__).resolve().parents[4] / "model" / "trained")
 
 
 def test_bases_in_three_framings_and_every_arm_have_their_seeds_pooled():
