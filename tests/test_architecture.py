@@ -200,7 +200,6 @@ NOT_OF_ONE_MODULE = {
     "tests/model/masks/test_policy_tables.py",
     "tests/model/masks/test_trl.py",
     "tests/model/test_trained.py",
-    "tests/app/api/test_v1.py",
 }
 
 
