@@ -1,13 +1,12 @@
 """`maskscope claims`: the ledger of what the lesson states, judged by what was measured; all of it measured anew."""
 
-import subprocess
-import sys
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from app.settings import Settings
+from app.workers.command import run_command
 from model.claims.claim import Figure, in_words, interval_in_words
 from model.claims.evidence import gather
 from model.claims.ledger import CLAIMS, Entry, ledger
@@ -39,7 +38,7 @@ def claims(
     failed = []
     for command in (*(TRAINING_AGAIN if retrain else ()), *(MEASURING_AGAIN if check else ())):
         console.rule(f"maskscope {' '.join(command)}", align="left")
-        if subprocess.run([sys.executable, "-m", "app.cli", *command], check=False).returncode:
+        if not run_command(*command):
             failed.append(command)
             if retrain:
                 break

@@ -24,10 +24,11 @@ from app.workers.ablation_worker import JOB, RUN, Job, write_whole
 from model.experiments.ablation.runs import MeasuredRun, Plan, Setting, ablation_of, write_ablation
 
 MEASURED_BY = (
-    *("errors", "intervals", "kept", "masks/batches", "masks/policies", "masks/shift", "network/decoder"),
-    *("network/generation", "network/gpt", "network/learner", "network/loss", "text/chat", "text/corpus", "text/sums"),
-    "text/tasks",
-    *("text/tokenizer", "training/checkpoints", "training/evaluation", "training/loop", "training/recipes"),
+    *("errors", "intervals", "kept"),
+    *(f"text/{name}" for name in ("chat", "corpus", "sums", "tasks", "tokenizer")),
+    *(f"masks/{name}" for name in ("batches", "policies", "shift")),
+    *(f"network/{name}" for name in ("decoder", "generation", "gpt", "learner", "loss")),
+    *(f"training/{name}" for name in ("checkpoints", "conversations", "evaluation", "loop", "recipes")),
     "experiments/ablation/runs",
 )
 """The modules of model/ that train and measure: a change of any other leaves the runs as they are."""

@@ -16,6 +16,7 @@ from statistics import median, quantiles
 
 import httpx
 
+from app.workers.command import command_line
 from model.masks.policies import RIGHT
 from model.training.recipes import DEFAULT_RECIPE, RECIPES
 
@@ -92,8 +93,9 @@ def _served() -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "app.cli", "serve", "--port", str(port)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        command_line("serve", "--port", str(port)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     address = f"http://127.0.0.1:{port}"
     try:
         while True:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from app.settings import Settings
+from app.workers.command import command_line
 from model.errors import UnknownName
 from model.experiments.shipped import SHIPPED_RUNS, trained_as
 from model.masks.policies import COMPARED_POLICIES, UNMASKED, MaskPolicy, find_policy
@@ -104,9 +104,9 @@ async def _train_all(jobs: Sequence[Job], at_once: int, progress: Progress) -> b
 
 
 async def _follow(job: Job, progress: Progress, bar: TaskID) -> bool:
-    command = ["train", job.recipe.slug, "--policy", job.policy.slug, "--seed", str(job.seed), "--json"]
+    options = ("--policy", job.policy.slug, "--seed", str(job.seed), "--json", "--into", str(job.folder))
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "app.cli", *command, "--into", str(job.folder)),
+        *command_line("train", job.recipe.slug, *options),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
