@@ -99,8 +99,8 @@ async def packing(query: Annotated[PackingQuery, Query()], catalog: CatalogDep, 
     check_known(query.policy, PACKINGS, "policy")
     policy = MASK_POLICIES[query.policy]
     model, step = catalog.model(recipe, RIGHT.slug, query.step)
-    words = EXAMPLES[recipe.slug] if query.words is None else query.words
-    conversations = render_text(recipe, words, most=MOST_PACKED)
+    text = EXAMPLES[recipe.slug] if query.words is None else query.words
+    conversations = render_text(recipe, text, most=MOST_PACKED)
     effects = await engine.call(partial(measure_effects, model, recipe, conversations))
     changes = await engine.call(partial(measure_documents, model, recipe, conversations, policy))
     these, batch = (

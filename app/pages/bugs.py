@@ -29,7 +29,7 @@ SEED = 0
 EXAMPLES = {"reverse4": ("abcd",), "reverse": ("hello", "ab"), "dialogue": ("abc de 1",)}
 """Of each recipe; two lengths where rows are padded or packed. The first one can be typed over."""
 LONG_EXAMPLES = {"truncated": ("abcdefgh", "ab")}
-"""Where the bug shows only in long words."""
+"""Where the bug shows only in a long prompt."""
 
 
 class State(BaseModel):

@@ -58,7 +58,7 @@ class State(BaseModel):
 
 @dataclass(frozen=True)
 class Choices:
-    """What the form offers and what is chosen: there even when the words cannot be read."""
+    """What the form offers and what is chosen: there even when the conversations cannot be read."""
 
     recipes: tuple[Recipe, ...]
     recipe: Recipe

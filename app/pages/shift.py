@@ -18,7 +18,7 @@ from model.explain.cut import Alignment, align, describe_mistakes, describe_trai
 from model.masks.policies import CUTS, MaskPolicy, shifted_cut
 from model.text.tokenizer import END_OF_TURN
 from model.training.conversations import render_prompt
-from model.training.evaluation import complete_words
+from model.training.evaluation import complete_prompts
 from model.training.recipes import Recipe
 
 router = APIRouter(include_in_schema=False)
@@ -126,6 +126,6 @@ async def _view(choices: Choices, asked: Recipe, catalog: Catalog, engine: Engin
     fits = asked.task.fits(word)
     put = word if fits else asked.task.example
     model, _ = catalog.model(asked, choices.policy.slug, None)
-    (given,) = await engine.call(partial(complete_words, model, asked.task, asked.tokenizer, [put]))
+    (given,) = await engine.call(partial(complete_prompts, model, asked.task, asked.tokenizer, [put]))
     answer = Answer(put, not fits, asked.task.answer(put) + END_OF_TURN, given)
     return View(alignment, describe_trained(alignment), describe_mistakes(alignment), answer)

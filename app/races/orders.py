@@ -97,4 +97,4 @@ def _check_policies(policies: tuple[str, ...]) -> None:
 def example_of(recipe: Recipe) -> str:
     """The task's example as far as its lengths allow, else the first held-out word."""
     task = recipe.task
-    return task.example if task.fits(task.example) else task.held_out_words(1)[0]
+    return task.example if task.fits(task.example) else task.held_out_prompts(1)[0]

@@ -20,7 +20,7 @@ from pydantic.dataclasses import dataclass
 from model.errors import MaskscopeError
 from model.explain.analysis import forecast
 from model.masks.policies import MASK_POLICIES
-from model.training.evaluation import complete_words
+from model.training.evaluation import complete_prompts
 from model.training.loop import Evaluated, StepDone, initial_model, train
 from model.training.recipes import RECIPES, Recipe, Variation, vary
 
@@ -162,7 +162,7 @@ class Runner:
             step=event.step,
             seconds=seconds,
             **asdict(event.metrics),
-            completion=complete_words(model, recipe.task, recipe.tokenizer, [prompt])[0],
+            completion=complete_prompts(model, recipe.task, recipe.tokenizer, [prompt])[0],
             predictions=[asdict(position) for position in forecast(recipe, model, prompt)],
         )
 

@@ -113,7 +113,7 @@ def _served() -> Iterator[str]:
 
 
 async def _load(address: str, name: str, ask: Callable[[httpx.AsyncClient, str], Awaitable[bool]]) -> Load:
-    words = RECIPES[DEFAULT_RECIPE].task.words(0, held_out=True)
+    prompts = RECIPES[DEFAULT_RECIPE].task.prompts(0, held_out=True)
     latencies: list[float] = []
     errors = 0
 
@@ -121,9 +121,9 @@ async def _load(address: str, name: str, ask: Callable[[httpx.AsyncClient, str],
         nonlocal errors
         async with httpx.AsyncClient(base_url=address, timeout=60) as http:
             await ask(http, "hello")
-            for word in itertools.islice(words, REQUESTS_EACH):
+            for prompt in itertools.islice(prompts, REQUESTS_EACH):
                 started = time.perf_counter()
-                errors += not await ask(http, word)
+                errors += not await ask(http, prompt)
                 latencies.append(1e3 * (time.perf_counter() - started))
 
     started = time.perf_counter()
@@ -133,12 +133,12 @@ async def _load(address: str, name: str, ask: Callable[[httpx.AsyncClient, str],
     return Load(name, len(latencies), errors, len(latencies) / seconds, cuts[49], cuts[94], cuts[98])
 
 
-async def _analyze(http: httpx.AsyncClient, word: str) -> bool:
-    body = {"recipe": DEFAULT_RECIPE, "prompt": word, "policy": RIGHT.slug}
+async def _analyze(http: httpx.AsyncClient, prompt: str) -> bool:
+    body = {"recipe": DEFAULT_RECIPE, "prompt": prompt, "policy": RIGHT.slug}
     return (await http.post("/api/v1/analyze", json=body)).status_code == 200
 
 
-async def _stream(http: httpx.AsyncClient, word: str) -> bool:
-    body = {"recipe": DEFAULT_RECIPE, "prompt": word, "policy": RIGHT.slug, "stream": True}
+async def _stream(http: httpx.AsyncClient, prompt: str) -> bool:
+    body = {"recipe": DEFAULT_RECIPE, "prompt": prompt, "policy": RIGHT.slug, "stream": True}
     response = await http.post("/api/v1/generate", json=body)
     return response.status_code == 200 and "event: done" in response.text

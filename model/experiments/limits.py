@@ -26,7 +26,7 @@ from model.network.gpt import GPT
 from model.network.loss import batch_logits, token_losses
 from model.text.chat import Message, render
 from model.text.tokenizer import END_OF_TURN
-from model.training.evaluation import complete_words
+from model.training.evaluation import complete_prompts
 from model.training.loop import initial_model, train
 from model.training.recipes import RECIPES, Recipe, Variation, vary
 
@@ -118,8 +118,8 @@ def measure_limit(where: Where, share: float, seed: int) -> LimitRun:
     model = initial_model(recipe, seed)
     for _ in train(model, recipe, RIGHT, seed=seed):
         pass
-    words = [word for word in recipe.task.held_out_words(WORDS) if word != word[::-1]]
-    texts = complete_words(model, recipe.task, recipe.tokenizer, words)
+    words = [word for word in recipe.task.held_out_prompts(WORDS) if word != word[::-1]]
+    texts = complete_prompts(model, recipe.task, recipe.tokenizer, words)
     return LimitRun(
         where,
         share,

@@ -187,7 +187,7 @@ def measure_paddings(folder: Path) -> Iterator[PaddedAccuracy]:
 
 def _measure_padding(trained: str, run: Run, model: GPT, used: str) -> PaddedAccuracy:
     recipe = ALL_RECIPES[PADDING_RECIPE]
-    words = recipe.task.held_out_words(PADDED_PROMPTS)
+    words = recipe.task.held_out_prompts(PADDED_PROMPTS)
     stop = recipe.tokenizer.decode([recipe.tokenizer.end_of_turn_id])
     given = complete_padded(model, recipe, words, MASK_POLICIES[used])
     right = (text == recipe.task.answer(word) + stop for word, text in zip(words, given, strict=True))

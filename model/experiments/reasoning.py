@@ -20,7 +20,7 @@ from model.network.gpt import GPT
 from model.text.sums import DIGITS, NUMBERS, LongSums, final_answer
 from model.text.tokenizer import END_OF_TURN
 from model.training.checkpoints import load_last
-from model.training.evaluation import complete_words
+from model.training.evaluation import complete_prompts
 from model.training.recipes import SUM_RECIPES, Recipe
 
 REASONING_FILE = "reasoning.json"
@@ -147,7 +147,7 @@ def measure_reasoning(model: GPT, recipe: Recipe, seed: int) -> ReasoningRun:
 
 def _measure_terms(model: GPT, recipe: Recipe, terms: int, among: LongSums) -> TermsMeasured:
     task, sums = recipe.task, among.held_out(terms, MOST_SUMS)
-    texts = complete_words(model, task, recipe.tokenizer, sums)
+    texts = complete_prompts(model, task, recipe.tokenizer, sums)
     answers = [task.answer(sum_) + END_OF_TURN for sum_ in sums]
     return TermsMeasured(
         terms,

@@ -59,7 +59,7 @@ class SegmentBudget:
     tokens: int
     token_share: float
     mean_loss: float
-    """In nats per token, as the run measured it on held-out words."""
+    """In nats per token, as the run measured it on held-out prompts."""
     loss_share: float
     """Of the summed loss over all tokens."""
 

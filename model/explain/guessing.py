@@ -42,7 +42,7 @@ def _before_and_after(run: Run) -> tuple[float, float]:
 def letter_floor(recipe: Recipe) -> float:
     """Nats per letter of the held-out words that were measured, for one who knows the task but not the word."""
     task = recipe.task
-    words = task.held_out_words(recipe.training.evaluation_words)
+    words = task.held_out_prompts(recipe.training.evaluation_words)
     lengths = task.max_length - task.min_length + 1
     goes_on = sum(-math.log(min(1.0, (task.max_length - len(word) + 1) / lengths)) for word in words)
     return math.log(len(task.alphabet)) + goes_on / sum(map(len, words))

@@ -1,7 +1,7 @@
-"""Tasks: what the user asks and what the right answer is. In: a seed. Out: words and conversations.
+"""Tasks: what the user asks and what the right answer is. In: a seed. Out: prompts and conversations.
 
-A word is held out by a hash of its letters, so the split is the same for every run, seed and machine, and no training
-batch can hold a held-out word. Knows nothing of tokens and masks.
+A prompt is held out by a hash of its letters, so the split is the same for every run, seed and machine, and no training
+batch can hold a held-out prompt. Knows nothing of tokens and masks.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ REQUEST_SHARE = 0.5
 
 @dataclass(frozen=True)
 class Task:
-    """Words of `min_length` to `max_length` characters of `alphabet`, and the answers to them.
+    """Prompts of turns of `min_length` to `max_length` characters of `alphabet`, and the answers to them.
 
     What is asked is one text: the user's turns, a space between them. Most tasks have one turn.
     """
@@ -37,7 +37,7 @@ class Task:
     solve: Callable[[Sequence[str]], str]
     """The whole answer to the last of the user's turns."""
     example: str
-    """The word to begin with."""
+    """The prompt to begin with."""
     answer_length: int | None = None
     """Only the first so many characters of the answer are asked for; None: all."""
     most_turns: int = 1
@@ -62,24 +62,24 @@ class Task:
         """All that a turn may hold."""
         return self.alphabet + self.request + self.answer_alphabet
 
-    def answer(self, word: str) -> str:
+    def answer(self, prompt: str) -> str:
         """The right answer to the last turn."""
-        return self.solve(self.turns(word))[: self.answer_length]
+        return self.solve(self.turns(prompt))[: self.answer_length]
 
-    def turns(self, word: str) -> list[str]:
+    def turns(self, prompt: str) -> list[str]:
         """The user's turns. A task of one turn knows no separator."""
-        return word.split(TURN_SEPARATOR) if self.most_turns > 1 else [word]
+        return prompt.split(TURN_SEPARATOR) if self.most_turns > 1 else [prompt]
 
     def longest_answer(self) -> int:
         return len(self.answer(self.longest or self.alphabet[0] * self.max_length))
 
-    def conversation(self, word: str, response: str | None = None) -> tuple[Message, ...]:
+    def conversation(self, prompt: str, response: str | None = None) -> tuple[Message, ...]:
         """The user's turns and the assistant's right answers; `response` stands in the last one's place."""
-        return (*self.question(word), Message("assistant", self.answer(word) if response is None else response))
+        return (*self.question(prompt), Message("assistant", self.answer(prompt) if response is None else response))
 
-    def question(self, word: str) -> tuple[Message, ...]:
+    def question(self, prompt: str) -> tuple[Message, ...]:
         """The conversation up to the answer that is asked for."""
-        turns = self.turns(word)
+        turns = self.turns(prompt)
         messages: list[Message] = []
         for place, turn in enumerate(turns, 1):
             messages.append(Message("user", turn))
@@ -91,31 +91,31 @@ class Task:
         """`1 to 10 letters`"""
         return f"{describe_range(self.min_length, self.max_length)} letters"
 
-    def fits(self, word: str) -> bool:
-        """Whether one turn has a length that the task knows."""
-        return self.min_length <= len(word) <= self.max_length
+    def fits(self, turn: str) -> bool:
+        """Whether a turn has a length that the task knows."""
+        return self.min_length <= len(turn) <= self.max_length
 
-    def check_prompt(self, word: str) -> None:
-        """Raises InvalidText unless the word's length is one the task knows, or its turns are."""
+    def check_prompt(self, prompt: str) -> None:
+        """Raises InvalidText unless the prompt, or each of its turns, is one the task knows."""
         if self.most_turns > 1:
-            self._check_turns(self.turns(word))
-        elif not self.fits(word):
+            self._check_turns(self.turns(prompt))
+        elif not self.fits(prompt):
             allowed = describe_range(self.min_length, self.max_length)
-            raise InvalidText(f"the prompt has {len(word)} characters; allowed: {allowed}", param="prompt")
+            raise InvalidText(f"the prompt has {len(prompt)} characters; allowed: {allowed}", param="prompt")
         if self.check:
-            self.check(word)
+            self.check(prompt)
 
-    def words(self, seed: int, *, held_out: bool) -> Iterator[str]:
-        """An endless seeded stream of words from one side of the split."""
+    def prompts(self, seed: int, *, held_out: bool) -> Iterator[str]:
+        """An endless seeded stream of prompts from one side of the split."""
         draw = random.Random(f"{self.slug} {seed} {held_out}")
         while self.taught:
             yield draw.choice(self.untaught if held_out else self.taught)
         while True:
-            word = self._draw_word(draw) if self.most_turns == 1 else self._draw_turns(draw)
-            if is_held_out(word) == held_out:
-                yield word
+            prompt = self._draw_turn(draw) if self.most_turns == 1 else self._draw_turns(draw)
+            if is_held_out(prompt) == held_out:
+                yield prompt
 
-    def _draw_word(self, draw: random.Random) -> str:
+    def _draw_turn(self, draw: random.Random) -> str:
         if self.draw:
             return self.draw(draw)
         length = draw.randint(self.min_length, self.max_length)
@@ -123,9 +123,9 @@ class Task:
 
     def _draw_turns(self, draw: random.Random) -> str:
         """A word, then words and requests, each as likely as the other."""
-        turns = [self._draw_word(draw)]
+        turns = [self._draw_turn(draw)]
         for _ in range(draw.randint(2, self.most_turns) - 1):
-            turns.append(self.request if draw.random() < REQUEST_SHARE else self._draw_word(draw))
+            turns.append(self.request if draw.random() < REQUEST_SHARE else self._draw_turn(draw))
         return TURN_SEPARATOR.join(turns)
 
     def _check_turns(self, turns: Sequence[str]) -> None:
@@ -136,24 +136,24 @@ class Task:
                 allowed = self.describe_lengths() + (f", or {self.request} for the first word" if place > 1 else "")
                 raise InvalidText(f"turn {place} has {len(turn)} characters; allowed: {allowed}", param="prompt")
 
-    def held_out_words_at_most(self) -> int:
-        """How many different held-out words can be drawn without going through most of them."""
+    def held_out_prompts_at_most(self) -> int:
+        """How many different held-out prompts can be drawn without going through most of them."""
         return len(self.untaught) or int(len(self.alphabet) ** self.max_length // (4 * HELD_OUT_ONE_IN))
 
-    def held_out_words(self, n: int, seed: int = 0) -> tuple[str, ...]:
-        """n different held-out words. Short words are few, so they take a smaller share than of the training words."""
-        assert 0 < n <= self.held_out_words_at_most(), n
+    def held_out_prompts(self, n: int, seed: int = 0) -> tuple[str, ...]:
+        """n different held-out prompts. Short ones are few, so they take a smaller share than of those in training."""
+        assert 0 < n <= self.held_out_prompts_at_most(), n
         found: dict[str, None] = {}
-        for word in self.words(seed, held_out=True):
-            found.setdefault(word)
+        for prompt in self.prompts(seed, held_out=True):
+            found.setdefault(prompt)
             if len(found) == n:
                 return tuple(found)
-        raise AssertionError("the stream of words is endless")
+        raise AssertionError("the stream of prompts is endless")
 
 
-def is_held_out(word: str) -> bool:
-    """True for one word in ten, by hash: never trained on."""
-    digest = hashlib.blake2b(word.encode(), digest_size=8).digest()
+def is_held_out(prompt: str) -> bool:
+    """True for one prompt in ten, by hash: never trained on."""
+    digest = hashlib.blake2b(prompt.encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") % HELD_OUT_ONE_IN == 0
 
 

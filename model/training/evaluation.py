@@ -1,4 +1,4 @@
-"""What a model can do on held-out words: exact match, token accuracy, stop rate, loss by segment.
+"""What a model can do on held-out prompts: exact match, token accuracy, stop rate, loss by segment.
 
 Each comes with n and a 95 % interval.
 """
@@ -36,42 +36,42 @@ class Metrics:
     not."""
 
 
-def evaluate(model: GPT, task: Task, tokenizer: Tokenizer, words: Sequence[str]) -> Metrics:
-    """Measure a model on words it was never trained on.
+def evaluate(model: GPT, task: Task, tokenizer: Tokenizer, prompts: Sequence[str]) -> Metrics:
+    """Measure a model on prompts it was never trained on.
 
-    Tokens of one word are not independent, so token accuracy is given the interval of n words, not of n tokens: too
-    wide rather than too narrow. The interval of a loss counts words as well.
+    Tokens of one prompt are not independent, so token accuracy is given the interval of n prompts, not of n tokens: too
+    wide rather than too narrow. The interval of a loss counts prompts as well.
     """
     exact: list[bool] = []
     stopped: list[bool] = []
     marks: list[_Marks] = []
     stop = tokenizer.decode([tokenizer.end_of_turn_id])
-    for start in range(0, len(words), ROWS_AT_ONCE):
-        chunk = words[start : start + ROWS_AT_ONCE]
-        for word, text in zip(chunk, complete_words(model, task, tokenizer, chunk), strict=True):
-            exact.append(text == task.answer(word) + stop)
+    for start in range(0, len(prompts), ROWS_AT_ONCE):
+        chunk = prompts[start : start + ROWS_AT_ONCE]
+        for prompt, text in zip(chunk, complete_prompts(model, task, tokenizer, chunk), strict=True):
+            exact.append(text == task.answer(prompt) + stop)
             stopped.append(text.endswith(stop))
         marks.append(_mark(model, task, tokenizer, chunk))
     right = sum(int(mark.right_BT.sum()) for mark in marks)
     answered = sum(int(mark.of_segment_BT("assistant").sum()) for mark in marks)
     return Metrics(
         rate_of(exact),
-        wilson(right / answered, len(words)),
+        wilson(right / answered, len(prompts)),
         rate_of(stopped),
         {kind: _mean_loss(marks, kind) for kind in get_args(SegmentKind)},
     )
 
 
-def complete_words(model: GPT, task: Task, tokenizer: Tokenizer, words: Sequence[str]) -> list[str]:
-    """The greedy completion of each word's prompt, END_OF_TURN included where it was produced."""
-    prompts = [render(task.question(word), tokenizer, generation_prompt=True).token_ids for word in words]
-    completions = generate(model, prompts, stop_id=tokenizer.end_of_turn_id)
+def complete_prompts(model: GPT, task: Task, tokenizer: Tokenizer, prompts: Sequence[str]) -> list[str]:
+    """The greedy completion of each prompt, END_OF_TURN included where it was produced."""
+    asked = [render(task.question(prompt), tokenizer, generation_prompt=True).token_ids for prompt in prompts]
+    completions = generate(model, asked, stop_id=tokenizer.end_of_turn_id)
     return [tokenizer.decode(completion.token_ids) for completion in completions]
 
 
 @dataclass(frozen=True)
 class _Marks:
-    """What a model made of some words, the right answers fed in."""
+    """What a model made of some prompts, the right answers fed in."""
 
     losses_BT: Tensor
     right_BT: Tensor
@@ -84,8 +84,8 @@ class _Marks:
 
 
 @torch.inference_mode()
-def _mark(model: GPT, task: Task, tokenizer: Tokenizer, words: Sequence[str]) -> _Marks:
-    conversations = [render(task.conversation(word), tokenizer) for word in words]
+def _mark(model: GPT, task: Task, tokenizer: Tokenizer, prompts: Sequence[str]) -> _Marks:
+    conversations = [render(task.conversation(prompt), tokenizer) for prompt in prompts]
     batch = make_batch(conversations, UNMASKED, tokenizer)
     logits_BTV = model(batch.inputs_BT)
     losses_BT = token_losses(logits_BTV, batch.targets_BT)

@@ -1,7 +1,7 @@
 """Training as a generator of events: StepDone, Evaluated, CheckpointSaved, Finished. In: a recipe, a policy, a seed.
 
-The initial weights and the stream of words depend on the seed alone, so two policies with one seed start from the same
-weights and see the same words in the same order.
+The initial weights and the stream of prompts depend on the seed alone, so two policies with one seed start from the
+same weights and see the same prompts in the same order.
 """
 
 import math
@@ -71,7 +71,7 @@ def train(model: GPT, recipe: Recipe, policy: MaskPolicy, *, seed: int) -> Itera
     Raises:
         Diverged: the loss is no number any more.
     """
-    held_out = recipe.task.held_out_words(recipe.training.evaluation_words)
+    held_out = recipe.task.held_out_prompts(recipe.training.evaluation_words)
     for done in _optimize(model, recipe, policy, seed):
         if done.step > 0:
             yield done
@@ -90,7 +90,7 @@ def train_run(
     shutil.rmtree(unfinished, ignore_errors=True)
     model = initial_model(recipe, seed, base)
     run = new_run(recipe, policy.slug, seed, model)
-    held_out = recipe.task.held_out_words(recipe.training.evaluation_words)
+    held_out = recipe.task.held_out_prompts(recipe.training.evaluation_words)
     for done in _optimize(model, recipe, policy, seed):
         step = done.step
         if step > 0:
@@ -125,7 +125,7 @@ def _optimize(model: GPT, recipe: Recipe, policy: MaskPolicy, seed: int) -> Iter
 
 
 def training_batches(recipe: Recipe, policy: MaskPolicy, seed: int) -> Iterator[Batch]:
-    """The endless seeded stream of batches; the words do not depend on the policy."""
+    """The endless seeded stream of batches; the prompts do not depend on the policy."""
     for conversations in _conversations(recipe, seed):
         yield make_batch(conversations, policy, recipe.tokenizer, row_tokens=recipe.row_tokens)
 
@@ -137,7 +137,7 @@ def training_conversations(recipe: Recipe, seed: int) -> tuple[Rendered, ...]:
 
 def _conversations(recipe: Recipe, seed: int) -> Iterator[tuple[Rendered, ...]]:
     """Those of each step. What a task draws is not checked again: that would cost at every step."""
-    words = recipe.task.words(seed, held_out=False)
+    prompts = recipe.task.prompts(seed, held_out=False)
     while True:
-        chunk = islice(words, recipe.training.batch_size)
-        yield tuple(render(recipe.task.conversation(word), recipe.tokenizer) for word in chunk)
+        chunk = islice(prompts, recipe.training.batch_size)
+        yield tuple(render(recipe.task.conversation(prompt), recipe.tokenizer) for prompt in chunk)

@@ -17,7 +17,7 @@ from model.text.tokenizer import Tokenizer
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """AdamW on fresh seeded words, at a constant learning rate up to the decay; the last checkpoint ends the run."""
+    """AdamW on fresh seeded prompts, at a constant learning rate up to the decay; the last checkpoint ends the run."""
 
     batch_size: int
     learning_rate: float
@@ -29,6 +29,7 @@ class TrainingConfig:
     weight_decay: float = 0.01
     betas: tuple[float, float] = (0.9, 0.999)
     evaluation_words: int = 1000
+    """Held-out prompts of a measurement."""
 
     @property
     def steps(self) -> int:
@@ -70,13 +71,13 @@ class Recipe:
     def cost(self) -> int:
         """Parameters x tokens: what training and measuring take, up to a factor of about six operations.
 
-        A measurement runs forward over its words' tokens twice, once to be scored and once to be written, at a third
+        A measurement runs forward over its prompts' tokens twice, once to be scored and once to be written, at a third
         of the operations of training on them.
         """
         training = self.training
         measurements = sum(map(training.is_evaluated, range(training.steps + 1)))
-        words = training.batch_size * training.steps + training.evaluation_words * measurements * 2 // 3
-        return self.model.parameter_count() * (self.longest_sequence() - 1) * words
+        prompts = training.batch_size * training.steps + training.evaluation_words * measurements * 2 // 3
+        return self.model.parameter_count() * (self.longest_sequence() - 1) * prompts
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ WIDTH_STEP = 8
 def _char_recipe(
     task: Task, *, context_length: int, layers: int, heads: int, width: int, training: TrainingConfig
 ) -> Recipe:
-    """A recipe whose tokenizer pads only if the task's words differ in length."""
+    """A recipe whose tokenizer pads only if the task's prompts differ in length."""
     tokenizer = Tokenizer(task.characters(), pads=task.min_length != task.max_length)
     return Recipe(
         task.slug,
@@ -284,7 +285,7 @@ def vary(recipe: Recipe, variation: Variation) -> Recipe:
         checkpoint_steps=(*(step for step in kept if step < steps), steps),
         decay_steps=recipe.training.decay_steps * steps // recipe.training.steps,
     )
-    words, most = training.evaluation_words, task.held_out_words_at_most()
+    words, most = training.evaluation_words, task.held_out_prompts_at_most()
     if words > most:
         raise OutOfRange(f"evaluation_words is {words}; allowed with words so short: 1 to {most}", param="max_length")
     tokenizer = Tokenizer(task.characters(), pads=task.min_length != task.max_length)

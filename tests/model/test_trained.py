@@ -21,7 +21,7 @@ from model.kept import KeptFile
 from model.network.gpt import GPT
 from model.text.tasks import SPLIT
 from model.training.checkpoints import Run, load_model, read_run
-from model.training.evaluation import Metrics, complete_words, evaluate
+from model.training.evaluation import Metrics, complete_prompts, evaluate
 from model.training.pretraining import BASE_FILE, base_folder, load_base
 from model.training.recipes import RECIPES
 
@@ -43,20 +43,20 @@ def shipped(slug: str, policy: str) -> Run:
 
 def test_a_thousand_held_out_words_are_reversed_at_least_99_percent_exactly(trained_model: Callable[..., GPT]):
     recipe = RECIPES["reverse"]
-    words = recipe.task.held_out_words(1000)
+    words = recipe.task.held_out_prompts(1000)
     model = trained_model("reverse", "prompt-masked", recipe.training.steps)
-    completions = complete_words(model, recipe.task, recipe.tokenizer, words)
+    completions = complete_prompts(model, recipe.task, recipe.tokenizer, words)
     exact = sum(text == word[::-1] + "#" for word, text in zip(words, completions, strict=True))
     assert exact >= 990
 
 
 def test_other_held_out_words_than_those_of_run_json_are_reversed_as_well(trained_model: Callable[..., GPT]):
     recipe = RECIPES["reverse"]
-    measured = set(recipe.task.held_out_words(recipe.training.evaluation_words))
-    words = [word for word in recipe.task.held_out_words(1000, seed=1) if word not in measured]
+    measured = set(recipe.task.held_out_prompts(recipe.training.evaluation_words))
+    words = [word for word in recipe.task.held_out_prompts(1000, seed=1) if word not in measured]
     assert len(words) > 800
     model = trained_model("reverse", "prompt-masked", recipe.training.steps)
-    completions = complete_words(model, recipe.task, recipe.tokenizer, words)
+    completions = complete_prompts(model, recipe.task, recipe.tokenizer, words)
     exact = sum(text == word[::-1] + "#" for word, text in zip(words, completions, strict=True))
     assert exact / len(words) >= 0.99
 
@@ -64,7 +64,7 @@ def test_other_held_out_words_than_those_of_run_json_are_reversed_as_well(traine
 @runs
 def test_the_metrics_in_run_json_are_measured_again(trained_model: Callable[..., GPT], slug: str, policy: str):
     recipe, run = RECIPES[slug], shipped(slug, policy)
-    words = recipe.task.held_out_words(recipe.training.evaluation_words)
+    words = recipe.task.held_out_prompts(recipe.training.evaluation_words)
     for step in (run.steps, gap_step(slug)):
         measured = evaluate(trained_model(slug, policy, step), recipe.task, recipe.tokenizer, words)
         stated = run.metrics_at(step)

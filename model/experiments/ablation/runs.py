@@ -126,7 +126,7 @@ class Ablation:
     """Of the code that trained and measured; `+changes` if it was not as committed."""
     torch: str
     split: str
-    """How words are held out."""
+    """How prompts are held out."""
     policies: tuple[str, ...]
     seeds: tuple[int, ...]
     settings: tuple[Setting, ...]

@@ -1,4 +1,4 @@
-"""Our training loop against a plain PyTorch loop and TRL's SFTTrainer: same model, words and batch, alternately.
+"""Our training loop against a plain PyTorch loop and TRL's SFTTrainer: same model, prompts and batch, alternately.
 
 In: a recipe. Out: Speeds. TRL is an optional extra (`trl`); without it that comparison is left out.
 """
@@ -139,11 +139,11 @@ def plain_loop(recipe: Recipe, policy: str, model: GPT | None = None) -> Iterato
     model = model or initial_model(recipe, 0)
     ids, pad = recipe.tokenizer.ids, recipe.tokenizer.pad_id or 0
     optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.training.learning_rate)
-    words = recipe.task.words(0, held_out=False)
+    prompts = recipe.task.prompts(0, held_out=False)
     while True:
         sequences = []
-        for word in islice(words, recipe.training.batch_size):
-            sequences.append((len(word) + 2, [ids[c] for c in f"<{word}>{recipe.task.answer(word)}#"]))
+        for prompt in islice(prompts, recipe.training.batch_size):
+            sequences.append((len(prompt) + 2, [ids[c] for c in f"<{prompt}>{recipe.task.answer(prompt)}#"]))
         longest = max(len(sequence) for _, sequence in sequences)
         inputs, targets = [], []
         for prompt_length, sequence in sequences:
@@ -166,17 +166,17 @@ def run_plain_loops(slug: str) -> None:
     """Both policies one after the other, measured as a race measures them: what a script without Maskscope would do."""
     torch.set_num_threads(PLAIN_THREADS)
     recipe = RECIPES[slug]
-    words = recipe.task.held_out_words(RACE_WORDS)
+    held_out = recipe.task.held_out_prompts(RACE_WORDS)
     for policy in (RIGHT.slug, UNMASKED.slug):
         model = initial_model(recipe, 0)
-        evaluate(model, recipe.task, recipe.tokenizer, words)
+        evaluate(model, recipe.task, recipe.tokenizer, held_out)
         for step, _ in zip(range(1, recipe.training.steps + 1), plain_loop(recipe, policy, model), strict=False):
             if recipe.training.is_evaluated(step):
-                evaluate(model, recipe.task, recipe.tokenizer, words)
+                evaluate(model, recipe.task, recipe.tokenizer, held_out)
 
 
 def trl_seconds_per_step(recipe: Recipe, policy: str, config: dict[str, Any]) -> float:
-    """SFTTrainer on the same initial weights and words, already tokenized; its median time from step to step."""
+    """SFTTrainer on the same initial weights and prompts, already tokenized; its median time from step to step."""
     transformers, trl = import_module("transformers"), import_module("trl")
     for name in ("transformers", "datasets", "accelerate", "trl"):
         logging.getLogger(name).setLevel(logging.ERROR)
@@ -212,8 +212,8 @@ def _trl_examples(recipe: Recipe, policy: str) -> Any:
     """As TRL reads them: ids, and which of them the loss counts."""
     datasets = import_module("datasets")
     datasets.disable_progress_bars()
-    words = islice(recipe.task.words(0, held_out=False), TRL_STEPS * recipe.training.batch_size)
-    conversations = render_prompts(recipe, list(words))
+    prompts = islice(recipe.task.prompts(0, held_out=False), TRL_STEPS * recipe.training.batch_size)
+    conversations = render_prompts(recipe, list(prompts))
     masks = [supervised_tokens(conversation, MASK_POLICIES[policy]) for conversation in conversations]
     return datasets.Dataset.from_dict(
         {

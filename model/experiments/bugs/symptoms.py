@@ -14,7 +14,7 @@ from model.network.gpt import GPT
 from model.network.loss import batch_logits, summed_cross_entropy
 from model.text.tasks import TURN_SEPARATOR
 from model.training.conversations import batch_of, render_prompts
-from model.training.evaluation import ROWS_AT_ONCE, complete_words
+from model.training.evaluation import ROWS_AT_ONCE, complete_prompts
 from model.training.loop import initial_model
 from model.training.recipes import Recipe
 
@@ -53,8 +53,8 @@ class GivenAnswer:
 
 def measure(recipe: Recipe, model: GPT, policy: MaskPolicy, *, seed: int, prompts: int) -> Symptoms:
     """Measure a run's model on `prompts` held-out prompts. Deterministic."""
-    words = recipe.task.held_out_words(prompts)
-    last = answers(recipe, model, words)
+    held_out = recipe.task.held_out_prompts(prompts)
+    last = answers(recipe, model, held_out)
     stop = recipe.tokenizer.decode([recipe.tokenizer.end_of_turn_id])
     return Symptoms(
         exact_match=rate_of(a.given == a.right + stop for a in last),
@@ -62,10 +62,10 @@ def measure(recipe: Recipe, model: GPT, policy: MaskPolicy, *, seed: int, prompt
         answer_right=rate_of(a.given.startswith(a.right) for a in last),
         stops=rate_of(a.given.endswith(stop) for a in last),
         runaway=sum(max(0, len(a.given) - len(a.right) - 1) for a in last) / len(last),
-        own_loss=mean_loss(recipe, model, policy, words),
-        answer_loss=mean_loss(recipe, model, RIGHT, words) or 0.0,
+        own_loss=mean_loss(recipe, model, policy, held_out),
+        answer_loss=mean_loss(recipe, model, RIGHT, held_out) or 0.0,
         moved=_moved(initial_model(recipe, seed), model),
-        by_turn=_by_turn(recipe, model, words, stop),
+        by_turn=_by_turn(recipe, model, held_out, stop),
     )
 
 
@@ -73,7 +73,7 @@ def answers(recipe: Recipe, model: GPT, prompts: Sequence[str]) -> list[GivenAns
     """What the model answers to the last turn of each prompt."""
     given: list[str] = []
     for start in range(0, len(prompts), ROWS_AT_ONCE):
-        given += complete_words(model, recipe.task, recipe.tokenizer, prompts[start : start + ROWS_AT_ONCE])
+        given += complete_prompts(model, recipe.task, recipe.tokenizer, prompts[start : start + ROWS_AT_ONCE])
     return [GivenAnswer(recipe.task.answer(p), g) for p, g in zip(prompts, given, strict=True)]
 
 

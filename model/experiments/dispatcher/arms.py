@@ -21,7 +21,7 @@ from model.network.gpt import GPT
 from model.text.corpus import SUMS, fact, question, total
 from model.text.tokenizer import END_OF_TURN
 from model.training.checkpoints import load_last
-from model.training.evaluation import complete_words
+from model.training.evaluation import complete_prompts
 from model.training.loop import Evaluated, initial_model, train, training_batches
 from model.training.pretraining import (
     CONTINUATION_TOKENS,
@@ -142,7 +142,7 @@ def measure_bases(bases: Mapping[int, tuple[BaseRun, GPT]]) -> Iterator[BaseAnsw
             run.steps * run.training.batch_size * run.model.context_length,
             answered(run.steps, continue_texts(model, tokenizer, questions, CONTINUATION_TOKENS), answers),
             answered(run.steps, framed, answers),
-            answered(run.steps, complete_words(model, recipe.task, tokenizer, questions), answers),
+            answered(run.steps, complete_prompts(model, recipe.task, tokenizer, questions), answers),
         )
 
 
@@ -183,7 +183,7 @@ def count_positions(recipe: Recipe, policy: MaskPolicy, seed: int) -> tuple[int,
 def answer_untaught(model: GPT, recipe: Recipe, step: int) -> Answered:
     """All sums that the recipe does not teach, asked in the template."""
     task = recipe.task
-    texts = complete_words(model, task, recipe.tokenizer, task.untaught)
+    texts = complete_prompts(model, task, recipe.tokenizer, task.untaught)
     return answered(step, texts, list(map(task.answer, task.untaught)), END_OF_TURN)
 
 

@@ -36,12 +36,12 @@ class Drift:
     """What the base could do, measured on this model."""
 
 
-def measure_drift(base: GPT, model: GPT, recipe: Recipe, words: Sequence[str]) -> Drift:
-    """`words` are requests that the model was not trained on."""
+def measure_drift(base: GPT, model: GPT, recipe: Recipe, requests: Sequence[str]) -> Drift:
+    """`requests` are such as the model was not trained on."""
     return Drift(
         moved_by_part(base, model),
         {kind: _text_divergence(base, model, recipe, kind) for kind in get_args(Kind)},
-        _request_divergence(base, model, recipe, words),
+        _request_divergence(base, model, recipe, requests),
         measure_base(model, recipe.tokenizer),
     )
 
@@ -80,8 +80,8 @@ def _text_divergence(base: GPT, model: GPT, recipe: Recipe, kind: Kind) -> MeanL
     return ratio_of_sums(nats_BT.sum(1).numpy(), [len(row.token_ids) - 1 for row in rows])
 
 
-def _request_divergence(base: GPT, model: GPT, recipe: Recipe, words: Sequence[str]) -> dict[SegmentKind, MeanLoss]:
-    rows = render_prompts(recipe, words)
+def _request_divergence(base: GPT, model: GPT, recipe: Recipe, requests: Sequence[str]) -> dict[SegmentKind, MeanLoss]:
+    rows = render_prompts(recipe, requests)
     nats_BT = divergence(base, model, rows, recipe)
     longest = nats_BT.shape[1]
     found: dict[SegmentKind, MeanLoss] = {}

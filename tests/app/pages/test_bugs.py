@@ -10,7 +10,7 @@ import pytest
 from app.catalog import Catalog
 from model.experiments.bugs.diagnosis import diagnose
 from model.experiments.bugs.gallery import GALLERY
-from model.training.evaluation import complete_words
+from model.training.evaluation import complete_prompts
 
 pytestmark = pytest.mark.anyio
 
@@ -74,7 +74,7 @@ async def test_both_models_answer_as_they_do(open_page: Any, catalog: Catalog, t
     recipe = GALLERY["eos-masked"].recipe
     for lane, policy in zip(find_all(page, "div", "lane"), ("prompt-masked", "eos-masked"), strict=True):
         model, _ = catalog.model(recipe, policy, None)
-        (given,) = complete_words(model, recipe.task, recipe.tokenizer, ["mask"])
+        (given,) = complete_prompts(model, recipe.task, recipe.tokenizer, ["mask"])
         (tokens,) = find_all(lane, "span", "tokens")
         assert "".join(tokens.itertext()).strip() == given
         assert lane.get("data-answer") == "ksam#"

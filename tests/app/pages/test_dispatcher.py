@@ -12,7 +12,7 @@ from app.settings import Settings
 from model.experiments.dispatcher.arms import ARMS, KEPT_DISPATCHED, SHARES
 from model.experiments.dispatcher.openings import mass, openings
 from model.intervals import pooled
-from model.training.evaluation import complete_words
+from model.training.evaluation import complete_prompts
 from model.training.pretraining import continue_texts
 from model.training.recipes import SUM_RECIPES, TEXT_TOKENIZER
 
@@ -52,7 +52,7 @@ async def test_every_answer_is_the_model_s_own(open_page: Any, catalog: Catalog,
     assert written[:2] == [continue_texts(base, TEXT_TOKENIZER, [opening.text], 32)[0] for opening in (plain, framed)]
     for arm, given in zip(ARMS.values(), written[3:], strict=True):
         model, _ = catalog.model(catalog.recipe(arm.recipe), arm.policy, 300)
-        assert [given] == complete_words(model, RECIPE.task, RECIPE.tokenizer, [UNSEEN])
+        assert [given] == complete_prompts(model, RECIPE.task, RECIPE.tokenizer, [UNSEEN])
     assert "What is" in written[0]
     assert written[1].startswith("15\n")
     assert written[3] == "15#"

@@ -11,7 +11,7 @@ from app.catalog import Catalog
 from app.settings import Settings
 from model.experiments.reasoning import KEPT_REASONING, TRACE_PAIRS, runs_of
 from model.intervals import pooled
-from model.training.evaluation import complete_words
+from model.training.evaluation import complete_prompts
 
 pytestmark = pytest.mark.anyio
 
@@ -50,7 +50,7 @@ async def test_both_answers_are_the_models_own(open_page: Any, catalog: Catalog,
     for lane, recipe in zip(lanes, comparison.recipes, strict=True):
         model, _ = catalog.model(recipe, "prompt-masked", None)
         written = "".join(of_class(lane, "span", "tokens")[0].itertext())
-        assert [written] == complete_words(model, recipe.task, recipe.tokenizer, [comparison.sums.example])
+        assert [written] == complete_prompts(model, recipe.task, recipe.tokenizer, [comparison.sums.example])
         assert lane.get("data-answer") == recipe.task.answer(comparison.sums.example) + "#"
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from app.catalog import Catalog
 from model.masks.policies import CUTS, shifted_cut
-from model.training.evaluation import complete_words
+from model.training.evaluation import complete_prompts
 from model.training.recipes import ALL_RECIPES
 
 pytestmark = pytest.mark.anyio
@@ -63,7 +63,7 @@ async def test_the_answer_is_that_of_the_model_trained_under_the_cut(
 ) -> None:
     recipe = ALL_RECIPES["reverse4"]
     model, _ = catalog.model(recipe, shifted_cut(cut).slug, None)
-    (given,) = complete_words(model, recipe.task, recipe.tokenizer, ["mask"])
+    (given,) = complete_prompts(model, recipe.task, recipe.tokenizer, ["mask"])
     page = await open_page(cut=cut, recipe="reverse4", prompt="mask")
     answered = next(e for e in page.iter("p") if "answered" in e.get("class", "").split())
     assert text_of(answered) == f"<mask>{given}"

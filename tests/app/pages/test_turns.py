@@ -10,7 +10,7 @@ import pytest
 
 from app.catalog import Catalog
 from model.explain.budgets import policy_budgets
-from model.training.evaluation import complete_words
+from model.training.evaluation import complete_prompts
 from model.training.loop import training_conversations
 from model.training.recipes import ALL_RECIPES, MASK_RECIPES
 
@@ -57,7 +57,7 @@ async def test_the_models_answer_in_the_place_of_each_answer(open_page: Any, cat
     rows = table(await open_page(), "answers", text_of)
     for column, policy in ((3, "prompt-masked"), (4, "last-turn-only")):
         model, _ = catalog.model(recipe, policy, None)
-        given = complete_words(model, recipe.task, recipe.tokenizer, ["abc", "abc de", "abc de 1"])
+        given = complete_prompts(model, recipe.task, recipe.tokenizer, ["abc", "abc de", "abc de 1"])
         assert [row[column].split()[0] for row in rows] == given
     assert [row[2] for row in rows] == ["cba#", "ed#", "cba#"]
 

@@ -29,7 +29,7 @@ def at(where: str, share: float) -> list[LimitRun]:
 @pytest.mark.parametrize("share", OTHER_SHARES)
 def test_that_share_of_the_training_words_gets_the_other_answer(where: str, share: float):
     task = limit_recipe(where, share).task
-    words = [word for word in islice(task.words(0, held_out=False), 4000) if word != word[::-1]]
+    words = [word for word in islice(task.prompts(0, held_out=False), 4000) if word != word[::-1]]
     other = sum(task.answer(word) == word for word in words) / len(words)
     assert all(task.answer(word) in (word, word[::-1]) for word in words)
     assert other == pytest.approx(share, abs=0.035)  # a share of 26 letters is rounded

@@ -22,7 +22,7 @@ from model.masks.policies import MASK_POLICIES
 from model.network.gpt import GPT
 from model.training.checkpoints import load_last
 from model.training.conversations import render_prompts
-from model.training.evaluation import complete_words
+from model.training.evaluation import complete_prompts
 from model.training.recipes import ALL_RECIPES
 
 RECIPE = ALL_RECIPES["reverse"]
@@ -69,8 +69,8 @@ def test_a_batch_s_change_is_that_of_its_conversation_that_changes_most(model: G
 
 def test_asked_without_harm_it_answers_as_it_does_unpadded(model: GPT):
     model = deepcopy(model).float()
-    words = RECIPE.task.held_out_words(40)
-    plain = complete_words(model, RECIPE.task, RECIPE.tokenizer, words)
+    words = RECIPE.task.held_out_prompts(40)
+    plain = complete_prompts(model, RECIPE.task, RECIPE.tokenizer, words)
     for policy in ("prompt-masked", "left-pad"):
         assert complete_padded(model, RECIPE, words, MASK_POLICIES[policy]) == plain
     bare = complete_padded(model, RECIPE, words, MASK_POLICIES["left-pad-unmasked"])

@@ -39,7 +39,7 @@ def test_direct_and_thought_differ_in_nothing_but_the_response(comparison: Trace
 @comparisons
 def test_the_response_is_all_that_tells_their_conversations_apart(comparison: TracePair):
     direct, thought = (recipe.task for recipe in comparison.recipes)
-    for sum_ in islice(direct.words(0, held_out=False), 200):
+    for sum_ in islice(direct.prompts(0, held_out=False), 200):
         assert direct.question(sum_) == thought.question(sum_)
         assert final_answer(thought.answer(sum_)) == direct.answer(sum_)
         assert thought.answer(sum_).startswith("{")

@@ -18,7 +18,7 @@ def test_words_of_one_length_leave_only_the_letter_to_guess() -> None:
 
 def test_words_of_many_lengths_also_leave_whether_they_go_on() -> None:
     recipe = RECIPES["reverse"]
-    words = recipe.task.held_out_words(1000)
+    words = recipe.task.held_out_prompts(1000)
     # letter k follows a letter with the chance that a word of at least k-1 letters has at least k: (11 - k) / (12 - k)
     surprise = sum(
         -math.log(1 / 26) - (math.log((11 - k) / (12 - k)) if k > 1 else 0) for w in words for k in range(1, len(w) + 1)

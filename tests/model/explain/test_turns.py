@@ -5,7 +5,7 @@ from collections.abc import Callable
 from model.explain.turns import ask_in_place
 from model.network.gpt import GPT
 from model.text.chat import Message
-from model.training.evaluation import complete_words
+from model.training.evaluation import complete_prompts
 from model.training.recipes import ALL_RECIPES
 
 DIALOGUE = ALL_RECIPES["dialogue"]
@@ -14,7 +14,7 @@ DIALOGUE = ALL_RECIPES["dialogue"]
 def test_each_answer_is_asked_for_with_all_that_is_before_it(trained_model: Callable[[str, str, int], GPT]):
     model = trained_model("dialogue", "prompt-masked", DIALOGUE.training.steps)
     asked = ask_in_place(DIALOGUE, {"right": model}, DIALOGUE.task.conversation("abc de 1"))
-    given = complete_words(model, DIALOGUE.task, DIALOGUE.tokenizer, ["abc", "abc de", "abc de 1"])
+    given = complete_prompts(model, DIALOGUE.task, DIALOGUE.tokenizer, ["abc", "abc de", "abc de 1"])
     assert [(a.turn, a.question, a.right) for a in asked] == [(1, "abc", "cba#"), (2, "de", "ed#"), (3, "1", "cba#")]
     assert [a.answers for a in asked] == [(("right", text),) for text in given]
 

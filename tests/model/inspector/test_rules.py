@@ -45,7 +45,7 @@ FOUND: dict[str, set[str]] = {
 
 
 def training_batch(recipe: Recipe, policy: str, seed: int = 0) -> Batch:
-    words = islice(recipe.task.words(seed, held_out=False), 32)
+    words = islice(recipe.task.prompts(seed, held_out=False), 32)
     conversations = [render(recipe.task.conversation(word), recipe.tokenizer) for word in words]
     return make_batch(conversations, MASK_POLICIES[policy], recipe.tokenizer, row_tokens=recipe.row_tokens)
 
@@ -109,7 +109,7 @@ def test_a_finding_counts_what_the_mask_gets_wrong_and_names_its_first_place(slu
     recipe = GALLERY[slug].recipe
     conversations = [
         render(recipe.task.conversation(word), recipe.tokenizer)
-        for word in islice(recipe.task.words(0, held_out=False), 32)
+        for word in islice(recipe.task.prompts(0, held_out=False), 32)
     ]
     inspection = inspect_mask(recipe, conversations, MASK_POLICIES[slug])
     (finding,) = found_in(training_batch(recipe, slug), recipe)

@@ -50,7 +50,7 @@ def assert_the_same(recipe: Recipe, conversations: list[tuple[Message, ...]], th
 @pytest.mark.filterwarnings("ignore")  # theirs
 def test_the_answers_labels_are_those_of_trls_completion_only_loss(slug: str, tmp_path: Path):
     recipe = ALL_RECIPES[slug]
-    first_turns = (word.split(TURN_SEPARATOR)[0] for word in recipe.task.words(5, held_out=False))
+    first_turns = (word.split(TURN_SEPARATOR)[0] for word in recipe.task.prompts(5, held_out=False))
     conversations = [recipe.task.conversation(word) for word in islice(first_turns, CONVERSATIONS)]
     rows = [{"prompt": as_dicts(c[:-1]), "completion": as_dicts(c[-1:])} for c in conversations]
     assert_the_same(recipe, conversations, collated(recipe, rows, tmp_path, completion_only_loss=True))
@@ -60,7 +60,7 @@ def test_the_answers_labels_are_those_of_trls_completion_only_loss(slug: str, tm
 @pytest.mark.filterwarnings("ignore")  # theirs
 def test_all_assistant_turns_labels_are_those_of_trls_assistant_only_loss(slug: str, tmp_path: Path):
     recipe = ALL_RECIPES[slug]
-    words = islice(recipe.task.words(5, held_out=False), CONVERSATIONS)
+    words = islice(recipe.task.prompts(5, held_out=False), CONVERSATIONS)
     conversations = [recipe.task.conversation(word) for word in words]
     rows = [{"messages": as_dicts(c)} for c in conversations]
     assert_the_same(recipe, conversations, collated(recipe, rows, tmp_path, assistant_only_loss=True))

@@ -16,7 +16,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2LMHeadModel
 from model.network.export import export_run
 from model.network.gpt import GPT
 from model.text.chat import Message, render
-from model.training.evaluation import complete_words
+from model.training.evaluation import complete_prompts
 from model.training.recipes import RECIPES, Recipe
 
 
@@ -86,8 +86,8 @@ def test_the_tokenizer_refuses_a_character_it_does_not_know(exported: Exported, 
 
 
 def prompts_of(exported: Exported) -> tuple[tuple[str, ...], list[str]]:
-    words = exported.recipe.task.held_out_words(20)
-    return words, complete_words(exported.model, exported.recipe.task, exported.recipe.tokenizer, words)
+    words = exported.recipe.task.held_out_prompts(20)
+    return words, complete_prompts(exported.model, exported.recipe.task, exported.recipe.tokenizer, words)
 
 
 def ask(exported: Exported, word: str) -> Any:
@@ -124,8 +124,8 @@ def test_a_half_trained_model_makes_the_same_mistakes(trained_model: Callable[..
     model = trained_model("reverse", "unmasked", 500)
     export_run(model, recipe.tokenizer, tmp_path)
     gpt2, tokenizer = AutoModelForCausalLM.from_pretrained(tmp_path), AutoTokenizer.from_pretrained(tmp_path)
-    words = recipe.task.held_out_words(20)
-    ours = complete_words(model, recipe.task, recipe.tokenizer, words)
+    words = recipe.task.held_out_prompts(20)
+    ours = complete_prompts(model, recipe.task, recipe.tokenizer, words)
     theirs = []
     for word in words:
         input_ids = tokenizer(f"<{word}>", return_tensors="pt")["input_ids"]
@@ -142,11 +142,13 @@ def test_a_batch_padded_on_the_left_by_the_exported_tokenizer_gives_our_text(tra
     export_run(model, recipe.tokenizer, tmp_path)
     gpt2 = AutoModelForCausalLM.from_pretrained(tmp_path)
     tokenizer = AutoTokenizer.from_pretrained(tmp_path, padding_side="left")
-    words = recipe.task.held_out_words(20)
+    words = recipe.task.held_out_prompts(20)
     batch = tokenizer([f"<{word}>" for word in words], padding=True, return_tensors="pt")
     output = gpt2.generate(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], max_new_tokens=12)
     texts = tokenizer.batch_decode(output[:, batch["input_ids"].shape[1] :])
-    assert [text.replace("[pad]", "") for text in texts] == complete_words(model, recipe.task, recipe.tokenizer, words)
+    assert [text.replace("[pad]", "") for text in texts] == complete_prompts(
+        model, recipe.task, recipe.tokenizer, words
+    )
 
 
 def test_exporting_leaves_the_model_alone_and_twice_gives_the_same_bytes(exported: Exported, tmp_path: Path):

@@ -128,7 +128,7 @@ def test_caps_may_differ_within_a_batch(model: GPT, rows: list[tuple[str, int]],
 @pytest.mark.parametrize("rows", [1, 15, 16, 40])
 @pytest.mark.parametrize("lengths", ["one", "many"])
 def test_however_many_rows_there_are_each_is_as_alone(model: GPT, rows: int, lengths: str):
-    found = REVERSE.task.held_out_words(400)
+    found = REVERSE.task.held_out_prompts(400)
     prompts = [prompt(word) for word in found if lengths == "many" or len(word) == 7][:rows]
     caps = [new_token_cap(model, len(p), 15) for p in prompts]
     assert len(prompts) == rows
@@ -158,7 +158,7 @@ def test_in_float32_a_trained_model_answers_the_same_in_a_batch_alone_and_withou
     trained_model: Callable[..., GPT],
 ):
     model = trained_model("reverse", "prompt-masked", 3000)
-    prompts = [prompt(word) for word in REVERSE.task.held_out_words(40)]
+    prompts = [prompt(word) for word in REVERSE.task.held_out_prompts(40)]
     together = generate(model, prompts, stop_id=STOP)
     for p, completion in zip(prompts, together, strict=True):
         for other in (*generate(model, [p], stop_id=STOP), plain_loop(model, p, STOP, 20)):

@@ -23,8 +23,8 @@ def test_a_share_of_the_sums_is_taught_and_a_smaller_one_is_part_of_it(share: fl
 
 
 def test_no_question_is_on_both_sides():
-    trained = set(islice(HALF.words(0, held_out=False), 2000))
-    held_out = set(HALF.held_out_words(50))
+    trained = set(islice(HALF.prompts(0, held_out=False), 2000))
+    held_out = set(HALF.held_out_prompts(50))
     assert trained == set(HALF.taught) == set(map(question, taught_sums(0.5)))
     assert held_out == set(HALF.untaught)
     assert len(trained | held_out) == len(SUMS)
@@ -36,41 +36,41 @@ def test_what_was_not_asked_as_a_sum_has_no_right_answer():
 
 
 @pytest.mark.parametrize(
-    ("word", "direct", "thought"),
+    ("asked", "direct", "thought"),
     [
         ("3+4", "7", "{3+4=7}7"),
         ("3+4+5", "12", "{3+4=7;7+5=12}12"),
         ("9+9+9+9", "36", "{9+9=18;18+9=27;27+9=36}36"),
     ],
 )
-def test_the_trace_is_all_that_differs(word: str, direct: str, thought: str):
-    assert (DIRECT.answer(word), THOUGHT.answer(word)) == (direct, thought)
+def test_the_trace_is_all_that_differs(asked: str, direct: str, thought: str):
+    assert (DIRECT.answer(asked), THOUGHT.answer(asked)) == (direct, thought)
     assert final_answer(thought) == final_answer(direct) == direct
 
 
 @given(st.lists(st.integers(0, 9), min_size=2, max_size=7))
 def test_every_trace_leads_to_the_sum_and_fits(terms: list[int]):
-    word = "+".join(map(str, terms))
-    traced = THOUGHT.answer(word)
-    assert final_answer(traced) == total(word) == DIRECT.answer(word)
+    asked = "+".join(map(str, terms))
+    traced = THOUGHT.answer(asked)
+    assert final_answer(traced) == total(asked) == DIRECT.answer(asked)
     assert len(traced) <= THOUGHT.longest_answer()
-    assert set(word + traced) <= set(THOUGHT.characters())
+    assert set(asked + traced) <= set(THOUGHT.characters())
     for step in traced[1 : traced.index("}")].split(";"):
         left, _, right = step.partition("=")
         assert str(sum(map(int, left.split("+")))) == right
-    THOUGHT.check_prompt(word)
+    THOUGHT.check_prompt(asked)
 
 
 def test_sums_are_drawn_with_as_many_of_each_number_of_terms():
-    words = list(islice(DIRECT.words(0, held_out=False), 5000))
-    counts = [sum(word.count("+") + 1 == terms for word in words) for terms in range(2, 7)]
+    sums = list(islice(DIRECT.prompts(0, held_out=False), 5000))
+    counts = [sum(asked.count("+") + 1 == terms for asked in sums) for terms in range(2, 7)]
     assert sum(counts) == 5000
     assert min(counts) > 850
-    assert not any(map(is_held_out, words))
+    assert not any(map(is_held_out, sums))
 
 
-@pytest.mark.parametrize("word", ["", "3", "3+", "+3", "3++4", "33+4", "3+4=", "{3+4}", "1+2+3+4+5+6+7+8", "hello"])
-def test_what_is_no_sum_is_refused(word: str):
+@pytest.mark.parametrize("asked", ["", "3", "3+", "+3", "3++4", "33+4", "3+4=", "{3+4}", "1+2+3+4+5+6+7+8", "hello"])
+def test_what_is_no_sum_is_refused(asked: str):
     with pytest.raises(InvalidText) as refused:
-        THOUGHT.check_prompt(word)
+        THOUGHT.check_prompt(asked)
     assert refused.value.param == "prompt"

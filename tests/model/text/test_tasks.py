@@ -18,13 +18,13 @@ DIALOGUE = TASKS["dialogue"]
 @tasks
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_no_training_word_is_held_out(task: Task, seed: int):
-    assert not any(is_held_out(word) for word in islice(task.words(seed, held_out=False), 5000))
+    assert not any(is_held_out(word) for word in islice(task.prompts(seed, held_out=False), 5000))
 
 
 @tasks
 def test_the_two_sides_of_the_split_never_share_a_word(task: Task):
-    trained = set(islice(task.words(0, held_out=False), 20_000))
-    measured = set(islice(task.words(0, held_out=True), 2000))
+    trained = set(islice(task.prompts(0, held_out=False), 20_000))
+    measured = set(islice(task.prompts(0, held_out=True), 2000))
     assert trained.isdisjoint(measured)
 
 
@@ -44,7 +44,7 @@ def test_about_one_word_in_ten_is_held_out():
 @pytest.mark.parametrize("held_out", [False, True])
 def test_the_same_seed_gives_the_same_words_and_another_seed_others(task: Task, held_out: bool):
     def first(seed: int) -> list[str]:
-        return list(islice(task.words(seed, held_out=held_out), 50))
+        return list(islice(task.prompts(seed, held_out=held_out), 50))
 
     assert first(3) == first(3)
     assert first(3) != first(4)
@@ -52,7 +52,7 @@ def test_the_same_seed_gives_the_same_words_and_another_seed_others(task: Task, 
 
 @single_turn
 def test_words_have_the_tasks_letters_and_all_of_its_lengths(task: Task):
-    words = list(islice(task.words(0, held_out=False), 3000))
+    words = list(islice(task.prompts(0, held_out=False), 3000))
     assert all(set(word) <= set(task.alphabet) for word in words)
     assert {len(word) for word in words} == set(range(task.min_length, task.max_length + 1))
 
@@ -71,8 +71,8 @@ def test_a_given_response_replaces_the_right_answer_even_if_empty():
 
 
 @tasks
-def test_held_out_words_are_that_many_different_held_out_words(task: Task):
-    words = task.held_out_words(1000)
+def test_held_out_prompts_are_that_many_different_held_out_prompts(task: Task):
+    words = task.held_out_prompts(1000)
     assert len(words) == len(set(words)) == 1000
     assert all(is_held_out(word) for word in words)
     for word in words:
@@ -80,10 +80,10 @@ def test_held_out_words_are_that_many_different_held_out_words(task: Task):
 
 
 @tasks
-def test_held_out_words_are_the_same_each_time_and_a_shorter_list_is_their_beginning(task: Task):
-    assert task.held_out_words(300) == task.held_out_words(300)
-    assert task.held_out_words(300)[:100] == task.held_out_words(100)
-    assert task.held_out_words(300) != task.held_out_words(300, seed=1)
+def test_held_out_prompts_are_the_same_each_time_and_a_shorter_list_is_their_beginning(task: Task):
+    assert task.held_out_prompts(300) == task.held_out_prompts(300)
+    assert task.held_out_prompts(300)[:100] == task.held_out_prompts(100)
+    assert task.held_out_prompts(300) != task.held_out_prompts(300, seed=1)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_the_example_is_a_word_of_the_task(task: Task):
 
 
 def test_a_dialogue_begins_with_a_word_and_goes_on_with_words_and_requests():
-    prompts = [prompt.split(" ") for prompt in islice(DIALOGUE.words(0, held_out=False), 2000)]
+    prompts = [prompt.split(" ") for prompt in islice(DIALOGUE.prompts(0, held_out=False), 2000)]
     assert {len(turns) for turns in prompts} == {2, 3, 4}
     assert all(turns[0].isalpha() for turns in prompts)
     later = [turn for turns in prompts for turn in turns[1:]]

@@ -10,7 +10,7 @@ from model.intervals import wilson
 from model.masks.policies import MASK_POLICIES
 from model.network.generation import generate
 from model.network.gpt import GPT
-from model.training.evaluation import ROWS_AT_ONCE, Metrics, complete_words, evaluate
+from model.training.evaluation import ROWS_AT_ONCE, Metrics, complete_prompts, evaluate
 from model.training.recipes import RECIPES
 
 REVERSE = RECIPES["reverse"]
@@ -37,7 +37,7 @@ def by_hand(model: GPT, words: Sequence[str]) -> dict[str, float]:
     ("policy", "step"), [("prompt-masked", 0), ("prompt-masked", 500), ("unmasked", 700), ("prompt-masked", 3000)]
 )
 def test_the_rates_are_what_one_counts_by_hand(trained_model: Callable[..., GPT], policy: str, step: int):
-    model, words = trained_model("reverse", policy, step), TASK.held_out_words(100)
+    model, words = trained_model("reverse", policy, step), TASK.held_out_prompts(100)
     metrics = evaluate(model, TASK, TOKENIZER, words)
     for name, value in by_hand(model, words).items():
         rate = getattr(metrics, name)
@@ -46,7 +46,7 @@ def test_the_rates_are_what_one_counts_by_hand(trained_model: Callable[..., GPT]
 
 
 def test_a_model_that_has_learned_nothing_is_right_about_nothing(trained_model: Callable[..., GPT]):
-    metrics = evaluate(trained_model("reverse", "prompt-masked", 0), TASK, TOKENIZER, TASK.held_out_words(100))
+    metrics = evaluate(trained_model("reverse", "prompt-masked", 0), TASK, TOKENIZER, TASK.held_out_prompts(100))
     assert metrics.exact_match == wilson(0.0, 100)
     assert metrics.token_accuracy.value < 0.1
 
@@ -54,8 +54,8 @@ def test_a_model_that_has_learned_nothing_is_right_about_nothing(trained_model: 
 def test_a_right_answer_that_does_not_stop_is_no_exact_match(trained_model: Callable[..., GPT]):
     mute = deepcopy(trained_model("reverse", "prompt-masked", 3000))
     mute.token_embedding.weight[TOKENIZER.end_of_turn_id] = 0  # the tied head: `#` is never the most likely
-    words = TASK.held_out_words(50)
-    completions = complete_words(mute, TASK, TOKENIZER, words)
+    words = TASK.held_out_prompts(50)
+    completions = complete_prompts(mute, TASK, TOKENIZER, words)
     assert all(text.startswith(word[::-1]) for word, text in zip(words, completions, strict=True))
     metrics = evaluate(mute, TASK, TOKENIZER, words)
     assert metrics.exact_match == metrics.stop_rate == wilson(0.0, 50)
@@ -72,7 +72,7 @@ def joined(
 
 
 def test_how_many_words_are_measured_at_once_does_not_matter(trained_model: Callable[..., GPT]):
-    model, words = trained_model("reverse", "prompt-masked", 700), TASK.held_out_words(ROWS_AT_ONCE + 30)
+    model, words = trained_model("reverse", "prompt-masked", 700), TASK.held_out_prompts(ROWS_AT_ONCE + 30)
     whole = evaluate(model, TASK, TOKENIZER, words)
     parts: list[tuple[Sequence[str], Metrics]] = [
         (part, evaluate(model, TASK, TOKENIZER, part)) for part in (words[:100], words[100:])
@@ -91,9 +91,9 @@ def test_how_many_words_are_measured_at_once_does_not_matter(trained_model: Call
 
 
 def test_completions_hold_the_end_of_turn_where_it_was_produced(trained_model: Callable[..., GPT]):
-    learned = complete_words(trained_model("reverse", "prompt-masked", 3000), TASK, TOKENIZER, ["hello", "a"])
+    learned = complete_prompts(trained_model("reverse", "prompt-masked", 3000), TASK, TOKENIZER, ["hello", "a"])
     assert learned == ["olleh#", "a#"]
-    (rambling,) = complete_words(trained_model("reverse", "prompt-masked", 0), TASK, TOKENIZER, ["hello"])
+    (rambling,) = complete_prompts(trained_model("reverse", "prompt-masked", 0), TASK, TOKENIZER, ["hello"])
     assert "#" not in rambling
 
 
@@ -120,7 +120,7 @@ def test_the_loss_of_a_segment_is_that_of_its_targets_one_by_one(trained_model: 
 def test_nobody_can_guess_random_letters_but_the_unmasked_model_comes_as_near_as_one_can(
     trained_model: Callable[..., GPT],
 ):
-    words = RECIPES["reverse4"].task.held_out_words(500)
+    words = RECIPES["reverse4"].task.held_out_prompts(500)
     tokenizer = RECIPES["reverse4"].tokenizer
     loss = evaluate(trained_model("reverse4", "unmasked", 1000), RECIPES["reverse4"].task, tokenizer, words).loss
     assert math.log(26) - 0.01 < loss["user"].value < math.log(26) + 0.02

@@ -105,7 +105,7 @@ def test_what_was_measured_is_what_the_saved_weights_can_do(tmp_path: Path):
     recipe = tiny()
     *_, finished = train_run(recipe, UNMASKED, seed=0, folder=tmp_path / "run")
     assert isinstance(finished, Finished)
-    words = recipe.task.held_out_words(recipe.training.evaluation_words)
+    words = recipe.task.held_out_prompts(recipe.training.evaluation_words)
     for checkpoint in finished.run.checkpoints:
         model = load_model(tmp_path / "run", finished.run, checkpoint)
         assert finished.run.metrics_at(checkpoint.step) == evaluate(model, recipe.task, recipe.tokenizer, words)
@@ -194,7 +194,7 @@ def test_two_policies_of_one_seed_see_the_same_words_in_the_same_order(slug: str
 @pytest.mark.parametrize("seed", [0, 1])
 def test_no_batch_ever_holds_a_held_out_word(slug: str, seed: int):
     recipe = RECIPES[slug]
-    measured = set(recipe.task.held_out_words(recipe.training.evaluation_words))
+    measured = set(recipe.task.held_out_prompts(recipe.training.evaluation_words))
     seen = [word for batch in islice(training_batches(recipe, MASKED, seed), 150) for word in words_of(batch, recipe)]
     assert len(seen) == 150 * recipe.training.batch_size
     assert not any(map(is_held_out, seen))

@@ -89,7 +89,7 @@ def test_what_cannot_be_trained_is_no_setting() -> None:
 def test_tokens_are_means_over_the_lengths_of_words(variation: Variation, prompt: float, answer: float) -> None:
     recipe = vary(RECIPES["reverse4"], variation)
     assert mean_tokens(recipe) == (prompt, answer)
-    words = [word for word, _ in zip(recipe.task.words(0, held_out=False), range(2000), strict=False)]
+    words = [word for word, _ in zip(recipe.task.prompts(0, held_out=False), range(2000), strict=False)]
     drawn = [render(recipe.task.conversation(word), recipe.tokenizer) for word in words]
     assert sum(len(c.token_ids) for c in drawn) / 2000 == pytest.approx(prompt + answer, rel=0.02)
 

@@ -15,7 +15,7 @@ from model.masks.policies import MASK_POLICIES
 from model.network.generation import generate
 from model.network.gpt import GPT
 from model.text.chat import Rendered, render
-from model.training.evaluation import ROWS_AT_ONCE, complete_words
+from model.training.evaluation import ROWS_AT_ONCE, complete_prompts
 from model.training.loop import initial_model
 from model.training.recipes import ALL_RECIPES, Recipe
 
@@ -32,9 +32,11 @@ def symptoms_of(monkeypatch: pytest.MonkeyPatch) -> SpoiledAnswers:
     """The symptoms of a model that makes these of the right answers, one after the other."""
 
     def symptoms_of(*spoil: Callable[[str], str]) -> Symptoms:
-        words = REVERSE4.task.held_out_words(len(spoil))
+        words = REVERSE4.task.held_out_prompts(len(spoil))
         given = {word: change(REVERSE4.task.answer(word)) for word, change in zip(words, spoil, strict=True)}
-        monkeypatch.setattr(symptoms, "complete_words", lambda model, task, tokenizer, words: [given[w] for w in words])
+        monkeypatch.setattr(
+            symptoms, "complete_prompts", lambda model, task, tokenizer, words: [given[w] for w in words]
+        )
         return measure(REVERSE4, initial_model(REVERSE4, 0), RIGHT, seed=0, prompts=len(spoil))
 
     return symptoms_of
@@ -80,7 +82,7 @@ def test_the_rates_are_those_of_prompts_completed_one_by_one(trained_model: Trai
     model, tokenizer = last_model(trained_model, known, policy), known.tokenizer
     s = measure(known, model, MASK_POLICIES[policy], seed=0, prompts=PROMPTS)
     exact = first = stops = beyond = 0
-    for word in known.task.held_out_words(PROMPTS):
+    for word in known.task.held_out_prompts(PROMPTS):
         prompt = render(known.task.question(word), tokenizer, generation_prompt=True).token_ids
         (completion,) = generate(model, [prompt], stop_id=tokenizer.end_of_turn_id)
         right = tokenizer.encode(known.task.answer(word))
@@ -96,19 +98,19 @@ def test_the_rates_are_those_of_prompts_completed_one_by_one(trained_model: Trai
 
 def test_a_turn_is_measured_on_the_conversations_that_have_it_with_the_right_history(trained_model: TrainedModel):
     model = last_model(trained_model, DIALOGUE, "last-turn-only")
-    words = DIALOGUE.task.held_out_words(PROMPTS)
+    words = DIALOGUE.task.held_out_prompts(PROMPTS)
     s = measure(DIALOGUE, model, RIGHT, seed=0, prompts=PROMPTS)
     assert [rate.n for rate in s.by_turn] == [sum(len(w.split()) >= turn for w in words) for turn in range(1, 5)]
     second = [" ".join(word.split()[:2]) for word in words]
     exact = [
         text == DIALOGUE.task.answer(word) + "#"
-        for word, text in zip(second, complete_words(model, DIALOGUE.task, DIALOGUE.tokenizer, second), strict=True)
+        for word, text in zip(second, complete_prompts(model, DIALOGUE.task, DIALOGUE.tokenizer, second), strict=True)
     ]
     assert s.by_turn[1] == wilson(sum(exact) / PROMPTS, PROMPTS)
 
 
 def test_answers_keep_the_order_of_more_prompts_than_go_at_once(trained_model: TrainedModel):
-    words = REVERSE4.task.held_out_words(ROWS_AT_ONCE + 20)
+    words = REVERSE4.task.held_out_prompts(ROWS_AT_ONCE + 20)
     model = last_model(trained_model, REVERSE4, "prompt-masked")
     assert answers(REVERSE4, model, words) == [GivenAnswer(word[::-1], word[::-1] + "#") for word in words]
 
@@ -123,7 +125,7 @@ def row_loss(model: GPT, rendered: Rendered, tokens: range) -> torch.Tensor:
 @torch.inference_mode()
 def test_the_answer_loss_is_the_mean_over_the_answers_tokens_of_unpadded_conversations(trained_model: TrainedModel):
     model = last_model(trained_model, REVERSE, "truncated")
-    conversations = [render(REVERSE.task.conversation(w), REVERSE.tokenizer) for w in REVERSE.task.held_out_words(40)]
+    conversations = [render(REVERSE.task.conversation(w), REVERSE.tokenizer) for w in REVERSE.task.held_out_prompts(40)]
     spans = [range(c.prompt_length, len(c.token_ids)) for c in conversations]
     total = sum(row_loss(model, c, span) for c, span in zip(conversations, spans, strict=True))
     s = measure(REVERSE, model, MASK_POLICIES["truncated"], seed=0, prompts=40)
@@ -135,7 +137,7 @@ def test_the_answer_loss_is_the_mean_over_the_answers_tokens_of_unpadded_convers
 @torch.inference_mode()
 def test_the_own_loss_counts_what_the_policy_trains(trained_model: TrainedModel):
     model = last_model(trained_model, REVERSE4, "eos-masked")
-    words = REVERSE4.task.held_out_words(40)
+    words = REVERSE4.task.held_out_prompts(40)
     conversations = [render(REVERSE4.task.conversation(word), REVERSE4.tokenizer) for word in words]
     answer = sum(row_loss(model, c, range(6, 10)) for c in conversations) / (4 * 40)
     stop = sum(row_loss(model, c, range(10, 11)) for c in conversations) / 40
