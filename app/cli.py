@@ -234,14 +234,8 @@ def bench(
         typer.echo(json.dumps([asdict(result) for result in results]))
 
 
-app.command()(errors_in_one_line(ablate))
-app.command()(errors_in_one_line(claims))
-app.command()(errors_in_one_line(dispatcher))
-app.command()(errors_in_one_line(gallery))
-app.command()(errors_in_one_line(limits))
-app.command()(errors_in_one_line(mask))
-app.command()(errors_in_one_line(padding))
-app.command()(errors_in_one_line(reasoning))
+for command in (ablate, claims, dispatcher, gallery, limits, mask, padding, reasoning):
+    app.command()(errors_in_one_line(command))
 
 
 def _recipe(slug: str) -> Recipe:

@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich import box
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from app.commands.shipped_figures import show_figures
+from app.commands.shipped_figures import show_figures, table_of
 from app.settings import Settings
 from app.workers.training import jobs_of, train_all
 from model.experiments.reasoning import (
@@ -70,14 +69,10 @@ def _measured(folders: Sequence[Path], console: Console) -> Reasoning:
 
 
 def _table(stated: Reasoning, pair: TracePair) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, title=f"{pair.title}: held-out sums right, by number of terms")
-    table.add_column("")
-    for terms in pair.terms():
-        table.add_column(str(terms), justify="right")
+    rows = []
     for recipe in pair.recipes:
         by_terms = [[run.at(terms) for run in runs_of(stated, recipe.slug)] for terms in pair.terms()]
-        rates = [pooled([row.right for row in rows]) for rows in by_terms]
-        table.add_row(recipe.slug, *(f"{rate.value:.3f}" for rate in rates))
-        passes = [sum(row.passes for row in rows) / len(rows) for rows in by_terms]
-        table.add_row("  forward passes", *(f"{mean:.1f}" for mean in passes))
-    return table
+        rows.append([recipe.slug, *(f"{pooled([row.right for row in of]).value:.3f}" for of in by_terms)])
+        rows.append(["  forward passes", *(f"{sum(row.passes for row in of) / len(of):.1f}" for of in by_terms)])
+    title = f"{pair.title}: held-out sums right, by number of terms"
+    return table_of(title, ["", *map(str, pair.terms())], rows)

@@ -9,6 +9,7 @@ from typing import get_args
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from model.intervals import MeanLoss, Rate, rate_of, ratio_of_sums, wilson
 from model.masks.batches import make_batch
@@ -16,7 +17,7 @@ from model.masks.policies import UNMASKED
 from model.network.generation import generate
 from model.network.gpt import GPT
 from model.network.loss import token_losses
-from model.text.chat import SegmentKind, render
+from model.text.chat import Rendered, SegmentKind, render
 from model.text.tasks import Task
 from model.text.tokenizer import Tokenizer
 
@@ -44,21 +45,27 @@ def evaluate(model: GPT, task: Task, tokenizer: Tokenizer, words: Sequence[str])
     """
     exact: list[bool] = []
     stopped: list[bool] = []
-    marks: list[_Marks] = []
+    sums: list[_Sums] = []
     stop = tokenizer.decode([tokenizer.end_of_turn_id])
     for start in range(0, len(words), ROWS_AT_ONCE):
         chunk = words[start : start + ROWS_AT_ONCE]
         for word, text in zip(chunk, complete_words(model, task, tokenizer, chunk), strict=True):
             exact.append(text == task.answer(word) + stop)
             stopped.append(text.endswith(stop))
-        marks.append(_mark(model, task, tokenizer, chunk))
-    right = sum(int(mark.right_BT.sum()) for mark in marks)
-    answered = sum(int(mark.of_segment_BT("assistant").sum()) for mark in marks)
+        sums.append(_sums(model, task, tokenizer, chunk))
+    right = sum(int(part.right_B.sum()) for part in sums)
+    answered = sum(int(part.tokens_B["assistant"].sum()) for part in sums)
     return Metrics(
         rate_of(exact),
         wilson(right / answered, len(words)),
         rate_of(stopped),
-        {kind: _mean_loss(marks, kind) for kind in get_args(SegmentKind)},
+        {
+            kind: ratio_of_sums(
+                torch.cat([part.losses_B[kind] for part in sums]).numpy(),
+                torch.cat([part.tokens_B[kind] for part in sums]).numpy(),
+            )
+            for kind in get_args(SegmentKind)
+        },
     )
 
 
@@ -70,35 +77,31 @@ def complete_words(model: GPT, task: Task, tokenizer: Tokenizer, words: Sequence
 
 
 @dataclass(frozen=True)
-class _Marks:
-    """What a model made of some words, the right answers fed in."""
+class _Sums:
+    """What a model made of B words, the right answers fed in."""
 
-    losses_BT: Tensor
-    right_BT: Tensor
-    """Whether the likeliest token is the target, False outside of the answer."""
-    kinds_BT: Tensor
-    """The segment the target lies in, as its number in SegmentKind's order; -1 for pads."""
-
-    def of_segment_BT(self, kind: SegmentKind) -> Tensor:
-        return self.kinds_BT == get_args(SegmentKind).index(kind)
+    right_B: Tensor
+    """Tokens of the answer that were the likeliest."""
+    losses_B: dict[SegmentKind, Tensor]
+    tokens_B: dict[SegmentKind, Tensor]
 
 
 @torch.inference_mode()
-def _mark(model: GPT, task: Task, tokenizer: Tokenizer, words: Sequence[str]) -> _Marks:
+def _sums(model: GPT, task: Task, tokenizer: Tokenizer, words: Sequence[str]) -> _Sums:
     conversations = [render(task.conversation(word), tokenizer) for word in words]
     batch = make_batch(conversations, UNMASKED, tokenizer)
     logits_BTV = model(batch.inputs_BT)
-    losses_BT = token_losses(logits_BTV, batch.targets_BT)
-    kinds = get_args(SegmentKind)
-    rows = [[kinds.index(kind) for kind in conversation.segment_kinds()[1:]] for conversation in conversations]
-    longest = batch.targets_BT.shape[1]
-    kinds_BT = torch.tensor([row + [-1] * (longest - len(row)) for row in rows])
-    right_BT = (logits_BTV.argmax(-1) == batch.targets_BT) & (kinds_BT == kinds.index("assistant"))
-    return _Marks(losses_BT, right_BT, kinds_BT)
-
-
-def _mean_loss(marks: Sequence[_Marks], kind: SegmentKind) -> MeanLoss:
-    return ratio_of_sums(
-        torch.cat([(mark.losses_BT * mark.of_segment_BT(kind)).sum(1) for mark in marks]).numpy(),
-        torch.cat([mark.of_segment_BT(kind).sum(1) for mark in marks]).numpy(),
+    losses_BT, masks = token_losses(logits_BTV, batch.targets_BT), segment_masks(conversations)
+    return _Sums(
+        ((logits_BTV.argmax(-1) == batch.targets_BT) & masks["assistant"]).sum(1),
+        {kind: (losses_BT * mask_BT).sum(1) for kind, mask_BT in masks.items()},
+        {kind: mask_BT.sum(1) for kind, mask_BT in masks.items()},
     )
+
+
+def segment_masks(conversations: Sequence[Rendered]) -> dict[SegmentKind, Tensor]:
+    """By kind of segment (B, T): whether the target of position t lies in one; False for pads, which stand last."""
+    kinds = get_args(SegmentKind)
+    rows = [torch.tensor([kinds.index(kind) for kind in row.segment_kinds()[1:]]) for row in conversations]
+    kinds_BT = pad_sequence(rows, batch_first=True, padding_value=-1)
+    return {kind: kinds_BT == number for number, kind in enumerate(kinds)}
