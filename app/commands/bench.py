@@ -109,7 +109,7 @@ def training() -> Iterator[Speed | GemmShare | RaceTime | Skipped]:
 
 def _race() -> RaceTime:
     """A race of both policies on a warm server, against a script that runs both plain loops one after the other."""
-    script = f"from model.training_benchmarks import run_plain_loops; run_plain_loops({RACE_RECIPE!r})"
+    script = f"from model.experiments.benchmarks.training import run_plain_loops; run_plain_loops({RACE_RECIPE!r})"
     ours, plain = [], []
     with _served() as address:
         for _ in range(RACE_ROUNDS):
