@@ -25,6 +25,7 @@ from model.experiments.benchmarks.training import (
     compare_with_plain_loop,
     compare_with_trl,
     share_of_gemm,
+    times_of,
 )
 from model.masks.policies import COMPARED_POLICIES, RIGHT
 from model.network.gpt import GPT
@@ -80,10 +81,9 @@ class RaceTime:
     goal: float
 
     def line(self) -> str:
-        verdict = "met" if self.ratio >= self.goal else "MISSED"
         return (
             f"{self.name:62} race {self.race_seconds:6.2f} s         both loops {self.plain_seconds:6.2f} s         "
-            f"{self.ratio:5.1f} times (goal {self.goal:g}: {verdict})"
+            f"{times_of(self.ratio, self.goal)}"
         )
 
 

@@ -4,13 +4,13 @@ from functools import partial
 
 from model.claims.claim import SAME, Claim, Figure, Figures, Judgement, does_not_hold, holds, holds_when
 from model.claims.evidence import Evidence
-from model.experiments.limits import LimitRun
+from model.experiments.limits import LimitRun, runs_at
 from model.experiments.reasoning import TRACE_PAIRS, runs_of
 from model.experiments.shipped import SEEDS
 
 
-def _at(where: str, share: float, evidence: Evidence) -> list[LimitRun]:
-    return [run for run in evidence.limits if (run.where, run.share) == (where, share)]
+def _at(where: str, share: float, evidence: Evidence) -> tuple[LimitRun, ...]:
+    return runs_at(evidence.limits, where, share)
 
 
 def _labeller_figures(evidence: Evidence) -> Figures:

@@ -3,7 +3,7 @@
 Each comes with n and a 95 % interval.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
@@ -19,7 +19,7 @@ from model.network.gpt import GPT
 from model.network.loss import token_losses
 from model.text.chat import Rendered, SegmentKind, render
 from model.text.tasks import Task
-from model.text.tokenizer import Tokenizer
+from model.text.tokenizer import END_OF_TURN, Tokenizer
 
 ROWS_AT_ONCE = 250
 
@@ -43,22 +43,14 @@ def evaluate(model: GPT, task: Task, tokenizer: Tokenizer, words: Sequence[str])
     Tokens of one word are not independent, so token accuracy is given the interval of n words, not of n tokens: too
     wide rather than too narrow. The interval of a loss counts words as well.
     """
-    exact: list[bool] = []
-    stopped: list[bool] = []
-    sums: list[_Sums] = []
-    stop = tokenizer.decode([tokenizer.end_of_turn_id])
-    for start in range(0, len(words), ROWS_AT_ONCE):
-        chunk = words[start : start + ROWS_AT_ONCE]
-        for word, text in zip(chunk, complete_words(model, task, tokenizer, chunk), strict=True):
-            exact.append(text == task.answer(word) + stop)
-            stopped.append(text.endswith(stop))
-        sums.append(_sums(model, task, tokenizer, chunk))
+    given = answers(model, task, tokenizer, words)
+    sums = [_sums(model, task, tokenizer, some) for some in _some_at_once(words)]
     right = sum(int(part.right_B.sum()) for part in sums)
     answered = sum(int(part.tokens_B["assistant"].sum()) for part in sums)
     return Metrics(
-        rate_of(exact),
+        rate_of(answer.exact for answer in given),
         wilson(right / answered, len(words)),
-        rate_of(stopped),
+        rate_of(answer.stops for answer in given),
         {
             kind: ratio_of_sums(
                 torch.cat([part.losses_B[kind] for part in sums]).numpy(),
@@ -67,6 +59,32 @@ def evaluate(model: GPT, task: Task, tokenizer: Tokenizer, words: Sequence[str])
             for kind in get_args(SegmentKind)
         },
     )
+
+
+@dataclass(frozen=True)
+class GivenAnswer:
+    """A right answer and what the model gave, END_OF_TURN included where there is one."""
+
+    right: str
+    given: str
+
+    @property
+    def exact(self) -> bool:
+        return self.given == self.right + END_OF_TURN
+
+    @property
+    def stops(self) -> bool:
+        return self.given.endswith(END_OF_TURN)
+
+
+def answers(model: GPT, task: Task, tokenizer: Tokenizer, words: Sequence[str]) -> list[GivenAnswer]:
+    """What the model answers to the last turn of each prompt, some at once."""
+    given = [text for some in _some_at_once(words) for text in complete_words(model, task, tokenizer, some)]
+    return [GivenAnswer(task.answer(word), text) for word, text in zip(words, given, strict=True)]
+
+
+def _some_at_once(words: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (words[start : start + ROWS_AT_ONCE] for start in range(0, len(words), ROWS_AT_ONCE))
 
 
 def complete_words(model: GPT, task: Task, tokenizer: Tokenizer, words: Sequence[str]) -> list[str]:
