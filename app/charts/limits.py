@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from app.charts.curves import RATE, CurveChart, Series, draw_curves
-from model.experiments.limits import OTHER_SHARES, SPREADS, LimitRun
+from model.experiments.limits import OTHER_SHARES, SPREADS, LimitRun, runs_at
 
 NAMES = {"scattered": "mistakes scattered", "predictable": "mistakes by a rule"}
 
@@ -32,7 +32,7 @@ def _over_shares(
     """Mean over seeds, and the lowest and the highest of them."""
     points, band = [], []
     for share in OTHER_SHARES:
-        values = [read(run) for run in runs if (run.where, run.share) == (where, share)]
+        values = [read(run) for run in runs_at(runs, where, share)]
         points.append((share, sum(values) / len(values)))
         band.append((share, min(values), max(values)))
     return Series(slug, name, tuple(points), tuple(band))

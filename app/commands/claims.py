@@ -7,7 +7,7 @@ from rich.console import Console
 
 from app.settings import Settings
 from app.workers.command import run_command
-from model.claims.claim import Figure, in_words, interval_in_words
+from model.claims.claim import Figure
 from model.claims.evidence import gather
 from model.claims.ledger import CLAIMS, Entry, ledger
 from model.experiments.shipped import SEEDS
@@ -66,5 +66,5 @@ def _print(entry: Entry, console: Console) -> None:
 
 def _line(figure: Figure) -> str:
     n = "" if figure.n is None else f", n {figure.n:,}"
-    interval = f" ({figure.spans} {interval_in_words(figure)})" if figure.low is not None else ""
-    return f"{figure.label}: {in_words(figure)}{interval}{n}; {figure.conditions}"
+    interval = f" ({figure.spans} {figure.interval()})" if figure.low is not None else ""
+    return f"{figure.label}: {figure}{interval}{n}; {figure.conditions}"

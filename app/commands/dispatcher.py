@@ -5,17 +5,17 @@ from functools import partial
 from typing import Annotated
 
 import typer
-from rich import box
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from app.commands.shipped_figures import show_figures
+from app.commands.shipped_figures import show_figures, table_of
 from app.settings import Settings
 from model.experiments.dispatcher.arms import (
     ARMS,
     KEPT_DISPATCHED,
     SHARES,
+    Arm,
     Dispatched,
     departures,
     measure_arms,
@@ -52,14 +52,12 @@ def dispatcher(
 
 
 def _tables(stated: Dispatched) -> Iterator[Table]:
-    table = Table(box=box.SIMPLE_HEAD, title="held-out sums right and stopped, by the share of sums that SFT saw")
-    table.add_column("")
-    for share in SHARES:
-        table.add_column(f"{share:.0%}", justify="right")
-    for arm in ARMS.values():
-        cells = []
-        for share in SHARES:
-            exact = pooled([run.last.exact for run in stated.of(arm.slug, share)])
-            cells.append(f"{exact.value:.3f} ({exact.low:.2f}-{exact.high:.2f})")
-        table.add_row(arm.title, *cells)
-    yield table
+    def cell(arm: Arm, share: float) -> str:
+        exact = pooled([run.last.exact for run in stated.of(arm.slug, share)])
+        return f"{exact.value:.3f} ({exact.low:.2f}-{exact.high:.2f})"
+
+    yield table_of(
+        "held-out sums right and stopped, by the share of sums that SFT saw",
+        ["", *(f"{share:.0%}" for share in SHARES)],
+        [[arm.title, *(cell(arm, share) for share in SHARES)] for arm in ARMS.values()],
+    )

@@ -1,16 +1,16 @@
 """`maskscope limits`: what SFT makes of wrong answers and of two valid ones; trained and measured anew."""
 
 from collections.abc import Iterator
+from itertools import product
 from typing import Annotated
 
 import typer
-from rich import box
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from app.commands.shipped_figures import show_figures
-from model.experiments.limits import KEPT_LIMITS, OTHER_SHARES, SPREADS, Limits, departures, measure_limits
+from app.commands.shipped_figures import show_figures, table_of
+from model.experiments.limits import KEPT_LIMITS, OTHER_SHARES, SPREADS, Limits, departures, measure_limits, runs_at
 from model.experiments.shipped import SEEDS
 from model.intervals import pooled
 
@@ -39,14 +39,14 @@ def limits(
 
 
 def _tables(stated: Limits) -> Iterator[Table]:
-    table = Table(box=box.SIMPLE_HEAD, title="words reversed, by where the other answers are and their share")
-    for name in ("other answers", "share", "labeller", "greedy", "p(reversal)", "p(other)"):
-        table.add_column(name, justify="left" if name == "other answers" else "right")
-    for spread in SPREADS.values():
-        for share in OTHER_SHARES:
-            runs = [run for run in stated if (run.where, run.share) == (spread.slug, share)]
-            means = [sum(getattr(run, name) for run in runs) / len(runs) for name in ("p_reversal", "p_other")]
-            rates = [pooled([run.labeller for run in runs]), pooled([run.reversal for run in runs])]
-            figures = [f"{rate.value:.3f}" for rate in rates] + [f"{mean:.3f}" for mean in means]
-            table.add_row(spread.slug, f"{share:.0%}", *figures)
-    yield table
+    rows = []
+    for spread, share in product(SPREADS, OTHER_SHARES):
+        runs = runs_at(stated, spread, share)
+        rates = [pooled([run.labeller for run in runs]), pooled([run.reversal for run in runs])]
+        means = [sum(getattr(run, name) for run in runs) / len(runs) for name in ("p_reversal", "p_other")]
+        rows.append([spread, f"{share:.0%}", *(f"{figure:.3f}" for figure in (*(r.value for r in rates), *means))])
+    yield table_of(
+        "words reversed, by where the other answers are and their share",
+        ["other answers", "share", "labeller", "greedy", "p(reversal)", "p(other)"],
+        rows,
+    )

@@ -4,12 +4,11 @@ from collections.abc import Iterator, Sequence
 from typing import Annotated
 
 import typer
-from rich import box
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from app.commands.shipped_figures import show_figures
+from app.commands.shipped_figures import show_figures, table_of
 from app.settings import Settings
 from model.experiments.padding import KEPT_PADDINGS, PADDINGS, PaddedAccuracy, departures, measure_paddings
 
@@ -38,11 +37,9 @@ def padding(
 
 
 def _tables(rows: Sequence[PaddedAccuracy]) -> Iterator[Table]:
-    stated = {row.key: row for row in rows}
-    table = Table(box=box.SIMPLE_HEAD, title="exact match: trained with (line), asked with (column)")
-    table.add_column("")
-    for title in PADDINGS.values():
-        table.add_column(title, justify="right")
-    for trained, title in PADDINGS.items():
-        table.add_row(title, *(f"{stated[trained, used].exact_match.value:.3f}" for used in PADDINGS))
-    yield table
+    stated = {row.key: row.exact_match.value for row in rows}
+    yield table_of(
+        "exact match: trained with (line), asked with (column)",
+        ["", *PADDINGS.values()],
+        [[title, *(f"{stated[trained, used]:.3f}" for used in PADDINGS)] for trained, title in PADDINGS.items()],
+    )

@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich import box
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from app.commands.shipped_figures import show_figures
+from app.commands.shipped_figures import show_figures, table_of
 from app.settings import Settings
 from app.workers.training import jobs_of, train_all
 from model.experiments.reasoning import (
@@ -69,12 +68,10 @@ def _measured(folders: Sequence[Path], console: Console) -> Reasoning:
 
 
 def _table(stated: Reasoning, pair: TracePair) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, title=f"{pair.title}: held-out sums right, by number of terms")
-    table.add_column("")
-    for terms in pair.terms():
-        table.add_column(str(terms), justify="right")
-    rows = terms_rows(pair, stated)
+    rows = []
+    by_terms = terms_rows(pair, stated)
     for i, recipe in enumerate(pair.recipes):
-        table.add_row(recipe.slug, *(f"{row.rates[i].value:.3f}" for row in rows))
-        table.add_row("  forward passes", *(f"{row.passes[i]:.1f}" for row in rows))
-    return table
+        rows.append([recipe.slug, *(f"{row.rates[i].value:.3f}" for row in by_terms)])
+        rows.append(["  forward passes", *(f"{row.passes[i]:.1f}" for row in by_terms)])
+    title = f"{pair.title}: held-out sums right, by number of terms"
+    return table_of(title, ["", *map(str, pair.terms())], rows)

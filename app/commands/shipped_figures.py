@@ -4,11 +4,13 @@ In: what a command knows of its figures. Out: tables; each figure that departs i
 there is one.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 import typer
+from rich import box
 from rich.console import Console, RenderableType
+from rich.table import Table
 
 from app.settings import Settings
 from model.kept import KeptFile
@@ -46,3 +48,13 @@ def show_figures(
     console.print(told.format(counted, found))
     if found:
         raise typer.Exit(1)
+
+
+def table_of(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    """The first column names the lines, the others are figures."""
+    table = Table(box=box.SIMPLE_HEAD, title=title)
+    for place, name in enumerate(columns):
+        table.add_column(name, justify="right" if place else "left")
+    for row in rows:
+        table.add_row(*row)
+    return table

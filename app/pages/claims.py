@@ -10,7 +10,7 @@ from app.charts.curves import CurveChart
 from app.charts.limits import answers_chart, labeller_chart
 from app.deps import EvidenceDep
 from app.templating import render
-from model.claims.claim import Claim, Figure, Judgement, Word, in_words, interval_in_words
+from model.claims.claim import Claim, Figure, Judgement, Word
 from model.claims.ledger import Entry, ledger
 
 router = APIRouter(include_in_schema=False)
@@ -56,5 +56,5 @@ def _view(entry: Entry, chart: CurveChart | None) -> ClaimView:
 
 
 def _row(figure: Figure) -> FigureRow:
-    interval = f"{interval_in_words(figure)} ({figure.spans})" if figure.low is not None else ""
-    return FigureRow(figure.label, in_words(figure), interval, figure.n, figure.conditions)
+    interval = f"{figure.interval()} ({figure.spans})" if figure.low is not None else ""
+    return FigureRow(figure.label, str(figure), interval, figure.n, figure.conditions)

@@ -15,13 +15,7 @@ from app.engine import Engine
 from app.templating import render
 from model.errors import InvalidText, check_known
 from model.experiments.packing import words
-from model.experiments.packing.effects import (
-    FLOAT64_ROUNDING,
-    DocumentChange,
-    Effects,
-    measure_documents,
-    measure_effects,
-)
+from model.experiments.packing.effects import LEAST_LEAK, DocumentChange, Effects, measure_documents, measure_effects
 from model.experiments.packing.rows import (
     EXAMPLES,
     MOST_PACKED,
@@ -217,7 +211,7 @@ async def _view(choices: Choices, conversations: tuple[Rendered, ...], right: Lo
         effects=tuple(_model_effects(step, measured) for step, measured in effects),
         documents=tuple(_document_row(change) for change in changes),
         documents_said=words.documents_sentence(changes),
-        rounding=words.number(FLOAT64_ROUNDING),
+        rounding=words.number(LEAST_LEAK),
     )
 
 

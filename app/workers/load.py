@@ -17,6 +17,7 @@ from statistics import median, quantiles
 import httpx
 
 from app.workers.command import command_line
+from model.experiments.benchmarks.training import times_of
 from model.masks.policies import RIGHT
 from model.training.recipes import DEFAULT_RECIPE, RECIPES
 
@@ -56,36 +57,10 @@ class RaceTime:
     goal: float
 
     def line(self) -> str:
-        verdict = "met" if self.ratio >= self.goal else "MISSED"
         return (
             f"{self.name:62} race {self.race_seconds:6.2f} s         both loops {self.plain_seconds:6.2f} s         "
-            f"{self.ratio:5.1f} times (goal {self.goal:g}: {verdict})"
+            f"{times_of(self.ratio, self.goal)}"
         )
-
-
-def load_server() -> Iterator[Load]:
-    with _served() as address:
-        yield asyncio.run(_load(address, f"POST /api/v1/analyze, {CLIENTS} clients", _analyze))
-        yield asyncio.run(_load(address, f"POST /api/v1/generate streamed, {CLIENTS} clients", _stream))
-
-
-def race_against_plain_loops() -> RaceTime:
-    """A race of both policies on a warm server, against a script that runs both plain loops one after the other."""
-    script = f"from model.experiments.benchmarks.training import run_plain_loops; run_plain_loops({RACE_RECIPE!r})"
-    ours, plain = [], []
-    with _served() as address:
-        for _ in range(RACE_ROUNDS):
-            started = time.perf_counter()
-            race = httpx.post(f"{address}/api/v1/races", json={"recipe": RACE_RECIPE}).json()
-            events = httpx.get(f"{address}{race['events']}", timeout=300).text
-            assert "event: finished" in events, events[-500:]
-            ours.append(time.perf_counter() - started)
-            started = time.perf_counter()
-            subprocess.run([sys.executable, "-c", script], check=True)
-            plain.append(time.perf_counter() - started)
-    race_seconds, plain_seconds = median(ours), median(plain)
-    name = f"{RACE_RECIPE}, a race of both policies, from start to end"
-    return RaceTime(name, race_seconds, plain_seconds, plain_seconds / race_seconds, RACE_GOAL)
 
 
 @contextmanager

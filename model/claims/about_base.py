@@ -3,19 +3,7 @@
 from dataclasses import fields
 from typing import get_args
 
-from model.claims.claim import (
-    Claim,
-    Figure,
-    Figures,
-    Judgement,
-    bounds,
-    clearly_above,
-    does_not_hold,
-    holds,
-    in_words,
-    of_mean,
-    of_rates,
-)
+from model.claims.claim import Claim, Figure, Figures, Judgement, does_not_hold, holds
 from model.claims.evidence import Evidence
 from model.experiments.shipped import SEEDS
 from model.masks.policies import RIGHT
@@ -37,54 +25,58 @@ def _worksheet_figures(evidence: Evidence) -> Figures:
     bases = evidence.dispatched.bases
     conditions = f"all sums, {len(bases)} bases, step {bases[0].steps}, greedy"
     return {
-        "continues": of_rates("openings followed by another question", [b.plain.continues for b in bases], conditions),
-        "answers": of_rates("openings answered", [b.plain.exact for b in bases], conditions),
+        "continues": Figure.of_rates(
+            "openings followed by another question", [b.plain.continues for b in bases], conditions
+        ),
+        "answers": Figure.of_rates("openings answered", [b.plain.exact for b in bases], conditions),
     }
 
 
 def _judge_worksheet(f: Figures) -> Judgement:
-    found = f"{in_words(f['continues'])} are followed by another question, {in_words(f['answers'])} are answered"
-    return holds(f"{found}.") if bounds(f["continues"])[0] > ENOUGH else does_not_hold(f"Only {found}.")
+    found = f"{f['continues']} are followed by another question, {f['answers']} are answered"
+    return holds(f"{found}.") if f["continues"].at_least() > ENOUGH else does_not_hold(f"Only {found}.")
 
 
 def _knowledge_figures(evidence: Evidence) -> Figures:
     dispatched = evidence.dispatched
     bases = [base.framed.exact for base in dispatched.bases]
     return {
-        "framed": of_rates("the base, framed as Q and A", bases, "all sums"),
-        "sft": of_rates("SFT from the base", [r.last.exact for r in dispatched.of(RIGHT.slug)], HALF),
-        "scratch": of_rates("the same SFT from random weights", [r.last.exact for r in dispatched.of("scratch")], HALF),
+        "framed": Figure.of_rates("the base, framed as Q and A", bases, "all sums"),
+        "sft": Figure.of_rates("SFT from the base", [r.last.exact for r in dispatched.of(RIGHT.slug)], HALF),
+        "scratch": Figure.of_rates(
+            "the same SFT from random weights", [r.last.exact for r in dispatched.of("scratch")], HALF
+        ),
     }
 
 
 def _judge_knowledge(f: Figures) -> Judgement:
-    found = f"{in_words(f['sft'])} of unseen sums from the base, {in_words(f['scratch'])} from random weights"
-    if bounds(f["framed"])[0] > ENOUGH and clearly_above(f["sft"], f["scratch"], 0.4):
-        return holds(f"Framed, the base knows {in_words(f['framed'])}; SFT brings {found}.")
-    return does_not_hold(f"SFT brings {found}; framed, the base knows {in_words(f['framed'])}.")
+    found = f"{f['sft']} of unseen sums from the base, {f['scratch']} from random weights"
+    if f["framed"].at_least() > ENOUGH and f["sft"].clearly_above(f["scratch"], 0.4):
+        return holds(f"Framed, the base knows {f['framed']}; SFT brings {found}.")
+    return does_not_hold(f"SFT brings {found}; framed, the base knows {f['framed']}.")
 
 
 def _steps_figures(evidence: Evidence) -> Figures:
     base, runs = evidence.dispatched.bases[0], evidence.dispatched.of(RIGHT.slug)
     steps = [row.step for row in runs[0].answered]
     at = {step: [r.exact for run in runs for r in run.answered if r.step == step] for step in steps}
-    exact = {step: of_rates("unseen sums right at that step", rates, HALF) for step, rates in at.items()}
+    exact = {step: Figure.of_rates("unseen sums right at that step", rates, HALF) for step, rates in at.items()}
     arrived = next((step for step in steps if exact[step].value >= ENOUGH), steps[-1])
     supervised = [run.supervised for run in runs]
     return {
         "pretraining": Figure("steps of pretraining", base.steps, "steps", f"{base.tokens:,} targets"),
         "sft": Figure("steps of SFT to 90 % of unseen sums", arrived, "steps", HALF, len(runs)),
         "reached": exact[arrived],
-        "targets": of_mean("targets of the whole SFT", supervised, "tokens", "answers and stops"),
+        "targets": Figure.of_mean("targets of the whole SFT", supervised, "tokens", "answers and stops"),
         "of_pretraining": Figure("targets of pretraining", base.tokens, "tokens", "every token of the text"),
     }
 
 
 def _judge_steps(f: Figures) -> Judgement:
     if f["reached"].value < ENOUGH:
-        return does_not_hold(f"SFT does not reach 90 % within {in_words(f['sft'])} steps.")
+        return does_not_hold(f"SFT does not reach 90 % within {f['sft']} steps.")
     share, targets = f["sft"].value / f["pretraining"].value, f["targets"].value / f["of_pretraining"].value
-    found = f"{in_words(f['sft'])} against {in_words(f['pretraining'])} steps ({100 * share:.1f} %)"
+    found = f"{f['sft']} against {f['pretraining']} steps ({100 * share:.1f} %)"
     if share < 0.5:
         return holds(f"{found}; all of SFT has {100 * targets:.2f} % of the targets.")
     return does_not_hold(f"{found}.")
@@ -94,16 +86,18 @@ def _intact_figures(evidence: Evidence) -> Figures:
     drifts = [run.drift for run in evidence.dispatched.of(RIGHT.slug) if run.drift]
     conditions = f"SFT on half of the sums, {len(drifts)} seeds"
     on_text: dict[str, Figure] = {
-        kind: of_mean(f"KL on {kind}s", [d.text[kind].value for d in drifts], "nats", conditions)
+        kind: Figure.of_mean(f"KL on {kind}s", [d.text[kind].value for d in drifts], "nats", conditions)
         for kind in get_args(Kind)
     }
     asked: dict[str, Figure] = {
-        kind: of_mean(f"KL on requests, {kind}", [d.request[kind].value for d in drifts], "nats", conditions)
+        kind: Figure.of_mean(f"KL on requests, {kind}", [d.request[kind].value for d in drifts], "nats", conditions)
         for kind in get_args(SegmentKind)
     }
     return {
-        "continues": of_rates("openings still continued", [d.ability.continues for d in drifts], "all sums"),
-        "knows": of_rates("sums still known when framed as Q and A", [d.ability.knows for d in drifts], "all sums"),
+        "continues": Figure.of_rates("openings still continued", [d.ability.continues for d in drifts], "all sums"),
+        "knows": Figure.of_rates(
+            "sums still known when framed as Q and A", [d.ability.knows for d in drifts], "all sums"
+        ),
         **on_text,
         **asked,
     }
@@ -119,8 +113,8 @@ def _judge_drift(f: Figures) -> Judgement:
 
 
 def _judge_intact(f: Figures) -> Judgement:
-    found = f"{in_words(f['continues'])} of openings continued, {in_words(f['knows'])} of sums known in the old framing"
-    if min(bounds(f["continues"])[0], bounds(f["knows"])[0]) > ENOUGH:
+    found = f"{f['continues']} of openings continued, {f['knows']} of sums known in the old framing"
+    if min(f["continues"].at_least(), f["knows"].at_least()) > ENOUGH:
         return holds(f"After SFT: {found}.")
     return does_not_hold(f"After SFT: {found}.")
 

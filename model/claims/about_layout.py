@@ -1,21 +1,7 @@
 """What the lesson claims about padding, turns and packing. Literal data and one rule each."""
 
-from model.claims.claim import (
-    GALLERY_CHECK,
-    GALLERY_TRAIN,
-    SAME,
-    Claim,
-    Figure,
-    Figures,
-    Judgement,
-    clearly_above,
-    does_not_hold,
-    holds,
-    holds_when,
-    in_words,
-    of_rate,
-    rates_beside_the_right,
-)
+from model.claims.beside_the_right import GALLERY_CHECK, GALLERY_TRAIN, rates_beside_the_right
+from model.claims.claim import SAME, Claim, Figure, Figures, Judgement, does_not_hold, holds, holds_when
 from model.claims.evidence import Evidence
 from model.masks.policies import RIGHT
 
@@ -33,14 +19,16 @@ def _right_pad_figures(evidence: Evidence) -> Figures:
             "six words, reverse",
         ),
         "rounding": Figure("taken for rounding below", LOGIT_ROUNDING, "logits", "sums in another order"),
-        "exact": of_rate("exact match, right-padded", same.exact_match, f"reverse, step {same.steps}, one batch"),
+        "exact": Figure.of_rate(
+            "exact match, right-padded", same.exact_match, f"reverse, step {same.steps}, one batch"
+        ),
     }
 
 
 def _judge_right_pad(f: Figures) -> Judgement:
     if f["change"].value < f["rounding"].value:
-        return holds(f"No logit changes by {in_words(f['rounding'])} or more.")
-    return does_not_hold(f"A logit changes by {in_words(f['change'])}.")
+        return holds(f"No logit changes by {f['rounding']} or more.")
+    return does_not_hold(f"A logit changes by {f['change']}.")
 
 
 def _left_pad_figures(evidence: Evidence) -> Figures:
@@ -50,7 +38,7 @@ def _left_pad_figures(evidence: Evidence) -> Figures:
         "right": (RIGHT.slug, RIGHT.slug),
     }
     return {
-        name: of_rate(
+        name: Figure.of_rate(
             f"exact match, {name}", evidence.paddings[pair].exact_match, f"reverse, trained {pair[0]}, asked {pair[1]}"
         )
         for name, pair in pairs.items()
@@ -58,17 +46,17 @@ def _left_pad_figures(evidence: Evidence) -> Figures:
 
 
 def _judge_left_pad(f: Figures) -> Judgement:
-    bare, corrected = in_words(f["bare"]), in_words(f["corrected"])
-    if not clearly_above(f["right"], f["bare"], SAME):
+    bare, corrected = f["bare"], f["corrected"]
+    if not f["right"].clearly_above(f["bare"], SAME):
         return does_not_hold(f"Bare pads on the left leave {bare}.")
-    if clearly_above(f["right"], f["corrected"], SAME):
+    if f["right"].clearly_above(f["corrected"], SAME):
         return holds(f"{bare} with bare pads, and still {corrected} when hidden.")
     return holds_when(f"pads are not hidden: bare they leave {bare}, hidden and with corrected positions {corrected}.")
 
 
 def _judge_turns(f: Figures) -> Judgement:
-    found = f"first answers right {in_words(f['bug_by_turn'])} against {in_words(f['right_by_turn'])}"
-    if clearly_above(f["right_by_turn"], f["bug_by_turn"], SAME):
+    found = f"first answers right {f['bug_by_turn']} against {f['right_by_turn']}"
+    if f["right_by_turn"].clearly_above(f["bug_by_turn"], SAME):
         return holds(f"With the last answer trained alone: {found}.")
     return does_not_hold(f"Training the last answer alone suffices: {found}.")
 
@@ -84,10 +72,10 @@ def _packing_figures(evidence: Evidence) -> Figures:
 
 
 def _judge_packing(f: Figures) -> Judgement:
-    found = f"{in_words(f['separated'])} packed and separated, {in_words(f['alone'])} unpacked"
-    if clearly_above(f["alone"], f["separated"], SAME):
+    found = f"{f['separated']} packed and separated, {f['alone']} unpacked"
+    if f["alone"].clearly_above(f["separated"], SAME):
         return does_not_hold(f"Something is lost: {found}.")
-    return holds(f"{found}; packed without separation {in_words(f['naive'])}.")
+    return holds(f"{found}; packed without separation {f['naive']}.")
 
 
 LAYOUT_CLAIMS: tuple[Claim, ...] = (

@@ -2,72 +2,60 @@
 
 from functools import partial
 
-from model.claims.claim import (
-    SAME,
-    Claim,
-    Figures,
-    Judgement,
-    clearly_above,
-    does_not_hold,
-    holds,
-    holds_when,
-    in_words,
-    of_mean,
-    of_rates,
-)
+from model.claims.claim import SAME, Claim, Figure, Figures, Judgement, does_not_hold, holds, holds_when
 from model.claims.evidence import Evidence
-from model.experiments.limits import LimitRun
+from model.experiments.limits import LimitRun, runs_at
 from model.experiments.reasoning import TRACE_PAIRS, runs_of
 from model.experiments.shipped import SEEDS
 
 
-def _at(where: str, share: float, evidence: Evidence) -> list[LimitRun]:
-    return [run for run in evidence.limits if (run.where, run.share) == (where, share)]
+def _at(where: str, share: float, evidence: Evidence) -> tuple[LimitRun, ...]:
+    return runs_at(evidence.limits, where, share)
 
 
 def _labeller_figures(evidence: Evidence) -> Figures:
     found = {}
     for where, share in (("scattered", 0.3), ("predictable", 0.3), ("scattered", 0.7)):
         runs, conditions = _at(where, share, evidence), f"{100 * share:.0f} % wrong, {where}, {len(SEEDS)} seeds"
-        found[f"{where}_{share}_labeller"] = of_rates("labels right", [r.labeller for r in runs], conditions)
-        found[f"{where}_{share}"] = of_rates("answers right", [r.reversal for r in runs], conditions)
+        found[f"{where}_{share}_labeller"] = Figure.of_rates("labels right", [r.labeller for r in runs], conditions)
+        found[f"{where}_{share}"] = Figure.of_rates("answers right", [r.reversal for r in runs], conditions)
     return found
 
 
 def _judge_labeller(f: Figures) -> Judgement:
-    by_chance = f"{in_words(f['scattered_0.3'])} right from labels of which {in_words(f['scattered_0.3_labeller'])} are"
-    by_rule = f"{in_words(f['predictable_0.3'])} from {in_words(f['predictable_0.3_labeller'])}"
-    passes = [clearly_above(f[f"{w}_0.3"], f[f"{w}_0.3_labeller"], SAME) for w in ("scattered", "predictable")]
+    by_chance = f"{f['scattered_0.3']} right from labels of which {f['scattered_0.3_labeller']} are"
+    by_rule = f"{f['predictable_0.3']} from {f['predictable_0.3_labeller']}"
+    passes = [f[f"{w}_0.3"].clearly_above(f[f"{w}_0.3_labeller"], SAME) for w in ("scattered", "predictable")]
     if not any(passes):
         return holds(f"{by_chance}.")
     if all(passes):
         return does_not_hold(f"{by_chance}, and {by_rule} where mistakes follow a rule.")
     return holds_when(
         f"the mistakes follow a rule: {by_rule}. Where nothing tells the wrong words apart, greedy answers take the "
-        f"majority: {by_chance}; with 70 % wrong labels, {in_words(f['scattered_0.7'])}."
+        f"majority: {by_chance}; with 70 % wrong labels, {f['scattered_0.7']}."
     )
 
 
 def _answers_figures(share: float, evidence: Evidence) -> Figures:
     runs, conditions = _at("scattered", share, evidence), f"{100 * share:.0f} % of the words with the other answer"
     return {
-        "p_first": of_mean("probability of the reversal", [r.p_reversal for r in runs], "share", conditions),
-        "p_second": of_mean("probability of the other answer", [r.p_other for r in runs], "share", conditions),
-        "first": of_rates("greedy: the reversal", [r.reversal for r in runs], conditions),
-        "second": of_rates("greedy: the other", [r.other for r in runs], conditions),
-        "only_first": of_mean(
+        "p_first": Figure.of_mean("probability of the reversal", [r.p_reversal for r in runs], "share", conditions),
+        "p_second": Figure.of_mean("probability of the other answer", [r.p_other for r in runs], "share", conditions),
+        "first": Figure.of_rates("greedy: the reversal", [r.reversal for r in runs], conditions),
+        "second": Figure.of_rates("greedy: the other", [r.other for r in runs], conditions),
+        "only_first": Figure.of_mean(
             "the other, if never shown", [r.p_other for r in _at("scattered", 0.0, evidence)], "share", "reversals only"
         ),
     }
 
 
 def _judge_answers(f: Figures) -> Judgement:
-    given = f"{in_words(f['p_first'])} and {in_words(f['p_second'])}"
+    given = f"{f['p_first']} and {f['p_second']}"
     if f["only_first"].value > 0.1:
-        return does_not_hold(f"An answer never shown gets {in_words(f['only_first'])}.")
+        return does_not_hold(f"An answer never shown gets {f['only_first']}.")
     if f["p_second"].value > 0.1:
         return holds_when(
-            f"only one of them is shown: then the other gets {in_words(f['only_first'])}. Shown both in equal parts, "
+            f"only one of them is shown: then the other gets {f['only_first']}. Shown both in equal parts, "
             f"the model gives them {given}."
         )
     return holds(f"Even shown both, it gives them {given}.")
@@ -75,7 +63,7 @@ def _judge_answers(f: Figures) -> Judgement:
 
 def _judge_preferences(f: Figures) -> Judgement:
     gap = abs(f["p_first"].value - f["p_second"].value)
-    given = f"{in_words(f['p_first'])} and {in_words(f['p_second'])}"
+    given = f"{f['p_first']} and {f['p_second']}"
     if gap < 0.2:
         return holds(f"Trained on both answers it gives them {given}, whichever was preferred: rows carry no order.")
     return does_not_hold(f"It tells them apart: {given}.")
@@ -88,18 +76,17 @@ def _reasoning_figures(evidence: Evidence) -> Figures:
         for recipe in pair.recipes:
             rows = [run.at(most) for run in runs_of(evidence.reasoning, recipe.slug)]
             conditions = f"{most} {pair.title}, {len(rows)} seeds, step {recipe.training.steps}"
-            found[recipe.slug] = of_rates(f"right, {recipe.slug}", [row.right for row in rows], conditions)
-            passes = of_mean(f"forward passes, {recipe.slug}", [row.passes for row in rows], "count", conditions)
+            found[recipe.slug] = Figure.of_rates(f"right, {recipe.slug}", [row.right for row in rows], conditions)
+            passes = Figure.of_mean(f"forward passes, {recipe.slug}", [row.passes for row in rows], "count", conditions)
             found[f"{recipe.slug}-passes"] = passes
     return found
 
 
 def _judge_reasoning(f: Figures) -> Judgement:
     pairs = {c: tuple(f[recipe.slug] for recipe in c.recipes) for c in TRACE_PAIRS.values()}
-    helped = [c.title for c, (direct, thought) in pairs.items() if clearly_above(thought, direct, SAME)]
+    helped = [c.title for c, (direct, thought) in pairs.items() if thought.clearly_above(direct, SAME)]
     found = "; ".join(
-        f"{c.sums.most} {c.title}: {in_words(direct)} at once, {in_words(thought)} with a trace"
-        for c, (direct, thought) in pairs.items()
+        f"{c.sums.most} {c.title}: {direct} at once, {thought} with a trace" for c, (direct, thought) in pairs.items()
     )
     if len(helped) == len(pairs):
         return holds(f"{found}.")

@@ -3,23 +3,8 @@
 import math
 from string import ascii_lowercase
 
-from model.claims.claim import (
-    GALLERY_CHECK,
-    GALLERY_TRAIN,
-    SAME,
-    Claim,
-    Figure,
-    Figures,
-    Judgement,
-    clearly_above,
-    does_not_hold,
-    holds,
-    holds_when,
-    in_words,
-    of_loss,
-    of_rate,
-    rates_beside_the_right,
-)
+from model.claims.beside_the_right import GALLERY_CHECK, GALLERY_TRAIN, rates_beside_the_right
+from model.claims.claim import SAME, Claim, Figure, Figures, Judgement, does_not_hold, holds, holds_when
 from model.claims.evidence import Evidence
 from model.experiments.ablation.findings import Comparison, side_of_end
 from model.explain.budgets import policy_budgets
@@ -69,7 +54,7 @@ def _judge_gap(f: Figures) -> Judgement:
         return does_not_hold(f"Masking clearly helped in none of {settings} settings.")
     return holds_when(
         f"the setting is one of the {helped:.0f} of {settings} in which masking helped; it hurt in "
-        f"{f['hurt'].value:.0f}. Without it {in_words(f['least'])} to {in_words(f['most'])} as many steps. When the "
+        f"{f['hurt'].value:.0f}. Without it {f['least']} to {f['most']} as many steps. When the "
         f"budget is spent, masking is ahead in {f['ahead'].value:.0f}: elsewhere the gap is one of speed."
     )
 
@@ -79,16 +64,14 @@ def _gibberish_figures(evidence: Evidence) -> Figures:
     for policy, name in ((RIGHT.slug, "masked"), (UNMASKED.slug, "unmasked")):
         run = evidence.runs["reverse4", policy]
         metrics, conditions = run.metrics_at(run.steps), f"reverse4, {policy}, step {run.steps}, seed {run.seed}"
-        found[name] = of_loss(f"loss on the user's letters, {name}", metrics.loss["user"], conditions)
+        found[name] = Figure.of_loss(f"loss on the user's letters, {name}", metrics.loss["user"], conditions)
     found["guessing"] = Figure("loss of even guesses among 26 letters, ln 26", GUESSING, "nats", "by arithmetic")
     return found
 
 
 def _judge_gibberish(f: Figures) -> Judgement:
-    found = (
-        f"{in_words(f['masked'])} against {in_words(f['unmasked'])} unmasked and {in_words(f['guessing'])} of guesses"
-    )
-    if clearly_above(f["masked"], f["guessing"]) and clearly_above(f["masked"], f["unmasked"]):
+    found = f"{f['masked']} against {f['unmasked']} unmasked and {f['guessing']} of guesses"
+    if f["masked"].clearly_above(f["guessing"]) and f["masked"].clearly_above(f["unmasked"]):
         return holds(f"Worse than guessing evenly: {found}.")
     return does_not_hold(f"The masked model predicts prompts no worse: {found}.")
 
@@ -100,19 +83,19 @@ def _collapse_figures(evidence: Evidence) -> Figures:
     for when, step in (("early", learned), ("end", masked.steps)):
         for name, run in (("masked", masked), ("unmasked", unmasked)):
             rate = run.metrics_at(step).exact_match
-            found[f"{name}_{when}"] = of_rate(
+            found[f"{name}_{when}"] = Figure.of_rate(
                 f"exact match at step {step}, {name}", rate, f"reverse4, seed {run.seed}, held-out words"
             )
     return found
 
 
 def _judge_collapse(f: Figures) -> Judgement:
-    end, early = in_words(f["unmasked_end"]), in_words(f["unmasked_early"])
-    if clearly_above(f["masked_end"], f["unmasked_end"], SAME):
-        return holds(f"Unmasked it ends at {end}, masked at {in_words(f['masked_end'])}.")
-    if clearly_above(f["masked_early"], f["unmasked_early"], SAME):
+    end, early = f["unmasked_end"], f["unmasked_early"]
+    if f["masked_end"].clearly_above(f["unmasked_end"], SAME):
+        return holds(f"Unmasked it ends at {end}, masked at {f['masked_end']}.")
+    if f["masked_early"].clearly_above(f["unmasked_early"], SAME):
         return holds_when(
-            f"training stops early: where the masked model has {in_words(f['masked_early'])}, "
+            f"training stops early: where the masked model has {f['masked_early']}, "
             f"the unmasked has {early}. "
             f"At the end it has {end}: nothing has collapsed."
         )
@@ -120,15 +103,15 @@ def _judge_collapse(f: Figures) -> Judgement:
 
 
 def _judge_late(f: Figures) -> Judgement:
-    found = f"first letter right {in_words(f['bug_first_right'])} against {in_words(f['right_first_right'])}"
-    if clearly_above(f["right_first_right"], f["bug_first_right"], 0.5):
+    found = f"first letter right {f['bug_first_right']} against {f['right_first_right']}"
+    if f["right_first_right"].clearly_above(f["bug_first_right"], 0.5):
         return holds(f"The transition was never learned: {found}.")
     return does_not_hold(f"The transition is learned all the same: {found}.")
 
 
 def _judge_early(f: Figures) -> Judgement:
-    found = f"{in_words(f['bug_exact_match'])} exact against {in_words(f['right_exact_match'])}"
-    if clearly_above(f["right_exact_match"], f["bug_exact_match"], SAME):
+    found = f"{f['bug_exact_match']} exact against {f['right_exact_match']}"
+    if f["right_exact_match"].clearly_above(f["bug_exact_match"], SAME):
         return does_not_hold(f"It does more than leak a bit: {found}.")
     return holds(f"The leak is tiny: {found}. One more position is trained, and the answers do not suffer.")
 
@@ -151,9 +134,9 @@ def _budget_figures(evidence: Evidence) -> Figures:
 def _judge_budget(f: Figures) -> Judgement:
     by_share = sorted(f, key=lambda slug: f[slug].value)
     least, most = by_share[0], by_share[-1]
-    span = f"from {in_words(f[least])} ({least}) to {in_words(f[most])} ({most}) over the recipes here"
+    span = f"from {f[least]} ({least}) to {f[most]} ({most}) over the recipes here"
     inside = [slug for slug in by_share if 0.6 <= f[slug].value <= 0.9]
-    toy = f"{in_words(f['reverse4'])} for words of four letters"
+    toy = f"{f['reverse4']} for words of four letters"
     halved = abs(f["reverse4"].value - 0.5) < 1e-9
     if halved and len(inside) == len(by_share) - 1:
         return holds(f"{toy}; {span}.")

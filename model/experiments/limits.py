@@ -107,6 +107,11 @@ def _answer(spread: Spread, share: float, turns: Sequence[str]) -> str:
     return turns[-1] if spread.is_other(turns[-1], share) else turns[-1][::-1]
 
 
+def runs_at(runs: Sequence[LimitRun], where: str, share: float) -> tuple[LimitRun, ...]:
+    """One per seed."""
+    return tuple(run for run in runs if (run.where, run.share) == (where, share))
+
+
 def measure_limits() -> Iterator[LimitRun]:
     """Train and measure every run."""
     for where, share, seed in product(SPREADS, OTHER_SHARES, SEEDS):

@@ -21,6 +21,7 @@ from model.network.attention import attention_weights
 from model.network.gpt import GPT
 from model.network.loss import batch_logits
 from model.text.chat import Rendered, Segment
+from model.text.tokenizer import END_OF_TURN
 from model.training.checkpoints import Run, load_last
 from model.training.conversations import batch_of, prompt_ids
 from model.training.loop import training_conversations
@@ -188,9 +189,8 @@ def measure_paddings(folder: Path) -> Iterator[PaddedAccuracy]:
 def _measure_padding(trained: str, run: Run, model: GPT, used: str) -> PaddedAccuracy:
     recipe = ALL_RECIPES[PADDING_RECIPE]
     words = recipe.task.held_out_prompts(PADDED_PROMPTS)
-    stop = recipe.tokenizer.decode([recipe.tokenizer.end_of_turn_id])
     given = complete_padded(model, recipe, words, MASK_POLICIES[used])
-    right = (text == recipe.task.answer(word) + stop for word, text in zip(words, given, strict=True))
+    right = (text == recipe.task.answer(word) + END_OF_TURN for word, text in zip(words, given, strict=True))
     return PaddedAccuracy(trained, used, run.steps, rate_of(right))
 
 

@@ -3,12 +3,13 @@
 Each comes with n and a 95 % interval.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from model.intervals import MeanLoss, Rate, rate_of, ratio_of_sums, wilson
 from model.masks.batches import make_batch
@@ -16,9 +17,9 @@ from model.masks.policies import UNMASKED
 from model.network.generation import generate
 from model.network.gpt import GPT
 from model.network.loss import token_losses
-from model.text.chat import SegmentKind, render
+from model.text.chat import Rendered, SegmentKind, render
 from model.text.tasks import Task
-from model.text.tokenizer import Tokenizer
+from model.text.tokenizer import END_OF_TURN, Tokenizer
 
 ROWS_AT_ONCE = 250
 
@@ -42,24 +43,48 @@ def evaluate(model: GPT, task: Task, tokenizer: Tokenizer, prompts: Sequence[str
     Tokens of one prompt are not independent, so token accuracy is given the interval of n prompts, not of n tokens: too
     wide rather than too narrow. The interval of a loss counts prompts as well.
     """
-    exact: list[bool] = []
-    stopped: list[bool] = []
-    marks: list[_Marks] = []
-    stop = tokenizer.decode([tokenizer.end_of_turn_id])
-    for start in range(0, len(prompts), ROWS_AT_ONCE):
-        chunk = prompts[start : start + ROWS_AT_ONCE]
-        for prompt, text in zip(chunk, complete_prompts(model, task, tokenizer, chunk), strict=True):
-            exact.append(text == task.answer(prompt) + stop)
-            stopped.append(text.endswith(stop))
-        marks.append(_mark(model, task, tokenizer, chunk))
-    right = sum(int(mark.right_BT.sum()) for mark in marks)
-    answered = sum(int(mark.of_segment_BT("assistant").sum()) for mark in marks)
+    given = answers(model, task, tokenizer, prompts)
+    sums = [_sums(model, task, tokenizer, some) for some in _some_at_once(prompts)]
+    right = sum(int(part.right_B.sum()) for part in sums)
+    answered = sum(int(part.tokens_B["assistant"].sum()) for part in sums)
     return Metrics(
-        rate_of(exact),
+        rate_of(answer.exact for answer in given),
         wilson(right / answered, len(prompts)),
-        rate_of(stopped),
-        {kind: _mean_loss(marks, kind) for kind in get_args(SegmentKind)},
+        rate_of(answer.stops for answer in given),
+        {
+            kind: ratio_of_sums(
+                torch.cat([part.losses_B[kind] for part in sums]).numpy(),
+                torch.cat([part.tokens_B[kind] for part in sums]).numpy(),
+            )
+            for kind in get_args(SegmentKind)
+        },
     )
+
+
+@dataclass(frozen=True)
+class GivenAnswer:
+    """A right answer and what the model gave, END_OF_TURN included where there is one."""
+
+    right: str
+    given: str
+
+    @property
+    def exact(self) -> bool:
+        return self.given == self.right + END_OF_TURN
+
+    @property
+    def stops(self) -> bool:
+        return self.given.endswith(END_OF_TURN)
+
+
+def answers(model: GPT, task: Task, tokenizer: Tokenizer, prompts: Sequence[str]) -> list[GivenAnswer]:
+    """What the model answers to the last turn of each prompt, some at once."""
+    given = [text for some in _some_at_once(prompts) for text in complete_prompts(model, task, tokenizer, some)]
+    return [GivenAnswer(task.answer(prompt), text) for prompt, text in zip(prompts, given, strict=True)]
+
+
+def _some_at_once(prompts: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (prompts[start : start + ROWS_AT_ONCE] for start in range(0, len(prompts), ROWS_AT_ONCE))
 
 
 def complete_prompts(model: GPT, task: Task, tokenizer: Tokenizer, prompts: Sequence[str]) -> list[str]:
@@ -70,35 +95,31 @@ def complete_prompts(model: GPT, task: Task, tokenizer: Tokenizer, prompts: Sequ
 
 
 @dataclass(frozen=True)
-class _Marks:
-    """What a model made of some prompts, the right answers fed in."""
+class _Sums:
+    """What a model made of B prompts, the right answers fed in."""
 
-    losses_BT: Tensor
-    right_BT: Tensor
-    """Whether the likeliest token is the target, False outside of the answer."""
-    kinds_BT: Tensor
-    """The segment the target lies in, as its number in SegmentKind's order; -1 for pads."""
-
-    def of_segment_BT(self, kind: SegmentKind) -> Tensor:
-        return self.kinds_BT == get_args(SegmentKind).index(kind)
+    right_B: Tensor
+    """Tokens of the answer that were the likeliest."""
+    losses_B: dict[SegmentKind, Tensor]
+    tokens_B: dict[SegmentKind, Tensor]
 
 
 @torch.inference_mode()
-def _mark(model: GPT, task: Task, tokenizer: Tokenizer, prompts: Sequence[str]) -> _Marks:
+def _sums(model: GPT, task: Task, tokenizer: Tokenizer, prompts: Sequence[str]) -> _Sums:
     conversations = [render(task.conversation(prompt), tokenizer) for prompt in prompts]
     batch = make_batch(conversations, UNMASKED, tokenizer)
     logits_BTV = model(batch.inputs_BT)
-    losses_BT = token_losses(logits_BTV, batch.targets_BT)
-    kinds = get_args(SegmentKind)
-    rows = [[kinds.index(kind) for kind in conversation.segment_kinds()[1:]] for conversation in conversations]
-    longest = batch.targets_BT.shape[1]
-    kinds_BT = torch.tensor([row + [-1] * (longest - len(row)) for row in rows])
-    right_BT = (logits_BTV.argmax(-1) == batch.targets_BT) & (kinds_BT == kinds.index("assistant"))
-    return _Marks(losses_BT, right_BT, kinds_BT)
-
-
-def _mean_loss(marks: Sequence[_Marks], kind: SegmentKind) -> MeanLoss:
-    return ratio_of_sums(
-        torch.cat([(mark.losses_BT * mark.of_segment_BT(kind)).sum(1) for mark in marks]).numpy(),
-        torch.cat([mark.of_segment_BT(kind).sum(1) for mark in marks]).numpy(),
+    losses_BT, masks = token_losses(logits_BTV, batch.targets_BT), segment_masks(conversations)
+    return _Sums(
+        ((logits_BTV.argmax(-1) == batch.targets_BT) & masks["assistant"]).sum(1),
+        {kind: (losses_BT * mask_BT).sum(1) for kind, mask_BT in masks.items()},
+        {kind: mask_BT.sum(1) for kind, mask_BT in masks.items()},
     )
+
+
+def segment_masks(conversations: Sequence[Rendered]) -> dict[SegmentKind, Tensor]:
+    """By kind of segment (B, T): whether the target of position t lies in one; False for pads, which stand last."""
+    kinds = get_args(SegmentKind)
+    rows = [torch.tensor([kinds.index(kind) for kind in row.segment_kinds()[1:]]) for row in conversations]
+    kinds_BT = pad_sequence(rows, batch_first=True, padding_value=-1)
+    return {kind: kinds_BT == number for number, kind in enumerate(kinds)}

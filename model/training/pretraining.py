@@ -212,9 +212,12 @@ def text_losses(model: GPT, tokenizer: Tokenizer) -> dict[Kind, MeanLoss]:
     """Mean loss in nats per token on MEASURED_DOCUMENTS held-out documents of each kind, cut to the context."""
     losses: dict[Kind, MeanLoss] = {}
     for kind in get_args(Kind):
-        texts = islice(documents(HELD_OUT_SEED, (kind,)), MEASURED_DOCUMENTS)
-        rows = [as_text(tokenizer.encode(text)[: model.config.row_tokens]) for text in texts]
-        batch = make_batch(rows, UNMASKED, tokenizer)
+        batch = make_batch(held_out_texts(kind, tokenizer, model.config.row_tokens), UNMASKED, tokenizer)
         losses_BT = token_losses(batch_logits(model, batch), batch.targets_BT)
         losses[kind] = ratio_of_sums(losses_BT.sum(1).numpy(), batch.supervised_BT.sum(1).numpy())
     return losses
+
+
+def held_out_texts(kind: Kind, tokenizer: Tokenizer, most_tokens: int) -> list[Rendered]:
+    texts = islice(documents(HELD_OUT_SEED, (kind,)), MEASURED_DOCUMENTS)
+    return [as_text(tokenizer.encode(text)[:most_tokens]) for text in texts]

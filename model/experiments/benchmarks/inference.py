@@ -4,7 +4,6 @@ In: shipped models. Out: Speedups. Needs the `bench` extra: transformers.
 """
 
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from model.experiments.benchmarks.training import seconds_of, times_of
 from model.masks.batches import Batch
 from model.masks.policies import UNMASKED
 from model.network.attribution import Attribution, attribute
@@ -39,11 +39,8 @@ class Speedup:
     goal: float
 
     def line(self) -> str:
-        verdict = "met" if self.ratio >= self.goal else "MISSED"
-        return (
-            f"{self.name:62} ours {self.ours_ms:8.2f} ms   reference {self.reference_ms:8.2f} ms   "
-            f"{self.ratio:5.1f} times (goal {self.goal:g}: {verdict})"
-        )
+        times = times_of(self.ratio, self.goal)
+        return f"{self.name:62} ours {self.ours_ms:8.2f} ms   reference {self.reference_ms:8.2f} ms   {times}"
 
 
 def compare_gradients(recipe: Recipe, model: GPT) -> Iterator[Speedup]:
@@ -126,13 +123,7 @@ def _compare(name: str, ours: Callable[[], object], reference: Callable[[], obje
     for function in (ours, reference) * 3:
         function()
     for _ in range(REPEATS):
-        ours_ms.append(_milliseconds(ours))
-        reference_ms.append(_milliseconds(reference))
+        ours_ms.append(1e3 * seconds_of(ours))
+        reference_ms.append(1e3 * seconds_of(reference))
     fast, slow = median(ours_ms), median(reference_ms)
     return Speedup(name, fast, slow, slow / fast, goal)
-
-
-def _milliseconds(function: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    function()
-    return 1e3 * (time.perf_counter() - started)

@@ -65,13 +65,16 @@ class Speed:
     goal: float | None
 
     def line(self) -> str:
-        verdict = (
-            "" if self.goal is None else f" (goal {self.goal:g}: {'met' if self.ratio >= self.goal else 'MISSED'})"
-        )
         return (
             f"{self.name:62} ours {self.ours_per_second:6.0f} steps/s   reference {self.reference_per_second:6.0f} "
-            f"steps/s   {self.ratio:5.1f} times{verdict}"
+            f"steps/s   {times_of(self.ratio, self.goal)}"
         )
+
+
+def times_of(ratio: float, goal: float | None) -> str:
+    """`  8.1 times (goal 6: met)`"""
+    verdict = "" if goal is None else f" (goal {goal:g}: {'met' if ratio >= goal else 'MISSED'})"
+    return f"{ratio:5.1f} times{verdict}"
 
 
 @dataclass(frozen=True)
@@ -235,17 +238,17 @@ def share_of_gemm(recipe: Recipe, policy: str) -> GemmShare:
             learner.backward(batch)
     per_step = counter.get_total_flops() / len(batches)
     square = torch.randn(GEMM_SIDE, GEMM_SIDE)
-    gemm_seconds = median(_seconds(lambda: square @ square) for _ in range(200))
+    gemm_seconds = median(seconds_of(lambda: square @ square) for _ in range(200))
     loop_seconds = median(_seconds_per_step(our_loop(recipe, policy), STEPS_PER_ROUND) for _ in range(3))
     gemm, loop = 2 * GEMM_SIDE**3 / gemm_seconds / 1e9, per_step / loop_seconds / 1e9
     return GemmShare(f"{recipe.slug}, {policy}, share of one core's GEMM rate", per_step, loop, gemm, loop / gemm)
 
 
 def _seconds_per_step(loop: Iterator[float], steps: int) -> float:
-    return _seconds(lambda: [next(loop) for _ in range(steps)]) / steps
+    return seconds_of(lambda: [next(loop) for _ in range(steps)]) / steps
 
 
-def _seconds(function: Callable[[], object]) -> float:
+def seconds_of(function: Callable[[], object]) -> float:
     started = time.perf_counter()
     function()
     return time.perf_counter() - started

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from pydantic.dataclasses import dataclass as checked
@@ -14,7 +13,7 @@ from model.network.gpt import GPT
 from model.network.loss import batch_logits, summed_cross_entropy
 from model.text.tasks import TURN_SEPARATOR
 from model.training.conversations import batch_of, render_prompts
-from model.training.evaluation import ROWS_AT_ONCE, complete_prompts
+from model.training.evaluation import ROWS_AT_ONCE, answers
 from model.training.loop import initial_model
 from model.training.recipes import Recipe
 
@@ -43,38 +42,21 @@ class Symptoms:
     """Exact match of each of the user's turns, the right history fed in."""
 
 
-@dataclass(frozen=True)
-class GivenAnswer:
-    """A turn's right answer and what the model gave, END_OF_TURN included where there is one."""
-
-    right: str
-    given: str
-
-
 def measure(recipe: Recipe, model: GPT, policy: MaskPolicy, *, seed: int, prompts: int) -> Symptoms:
     """Measure a run's model on `prompts` held-out prompts. Deterministic."""
     held_out = recipe.task.held_out_prompts(prompts)
-    last = answers(recipe, model, held_out)
-    stop = recipe.tokenizer.decode([recipe.tokenizer.end_of_turn_id])
+    last = answers(model, recipe.task, recipe.tokenizer, held_out)
     return Symptoms(
-        exact_match=rate_of(a.given == a.right + stop for a in last),
+        exact_match=rate_of(a.exact for a in last),
         first_right=rate_of(a.given[:1] == a.right[:1] for a in last),
         answer_right=rate_of(a.given.startswith(a.right) for a in last),
-        stops=rate_of(a.given.endswith(stop) for a in last),
+        stops=rate_of(a.stops for a in last),
         runaway=sum(max(0, len(a.given) - len(a.right) - 1) for a in last) / len(last),
         own_loss=mean_loss(recipe, model, policy, held_out),
         answer_loss=mean_loss(recipe, model, RIGHT, held_out) or 0.0,
         moved=_moved(initial_model(recipe, seed), model),
-        by_turn=_by_turn(recipe, model, held_out, stop),
+        by_turn=_by_turn(recipe, model, held_out),
     )
-
-
-def answers(recipe: Recipe, model: GPT, prompts: Sequence[str]) -> list[GivenAnswer]:
-    """What the model answers to the last turn of each prompt."""
-    given: list[str] = []
-    for start in range(0, len(prompts), ROWS_AT_ONCE):
-        given += complete_prompts(model, recipe.task, recipe.tokenizer, prompts[start : start + ROWS_AT_ONCE])
-    return [GivenAnswer(recipe.task.answer(p), g) for p, g in zip(prompts, given, strict=True)]
 
 
 @torch.inference_mode()
@@ -89,13 +71,13 @@ def mean_loss(recipe: Recipe, model: GPT, policy: MaskPolicy, prompts: Sequence[
     return float(total) / count if count else None
 
 
-def _by_turn(recipe: Recipe, model: GPT, prompts: Sequence[str], stop: str) -> tuple[Rate, ...]:
+def _by_turn(recipe: Recipe, model: GPT, prompts: Sequence[str]) -> tuple[Rate, ...]:
     rates = []
     for turn in range(1, recipe.task.most_turns + 1):
         histories = [
             TURN_SEPARATOR.join(turns[:turn]) for p in prompts if len(turns := p.split(TURN_SEPARATOR)) >= turn
         ]
-        rates.append(rate_of(a.given == a.right + stop for a in answers(recipe, model, histories)))
+        rates.append(rate_of(a.exact for a in answers(model, recipe.task, recipe.tokenizer, histories)))
     return tuple(rates)
 
 

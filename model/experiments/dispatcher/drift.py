@@ -5,7 +5,6 @@ In: two models of one architecture. Out: plain values. No reference takes part i
 
 import math
 from collections.abc import Sequence
-from itertools import islice
 from typing import get_args
 
 import torch
@@ -18,9 +17,14 @@ from model.masks.policies import UNMASKED
 from model.network.gpt import GPT
 from model.network.loss import batch_logits
 from model.text.chat import Rendered, SegmentKind
-from model.text.corpus import Kind, documents
+from model.text.corpus import Kind
 from model.training.conversations import batch_of, render_prompts
-from model.training.pretraining import HELD_OUT_SEED, MEASURED_DOCUMENTS, BaseMetrics, as_text, measure_base
+from model.training.evaluation import segment_masks
+from model.training.pretraining import (
+    BaseMetrics,
+    held_out_texts,
+    measure_base,
+)
 from model.training.recipes import Recipe
 
 
@@ -74,8 +78,7 @@ def divergence(base: GPT, model: GPT, conversations: Sequence[Rendered], recipe:
 
 
 def _text_divergence(base: GPT, model: GPT, recipe: Recipe, kind: Kind) -> MeanLoss:
-    texts = islice(documents(HELD_OUT_SEED, (kind,)), MEASURED_DOCUMENTS)
-    rows = [as_text(recipe.tokenizer.encode(text)[: recipe.row_tokens]) for text in texts]
+    rows = held_out_texts(kind, recipe.tokenizer, recipe.row_tokens)
     nats_BT = divergence(base, model, rows, recipe)
     return ratio_of_sums(nats_BT.sum(1).numpy(), [len(row.token_ids) - 1 for row in rows])
 
@@ -83,10 +86,7 @@ def _text_divergence(base: GPT, model: GPT, recipe: Recipe, kind: Kind) -> MeanL
 def _request_divergence(base: GPT, model: GPT, recipe: Recipe, requests: Sequence[str]) -> dict[SegmentKind, MeanLoss]:
     rows = render_prompts(recipe, requests)
     nats_BT = divergence(base, model, rows, recipe)
-    longest = nats_BT.shape[1]
-    found: dict[SegmentKind, MeanLoss] = {}
-    for kind in get_args(SegmentKind):
-        kinds = [[k == kind for k in row.segment_kinds()[1:]] for row in rows]
-        of_kind_BT = torch.tensor([row + [False] * (longest - len(row)) for row in kinds])
-        found[kind] = ratio_of_sums((nats_BT * of_kind_BT).sum(1).numpy(), of_kind_BT.sum(1).numpy())
-    return found
+    return {
+        kind: ratio_of_sums((nats_BT * mask_BT).sum(1).numpy(), mask_BT.sum(1).numpy())
+        for kind, mask_BT in segment_masks(rows).items()
+    }

@@ -19,7 +19,7 @@ from model.text.chat import Rendered
 from model.training.conversations import batch_of
 from model.training.recipes import Recipe
 
-FLOAT64_ROUNDING = 1e-9
+LEAST_LEAK = 1e-9
 """A difference up to this is one of rounding: sums in another order, in float64."""
 
 
@@ -57,7 +57,7 @@ class Effect:
 
     @property
     def leaks(self) -> bool:
-        return max(abs(self.loss_difference), self.gradient_difference) > FLOAT64_ROUNDING
+        return max(abs(self.loss_difference), self.gradient_difference) > LEAST_LEAK
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from model.experiments.bugs.gallery import Measured
-from model.experiments.packing.effects import FLOAT64_ROUNDING, DocumentChange, Effects
+from model.experiments.packing.effects import LEAST_LEAK, DocumentChange, Effects
 from model.experiments.packing.rows import Filling, SeenRow, boundaries
 from model.explain.cells import Inspection
 from model.intervals import Rate
@@ -69,7 +69,7 @@ def effects_sentence(step: int, effects: Effects) -> str:
 
 def documents_sentence(changes: Sequence[DocumentChange]) -> str:
     """Which conversations notice their neighbours."""
-    changed = [change for change in changes if change.logit_change > FLOAT64_ROUNDING]
+    changed = [change for change in changes if change.logit_change > LEAST_LEAK]
     if not changed:
         return "No conversation's logits differ from those it has alone, beyond rounding."
     first = sum(change.start == 0 for change in changes)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from model.claims.claim import Figure, Figures, in_words, interval_in_words
+from model.claims.claim import Figure, Figures
 from model.claims.evidence import gather
 from model.claims.ledger import CLAIMS, ledger
 
@@ -144,7 +144,7 @@ def test_every_verdict_can_be_flipped(slug: str):
 def test_a_sentence_names_no_number_that_no_figure_holds(slug: str):
     entry = LEDGER[slug]
     known = " ".join(
-        [*(f"{in_words(f)} {f.label} {f.conditions} {f.n}" for f in entry.figures), entry.claim.says, entry.claim.slug]
+        [*(f"{f} {f.label} {f.conditions} {f.n}" for f in entry.figures), entry.claim.says, entry.claim.slug]
     )
     numbers = re.findall(r"\d[\d,.]*\d|\d", entry.judgement.sentence)
     if slug == "steps":  # ratios of two figures are told as well
@@ -165,9 +165,9 @@ def test_every_figure_has_its_conditions_and_an_interval_that_holds_it(slug: str
         assert (figure.low is None) == (figure.high is None)
         if figure.low is not None and figure.high is not None:
             assert figure.low <= figure.value <= figure.high
-            assert interval_in_words(figure)
+            assert figure.interval()
         else:
-            assert interval_in_words(figure) == ""
+            assert figure.interval() == ""
 
 
 def test_the_ledger_holds_what_the_lesson_states_and_finds_some_of_it_wanting():

@@ -10,19 +10,15 @@ from model.experiments.limits import (
     KEPT_LIMITS,
     OTHER_SHARES,
     SPREADS,
-    LimitRun,
     departures,
     limit_recipe,
     measure_limit,
+    runs_at,
 )
 from model.intervals import pooled
 
 TRAINED = Path(__file__).resolve().parents[3] / "model" / "trained"
 STATED = KEPT_LIMITS.read(TRAINED)
-
-
-def at(where: str, share: float) -> list[LimitRun]:
-    return [run for run in STATED if (run.where, run.share) == (where, share)]
 
 
 @pytest.mark.parametrize("where", SPREADS)
@@ -37,21 +33,21 @@ def test_that_share_of_the_training_words_gets_the_other_answer(where: str, shar
 
 def test_where_mistakes_can_be_predicted_a_model_is_as_good_as_its_labels():
     for share in OTHER_SHARES:
-        for run in at("predictable", share):
+        for run in runs_at(STATED, "predictable", share):
             assert run.reversal.value == pytest.approx(run.labeller.value, abs=0.02)
 
 
 def test_where_they_cannot_a_minority_of_them_is_outvoted():
     for share in (0.1, 0.3):
-        runs = at("scattered", share)
+        runs = runs_at(STATED, "scattered", share)
         assert pooled([r.reversal for r in runs]).low > pooled([r.labeller for r in runs]).high + 0.05
-    assert pooled([r.reversal for r in at("scattered", 0.7)]).high < 0.1
+    assert pooled([r.reversal for r in runs_at(STATED, "scattered", 0.7)]).high < 0.1
 
 
 def test_shown_both_in_equal_parts_a_model_gives_both():
-    for run in at("scattered", 0.5):
+    for run in runs_at(STATED, "scattered", 0.5):
         assert min(run.p_reversal, run.p_other) > 0.25
-    for run in at("scattered", 0.0):
+    for run in runs_at(STATED, "scattered", 0.0):
         assert run.p_other < 0.01
 
 

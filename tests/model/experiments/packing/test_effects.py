@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from model.experiments.packing.effects import (
-    FLOAT64_ROUNDING,
+    LEAST_LEAK,
     SEPARATIONS,
     measure_documents,
     measure_effects,
@@ -122,9 +122,9 @@ def test_only_what_is_kept_apart_in_both_ways_changes_nothing(random_model: Rand
         "packed-naive",
     ]
     separated = effects.effect("packed")
-    assert abs(separated.loss_difference) < FLOAT64_ROUNDING
-    assert separated.gradient_difference < FLOAT64_ROUNDING
-    assert separated.gradient_change < FLOAT64_ROUNDING
+    assert abs(separated.loss_difference) < LEAST_LEAK
+    assert separated.gradient_difference < LEAST_LEAK
+    assert separated.gradient_change < LEAST_LEAK
     for effect in effects.packed:
         assert effect.loss == pytest.approx(effects.loss + effect.loss_difference)
 
@@ -169,7 +169,7 @@ def test_every_conversation_separated_has_the_logits_it_has_alone(random_model: 
     changes = measure_documents(model, recipe, conversations, PACKED)
     assert len(changes) == 12
     assert any(change.start for change in changes)
-    assert max(change.logit_change for change in changes) < FLOAT64_ROUNDING
+    assert max(change.logit_change for change in changes) < LEAST_LEAK
     for change in changes:
         assert change.loss_packed == pytest.approx(change.loss_alone, abs=1e-9)
 
@@ -178,7 +178,7 @@ def test_every_conversation_separated_has_the_logits_it_has_alone(random_model: 
 def test_naive_packing_leaves_alone_only_what_begins_a_row(random_model: RandomModel, recipe: Recipe) -> None:
     changes = measure_documents(random_model(recipe.model), recipe, training_conversations(recipe, 5)[:12], NAIVE)
     assert {change.start == 0 for change in changes} == {True, False}
-    assert all((change.logit_change < FLOAT64_ROUNDING) == (change.start == 0) for change in changes)
+    assert all((change.logit_change < LEAST_LEAK) == (change.start == 0) for change in changes)
 
 
 # Counts

@@ -1,0 +1,31 @@
+"""Figures of a model trained under a bug, beside those of the right one, from the gallery. In: what to compare."""
+
+from collections.abc import Callable
+from itertools import product
+
+from model.claims.claim import Figure, Figures
+from model.claims.evidence import Evidence
+from model.masks.policies import RIGHT
+
+GALLERY_CHECK, GALLERY_TRAIN = "maskscope gallery --check", "maskscope gallery --train"
+TITLES = {
+    "exact_match": "exact match",
+    "first_right": "first letter right",
+    "by_turn": "first answer of a dialogue right",
+}
+
+
+def rates_beside_the_right(recipe: str, policy: str, *rates: str) -> Callable[[Evidence], Figures]:
+    """`bug_` and `right_` for each rate: of the model trained under a policy, and under the right one."""
+
+    def collect(evidence: Evidence) -> Figures:
+        found = {}
+        for (name, slug), rate in product((("bug", policy), ("right", RIGHT.slug)), rates):
+            measured = evidence.gallery[recipe, slug]
+            value = getattr(measured.symptoms, rate)
+            first = value[0] if isinstance(value, tuple) else value
+            conditions = f"{recipe}, {slug}, step {measured.steps}, seed {measured.seed}"
+            found[f"{name}_{rate}"] = Figure.of_rate(f"{TITLES[rate]}, {slug}", first, conditions)
+        return found
+
+    return collect
