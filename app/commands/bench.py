@@ -5,18 +5,21 @@ The server runs in a process of its own on loopback; its clients share the other
 
 import asyncio
 import itertools
+import os
+import shutil
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from statistics import median, quantiles
 
 import httpx
 
 from app.catalog import load_catalog
+from app.races.worker import Commands
 from app.settings import Settings
 from model.experiments.benchmarks.inference import Comparison, compare_decoding, compare_gradients
 from model.experiments.benchmarks.training import (
@@ -34,6 +37,14 @@ CLIENTS = 32
 REQUESTS_EACH = 40
 RACE_RECIPE, RACE_ROUNDS = "reverse4", 3
 PLAIN_GOAL, TRL_GOAL, RACE_GOAL = 1.3, 4.0, 1.6
+STEP_GOAL_MS, END_GOAL_MS, LOOK_GOAL_MS = 100.0, 4000.0, 0.05
+STEPS, ENDS, LOOKS = 12, 3, 1000
+
+NEXT_STEP_MS = """() => { window.times = []; let asked;
+document.addEventListener("change", () => asked = performance.now(), true);
+document.addEventListener("htmx:after:swap", () => requestAnimationFrame(() =>
+    window.times.push(performance.now() - asked))); }"""
+"""Milliseconds from the change of a step to the frame that shows it."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +99,24 @@ class RaceTime:
 
 
 @dataclass(frozen=True)
+class Promptness:
+    """Median and longest of so many times, in milliseconds, and the goal for the median."""
+
+    name: str
+    times: int
+    median_ms: float
+    longest_ms: float
+    goal_ms: float
+
+    def line(self) -> str:
+        verdict = "met" if self.median_ms <= self.goal_ms else "MISSED"
+        return (
+            f"{self.name:62} median {self.median_ms:8.3f} ms   longest {self.longest_ms:8.3f} ms   "
+            f"of {self.times} (goal {self.goal_ms:g} ms: {verdict})"
+        )
+
+
+@dataclass(frozen=True)
 class Skipped:
     name: str
     reason: str
@@ -96,7 +125,7 @@ class Skipped:
         return f"{self.name:62} skipped: {self.reason}"
 
 
-def training() -> Iterator[Speed | GemmShare | RaceTime | Skipped]:
+def training() -> Iterator[Speed | GemmShare | RaceTime | Promptness | Skipped]:
     for slug, goal in ((RACE_RECIPE, PLAIN_GOAL), (DEFAULT_RECIPE, None)):
         for policy in COMPARED_POLICIES:
             yield compare_with_plain_loop(RECIPES[slug], policy, goal)
@@ -105,6 +134,7 @@ def training() -> Iterator[Speed | GemmShare | RaceTime | Skipped]:
         against_trl = compare_with_trl(RECIPES[RACE_RECIPE], "prompt-masked", TRL_GOAL, lean=lean)
         yield against_trl or Skipped(f"{RACE_RECIPE} against TRL", "pip install 'maskscope[trl]' brings it")
     yield _race()
+    yield _look_for_commands()
 
 
 def _race() -> RaceTime:
@@ -126,12 +156,75 @@ def _race() -> RaceTime:
     return RaceTime(name, race_seconds, plain_seconds, plain_seconds / race_seconds, RACE_GOAL)
 
 
-Result = Comparison | Load | Speed | GemmShare | RaceTime | Skipped
+def _promptness(name: str, milliseconds: list[float], goal_ms: float) -> Promptness:
+    return Promptness(name, len(milliseconds), median(milliseconds), max(milliseconds), goal_ms)
+
+
+def page() -> Iterator[Promptness | Skipped]:
+    """From an arrow key to the next step on the page, in a real browser."""
+    name = "an arrow key to the next step on the page"
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    try:
+        from playwright.sync_api import sync_playwright
+    except ModuleNotFoundError:
+        yield Skipped(name, "pip install 'maskscope[test]' brings playwright, which it needs")
+        return
+    if chromium is None:
+        yield Skipped(name, "no Chromium found (apt-get install chromium)")
+        return
+    with _served() as address, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        shown = browser.new_page()
+        shown.goto(f"{address}/?step=0")
+        shown.evaluate(NEXT_STEP_MS)
+        shown.locator("#step-0").focus()
+        for count in range(1, STEPS + 1):
+            shown.keyboard.press("ArrowRight")
+            shown.wait_for_function("count => window.times.length === count", arg=count)
+        milliseconds = shown.evaluate("window.times")
+        browser.close()
+    yield _promptness(name, milliseconds, STEP_GOAL_MS)
+
+
+def ending() -> Iterator[Promptness]:
+    """From a SIGTERM to the server's end, while a race is followed."""
+    milliseconds = []
+    for _ in range(ENDS):
+        with ExitStack() as readers:
+            with _served() as address:
+                client = readers.enter_context(httpx.Client(base_url=address, timeout=60))
+                race = client.post("/api/v1/races", json={"recipe": RACE_RECIPE}).json()
+                lines = readers.enter_context(client.stream("GET", race["events"])).iter_lines()
+                while next(lines) != "event: step":
+                    pass
+                started = time.perf_counter()
+            milliseconds.append(1e3 * (time.perf_counter() - started))
+    yield _promptness("SIGTERM to the server's end, while a race is followed", milliseconds, END_GOAL_MS)
+
+
+def _look_for_commands() -> Promptness:
+    """What a runner does between two steps, when it was told nothing."""
+    reader, writer = os.pipe()
+    commands = Commands(reader)
+    os.write(writer, b"resume\n")
+    milliseconds = []
+    for _ in range(LOOKS):
+        started = time.perf_counter()
+        assert commands.gate_is_open()
+        milliseconds.append(1e3 * (time.perf_counter() - started))
+    os.close(reader)
+    os.close(writer)
+    return _promptness("a runner's look for commands between two steps", milliseconds, LOOK_GOAL_MS)
+
+
+Result = Comparison | Load | Speed | GemmShare | RaceTime | Promptness | Skipped
 SECTIONS: dict[str, Callable[[], Iterator[Result]]] = {
     "training": training,
     "gradients": gradients,
     "decoding": decoding,
     "server": server,
+    "page": page,
+    "ending": ending,
 }
 
 
