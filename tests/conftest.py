@@ -94,7 +94,10 @@ def make_ablation() -> Callable[..., Ablation]:
 
 @pytest.fixture(scope="session")
 def start_server() -> StartServer:
-    """`with start_server() as server`: a process on a free port; `slowed` gives its model so many seconds per token."""
+    """`with start_server() as server`: a process on a free port; `slowed` gives its model so many seconds per token.
+
+    Its log, from its start to its end, may hold no traceback.
+    """
 
     @contextmanager
     def started(*, slowed: float = 0, **environment: str) -> Iterator[Server]:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -11,6 +11,7 @@ from app.catalog import load_catalog
 from app.commands.options import JsonOption
 from app.settings import Settings
 from app.workers.load import RACE_RECIPE, Load, RaceTime, load_server, race_against_plain_loops
+from app.workers.promptness import Promptness, Skipped, ending, look_for_commands, next_step
 from model.experiments.benchmarks.inference import Speedup, compare_decoding, compare_gradients
 from model.experiments.benchmarks.training import (
     GemmShare,
@@ -34,16 +35,7 @@ def decoding() -> Iterator[Speedup]:
     yield from compare_decoding(*_default_model())
 
 
-@dataclass(frozen=True)
-class Skipped:
-    name: str
-    reason: str
-
-    def line(self) -> str:
-        return f"{self.name:62} skipped: {self.reason}"
-
-
-def training() -> Iterator[Speed | GemmShare | RaceTime | Skipped]:
+def training() -> Iterator[Speed | GemmShare | RaceTime | Promptness | Skipped]:
     for slug, goal in ((RACE_RECIPE, PLAIN_GOAL), (DEFAULT_RECIPE, None)):
         for policy in COMPARED_POLICIES:
             yield compare_with_plain_loop(RECIPES[slug], policy, goal)
@@ -52,14 +44,17 @@ def training() -> Iterator[Speed | GemmShare | RaceTime | Skipped]:
         against_trl = compare_with_trl(RECIPES[RACE_RECIPE], RIGHT.slug, TRL_GOAL, lean=lean)
         yield against_trl or Skipped(f"{RACE_RECIPE} against TRL", "pip install 'maskscope[trl]' brings it")
     yield race_against_plain_loops()
+    yield look_for_commands()
 
 
-Result = Speedup | Load | Speed | GemmShare | RaceTime | Skipped
+Result = Speedup | Load | Speed | GemmShare | RaceTime | Promptness | Skipped
 SECTIONS: dict[str, Callable[[], Iterator[Result]]] = {
     "training": training,
     "gradients": gradients,
     "decoding": decoding,
     "server": load_server,
+    "page": next_step,
+    "ending": ending,
 }
 
 

@@ -63,8 +63,33 @@ class RaceTime:
         )
 
 
+def load_server() -> Iterator[Load]:
+    with served() as address:
+        yield asyncio.run(_load(address, f"POST /api/v1/analyze, {CLIENTS} clients", _analyze))
+        yield asyncio.run(_load(address, f"POST /api/v1/generate streamed, {CLIENTS} clients", _stream))
+
+
+def race_against_plain_loops() -> RaceTime:
+    """A race of both policies on a warm server, against a script that runs both plain loops one after the other."""
+    script = f"from model.experiments.benchmarks.training import run_plain_loops; run_plain_loops({RACE_RECIPE!r})"
+    ours, plain = [], []
+    with served() as address:
+        for _ in range(RACE_ROUNDS):
+            started = time.perf_counter()
+            race = httpx.post(f"{address}/api/v1/races", json={"recipe": RACE_RECIPE}).json()
+            events = httpx.get(f"{address}{race['events']}", timeout=300).text
+            assert "event: finished" in events, events[-500:]
+            ours.append(time.perf_counter() - started)
+            started = time.perf_counter()
+            subprocess.run([sys.executable, "-c", script], check=True)
+            plain.append(time.perf_counter() - started)
+    race_seconds, plain_seconds = median(ours), median(plain)
+    name = f"{RACE_RECIPE}, a race of both policies, from start to end"
+    return RaceTime(name, race_seconds, plain_seconds, plain_seconds / race_seconds, RACE_GOAL)
+
+
 @contextmanager
-def _served() -> Iterator[str]:
+def served() -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

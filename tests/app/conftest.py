@@ -19,6 +19,7 @@ from fastapi import FastAPI
 from app.catalog import Catalog, load_catalog
 from app.main import create_app
 from app.settings import Settings
+from model.experiments.ablation.shipped import load_ablation
 
 HERE = "http://localhost"
 """The origin that in-process clients speak to."""
@@ -47,20 +48,23 @@ def catalog() -> Catalog:
     return load_catalog(Settings().trained_folder)
 
 
-@pytest.fixture
-def loaded_once(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Commands of this process take the shipped runs from `catalog`, not from 150 files again; other folders are read.
-
-    For tests of what a command says. That the shipped runs can be read is tested with the catalog and by every server.
+@pytest.fixture(scope="session", autouse=True)
+def _read_once(catalog: Catalog) -> Iterator[None]:
+    """Applications and commands in this process share what ships, instead of reading 150 files and drawing the
+    ablation's samples a hundred times. Any other folder is read; so is this one by every server and by the catalog.
     """
     shipped = Settings().trained_folder
+    kept: dict[str, Any] = {"load_catalog": catalog, "load_ablation": load_ablation(shipped)}
 
-    def load(folder: Path) -> Catalog:
-        return catalog if folder == shipped else load_catalog(folder)
+    def reader(name: str, read: Callable[[Path], Any]) -> Callable[[Path], Any]:
+        return lambda folder: kept[name] if folder == shipped else read(folder)
 
-    for name, module in list(sys.modules.items()):
-        if name.partition(".")[0] == "app" and vars(module).get("load_catalog") is load_catalog:
-            monkeypatch.setattr(module, "load_catalog", load)
+    with pytest.MonkeyPatch.context() as patch:
+        for read in (load_catalog, load_ablation):
+            for name, module in list(sys.modules.items()):
+                if name.startswith("app.") and vars(module).get(read.__name__) is read:
+                    patch.setattr(module, read.__name__, reader(read.__name__, read))
+        yield
 
 
 @pytest.fixture

@@ -15,8 +15,6 @@ from typer.testing import CliRunner, Result
 from app.cli import app
 from model.training.recipes import RECIPES
 
-pytestmark = pytest.mark.usefixtures("loaded_once")
-
 MARKS = ["ignored"] * 6 + ["trained"] * 6
 COMMANDS = (
     *("serve", "train", "generate", "analyze", "export", "bench", "ablate", "gallery", "mask", "padding"),

@@ -20,7 +20,7 @@ ENDLESS = b'{"recipe": "reverse", "policy": "unmasked", "prompt": "hello", "step
 
 @pytest.fixture(scope="module")
 def slow_server(start_server: Any) -> Iterator[Any]:
-    with start_server(slowed=0.25) as server:
+    with start_server(slowed=0.15) as server:
         yield server
 
 
@@ -106,8 +106,10 @@ def test_visitors_who_leave_in_the_middle_of_a_stream_leave_nothing_behind(slow_
     assert answer.json()["completion"] == "olleh#"
 
 
-def test_a_visitor_who_leaves_in_the_middle_of_a_body_takes_no_place(start_server: Any) -> None:
+def test_a_visitor_who_leaves_in_the_middle_of_a_body_takes_no_place_and_leaves_no_traceback(start_server: Any) -> None:
     with start_server(MASKSCOPE_MAX_REQUESTS="1", MASKSCOPE_BODY_TIMEOUT_SECONDS="300") as server:
+        assert re.fullmatch(r"http://127\.0\.0\.1:\d+", server.address)
+        assert httpx.get(f"{server.address}/", timeout=60).status_code == 200
         place = urlsplit(server.address)
         for _ in range(5):
             with socket.create_connection((place.hostname, place.port), timeout=60) as connection:
@@ -119,17 +121,11 @@ def test_a_visitor_who_leaves_in_the_middle_of_a_body_takes_no_place(start_serve
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_the_server_although_a_stream_is_open(start_server: Any, number: int) -> None:
-    with start_server(slowed=1) as server, open_stream(server.address) as connection:
+    with start_server(slowed=0.5) as server, open_stream(server.address) as connection:
         connection.settimeout(60)
         server.process.send_signal(number)
         rest = b""
         while piece := connection.recv(65536):
             rest += piece
         server.process.wait(timeout=60)
-    assert b"event: done" not in rest  # the stream alone would have lasted 26 seconds
-
-
-def test_the_log_of_a_start_and_an_end_holds_no_traceback(start_server: Any) -> None:
-    with start_server() as server:  # the fixture looks for one when it ends
-        assert httpx.get(f"{server.address}/").status_code == 200
-        assert re.fullmatch(r"http://127\.0\.0\.1:\d+", server.address)
+    assert b"event: done" not in rest  # the stream alone would have lasted twelve seconds

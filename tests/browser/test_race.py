@@ -1,6 +1,7 @@
 """Races as a class has them: started by keyboard, followed by two, paused, without JavaScript, on every screen."""
 
 import re
+from collections import Counter
 from collections.abc import Callable
 
 from playwright.sync_api import Page, Route, expect
@@ -29,11 +30,34 @@ def stop(page: Page) -> None:
     expect(page.locator(".status")).to_contain_text("Stopped", timeout=PATIENCE)
 
 
+def reload_until(page: Page, status: str) -> None:
+    for _ in range(200):
+        if status in page.locator(".status").inner_text():
+            return
+        page.wait_for_timeout(300)
+        page.reload()
+    raise AssertionError(page.locator(".status").inner_text())
+
+
 def points(page: Page) -> dict[str, int]:
     return page.eval_on_selector_all(
         "#chart-exact_match polyline",
         "lines => Object.fromEntries(lines.map(l => [l.dataset.series, l.getAttribute('points').split(' ').length]))",
     )
+
+
+def expect_all_that_was_told(*pages: Page) -> None:
+    """Every page comes to show each measurement that the server has told of."""
+    address = pages[0].url.replace("/race/", "/api/v1/races/")
+    told = Counter(event["policy"] for event in pages[0].request.get(address).json()["evaluations"])
+    for page in pages:
+        for policy, count in told.items():
+            page.wait_for_function(
+                "([policy, count]) => document.querySelector(`#chart-exact_match polyline[data-series=${policy}]`)"
+                ".getAttribute('points').split(' ').length === count",
+                arg=[policy, count],
+            )
+        assert points(page) == told
 
 
 def test_a_race_from_start_to_end_with_the_keyboard_alone(open_page: OpenPage) -> None:
@@ -67,15 +91,14 @@ def test_a_race_from_start_to_end_with_the_keyboard_alone(open_page: OpenPage) -
 
 def test_who_comes_later_sees_all_of_it_and_the_end_at_the_same_time(open_page: OpenPage) -> None:
     first = open_page("/race")
-    address = begin(first, steps="3000", evaluate_every="50")
+    address = begin(first, steps="9000", evaluate_every="50")
     expect(first.locator(".status")).to_contain_text("Running", timeout=PATIENCE)
     expect(first.locator("[data-show=step]").first).not_to_have_text("0", timeout=PATIENCE)
     second = open_page(address)
     first.get_by_role("button", name="Pause").click()
     expect(second.locator(".status")).to_contain_text("Paused", timeout=PATIENCE)
     expect(first.locator(".status")).to_contain_text("Paused")
-    first.wait_for_timeout(500)
-    assert points(first) == points(second)
+    expect_all_that_was_told(first, second)
     before = [int(text.replace(",", "")) for text in second.locator("[data-show=step]").all_inner_texts()]
     first.get_by_role("button", name="One step").click()
     for number, step in enumerate(before):
@@ -85,8 +108,7 @@ def test_who_comes_later_sees_all_of_it_and_the_end_at_the_same_time(open_page: 
     expect(second.locator(".status")).to_contain_text("Running")
     stop(second)
     expect(first.locator(".status")).to_contain_text("Stopped")
-    first.wait_for_timeout(300)
-    assert points(first) == points(second)
+    expect_all_that_was_told(first, second)
     first.reload()
     assert points(first) == points(second)
 
@@ -109,7 +131,7 @@ def test_nothing_told_while_the_page_is_fetched_is_lost(open_page: OpenPage) -> 
     for _ in range(6):
         page.wait_for_timeout(150)
         page.evaluate("document.querySelector('live-race').dispatchEvent(new CustomEvent('race-changed'))")
-    page.wait_for_timeout(500)
+    page.wait_for_function("window.counts.at(-1) > window.counts[0]")
     counts = page.evaluate("window.counts")
     assert counts[-1] > counts[0]
     assert counts == sorted(counts), "what was drawn is still there after the page was fetched"
@@ -172,18 +194,12 @@ def test_a_race_waits_for_its_place_and_says_which(open_page: OpenPage) -> None:
 
 def test_everything_works_without_javascript(open_page: OpenPage) -> None:
     page = open_page("/race", java_script_enabled=False)
-    begin(page, steps="5000", evaluate_every="1000")
-    for _ in range(200):
-        if "Running" in page.locator(".status").inner_text():
-            break
-        page.wait_for_timeout(300)
-        page.reload()
+    begin(page, steps="9000", evaluate_every="1000")
+    reload_until(page, "Running")
     page.get_by_role("button", name="Pause").click()
     assert "Paused" in page.locator(".status").inner_text()
     page.get_by_role("button", name="Stop").click()
-    page.wait_for_timeout(500)
-    page.reload()
-    assert "Stopped" in page.locator(".status").inner_text()
+    reload_until(page, "Stopped")
 
 
 def test_a_wrong_setting_is_explained_and_everything_given_stays(open_page: OpenPage) -> None:

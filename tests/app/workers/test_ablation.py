@@ -25,7 +25,7 @@ from model.experiments.ablation.runs import Ablation, Plan, read_ablation
 from model.training.recipes import Variation
 
 TINY = Variation(width=8, steps=40, evaluate_every=10, evaluation_words=20)
-OPTIONS = "--seeds 3 --width 8 --width 16 --steps 40 --evaluate-every 10 --evaluation-words 20 --jobs 2"
+OPTIONS = "--seeds 3 --width 8 --width 16 --steps 40 --evaluate-every 10 --evaluation-words 20"
 
 
 @pytest.fixture
@@ -35,13 +35,24 @@ def plan() -> Plan:
 
 def start(into: Path) -> subprocess.Popen[str]:
     """The command in a process group of its own."""
-    command = [sys.executable, "-m", "app.cli", "ablate", "reverse4", *OPTIONS.split(), "--into", str(into)]
+    command = [
+        sys.executable,
+        "-m",
+        "app.cli",
+        "ablate",
+        "reverse4",
+        *OPTIONS.split(),
+        "--jobs",
+        "2",
+        "--into",
+        str(into),
+    ]
     return subprocess.Popen(command, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def complete(into: Path) -> None:
-    """The same command to its end, from this process."""
-    result = CliRunner().invoke(app, ["ablate", "reverse4", *OPTIONS.split(), "--into", str(into)])
+    """The same command to its end, from this process and with one worker: neither may show in the bytes."""
+    result = CliRunner().invoke(app, ["ablate", "reverse4", *OPTIONS.split(), "--jobs", "1", "--into", str(into)])
     assert result.exit_code == 0, result.output
 
 
