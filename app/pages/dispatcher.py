@@ -33,6 +33,7 @@ from model.experiments.dispatcher.openings import (
 )
 from model.experiments.dispatcher.outcomes import Outcome, ShareRow, outcomes, seeds_ahead, share_rows
 from model.masks.policies import RIGHT
+from model.network.gpt import GPT
 from model.text.corpus import question
 from model.text.tokenizer import END_OF_TURN
 from model.training.pretraining import BaseRun
@@ -103,7 +104,10 @@ class View:
     openings: tuple[Opening, ...]
     masses: tuple[MassRow, ...]
     drifts: tuple[DriftRow, ...]
-    most_nats: float
+
+    @property
+    def most_nats(self) -> float:
+        return max([position.nats for row in self.drifts for position in row.positions], default=0.0)
 
 
 @dataclass(frozen=True)
@@ -169,29 +173,38 @@ def _context(choices: Choices, dispatched: Dispatched, catalog: Catalog) -> Disp
 
 async def _view(choices: Choices, catalog: Catalog, engine: Engine) -> View:
     """Raises InvalidText if the request cannot be read."""
-    request = choices.prompt
-    starts = openings(RECIPE, request)
-    right = RECIPE.task.answer(request)
-    base = catalog.base.model
+    request, base = choices.prompt, catalog.base.model
+    starts, right = openings(RECIPE, request), RECIPE.task.answer(request)
     models = {arm: catalog.model(catalog.recipe(arm.recipe), arm.policy, choices.step)[0] for arm in ARMS.values()}
     lanes = [await _lane(lane, choices, catalog, engine) for lane in _lanes(choices, starts, right)]
-    masses = [
-        MassRow(name, style, tuple([await engine.call(partial(mass, m, o, right, RECIPE.tokenizer)) for o in starts]))
-        for name, style, m in (("Base", "base", base), *((arm.title, arm.slug, m) for arm, m in models.items()))
-    ]
-    masked = models[ARMS[RIGHT.slug]]
-    drifts = [
-        DriftRow(title, await engine.call(partial(position_drift, base, masked, RECIPE, row)))
-        for title, row in drift_rows(request, RECIPE)
-    ]
+    masses = await _masses(starts, right, base, models, engine)
+    drifts = await _drifts(request, base, models[ARMS[RIGHT.slug]], engine)
     return View(
         right=right,
         taught=request in RECIPE.task.taught,
         lanes=tuple(lanes),
         openings=starts,
-        masses=tuple(masses),
-        drifts=tuple(drifts),
-        most_nats=max([p.nats for row in drifts for p in row.positions], default=0.0),
+        masses=masses,
+        drifts=drifts,
+    )
+
+
+async def _masses(
+    starts: tuple[Opening, ...], right: str, base: GPT, models: dict[Arm, GPT], engine: Engine
+) -> tuple[MassRow, ...]:
+    rows = []
+    for name, style, model in (("Base", "base", base), *((arm.title, arm.slug, m) for arm, m in models.items())):
+        calls = [partial(mass, model, opening, right, RECIPE.tokenizer) for opening in starts]
+        rows.append(MassRow(name, style, tuple([await engine.call(call) for call in calls])))
+    return tuple(rows)
+
+
+async def _drifts(request: str, base: GPT, masked: GPT, engine: Engine) -> tuple[DriftRow, ...]:
+    return tuple(
+        [
+            DriftRow(title, await engine.call(partial(position_drift, base, masked, RECIPE, row)))
+            for title, row in drift_rows(request, RECIPE)
+        ]
     )
 
 

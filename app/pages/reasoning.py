@@ -151,23 +151,23 @@ def _chart(comparison: TracePair, rows: tuple[TermsRow, ...]) -> CurveChart:
 
 async def _lanes(choices: Choices, catalog: Catalog, engine: Engine) -> tuple[Lane, ...]:
     """Raises InvalidText for what is no sum of this kind."""
-    lanes = []
-    for style, recipe in zip(STYLES, choices.comparison.recipes, strict=True):
-        rendered = render_prompt(recipe, choices.prompt)
-        model, step = catalog.model(recipe, POLICY.slug, None)
-        generation = admit(engine, recipe, model, choices.prompt) if choices.generate else None
-        if generation:
-            async for _ in generation.tokens():
-                pass
-        lanes.append(
-            Lane(
-                name=NAMES[style],
-                style=style,
-                recipe=recipe,
-                step=step,
-                inspection=inspect_mask(recipe, [rendered], POLICY),
-                right=recipe.task.answer(choices.prompt) + END_OF_TURN,
-                generation=generation,
-            )
-        )
-    return tuple(lanes)
+    pairs = zip(STYLES, choices.comparison.recipes, strict=True)
+    return tuple([await _lane(style, recipe, choices, catalog, engine) for style, recipe in pairs])
+
+
+async def _lane(style: str, recipe: Recipe, choices: Choices, catalog: Catalog, engine: Engine) -> Lane:
+    conversation = render_prompt(recipe, choices.prompt)
+    model, step = catalog.model(recipe, POLICY.slug, None)
+    generation = admit(engine, recipe, model, choices.prompt) if choices.generate else None
+    if generation:
+        async for _ in generation.tokens():
+            pass
+    return Lane(
+        name=NAMES[style],
+        style=style,
+        recipe=recipe,
+        step=step,
+        inspection=inspect_mask(recipe, [conversation], POLICY),
+        right=recipe.task.answer(choices.prompt) + END_OF_TURN,
+        generation=generation,
+    )
