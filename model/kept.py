@@ -27,17 +27,19 @@ Key = TypeVar("Key")
 
 @dataclass(frozen=True)
 class KeptFile(Generic[Kept, Key]):
-    """A file among the trained runs."""
+    """A file among the trained runs, named as the command that shows it and makes it anew."""
 
-    name: str
+    slug: str
     holds: TypeAdapter[Kept]
     keys: Callable[[Kept], Iterable[Key]]
     """Of its rows, each once."""
     expected: Sequence[Key]
-    made_by: str
-    """The command that makes it anew."""
     named: Callable[[Key], str] | None = None
     """What a missing row is called; further rows are let be. Without it they are refused as well: `a run`."""
+
+    @property
+    def name(self) -> str:
+        return f"{self.slug}.json"
 
     def save(self, folder: Path, kept: Kept) -> None:
         write(folder / self.name, self.holds, kept)
@@ -47,7 +49,7 @@ class KeptFile(Generic[Kept, Key]):
         path = folder / self.name
         kept = read_checked(path, self.holds)
         if lacking := self._lacking(set(self.keys(kept))):
-            raise BrokenRun(f"{path}: lacks {lacking}; `{self.made_by}` makes it anew")
+            raise BrokenRun(f"{path}: lacks {lacking}; `maskscope {self.slug} --measure` makes it anew")
         return kept
 
     def _lacking(self, found: set[Key]) -> str:

@@ -23,7 +23,6 @@ from model.training.checkpoints import load_last
 from model.training.evaluation import complete_words
 from model.training.recipes import SUM_RECIPES, Recipe
 
-REASONING_FILE = "reasoning.json"
 MOST_SUMS = 200
 """Of each number of terms; where fewer are held out, all of them."""
 
@@ -128,11 +127,10 @@ def shipped_folders(trained: Path) -> list[Path]:
 
 
 KEPT_REASONING = KeptFile(
-    REASONING_FILE,
+    "reasoning",
     TypeAdapter(Reasoning),
     keys=lambda runs: (run.key for run in runs),
     expected=tuple((recipe.slug, seed) for pair in TRACE_PAIRS.values() for recipe in pair.recipes for seed in SEEDS),
-    made_by="maskscope reasoning --measure",
 )
 
 

@@ -23,8 +23,8 @@ class Row:
 
 
 ROWS = TypeAdapter(tuple[Row, ...])
-ANY_OF_IT = KeptFile("rows.json", ROWS, lambda rows: [row.key for row in rows], [("a", "0"), ("b", "1")], "make rows")
-BY_NAME = KeptFile("rows.json", ROWS, ANY_OF_IT.keys, ANY_OF_IT.expected, "make rows", named="/".join)
+ANY_OF_IT = KeptFile("rows", ROWS, lambda rows: [row.key for row in rows], [("a", "0"), ("b", "1")])
+BY_NAME = KeptFile("rows", ROWS, ANY_OF_IT.keys, ANY_OF_IT.expected, named="/".join)
 A, B, C = (Row(slug, seed, wilson(0.5, 10)) for seed, slug in enumerate("abc"))
 
 
@@ -63,7 +63,8 @@ def test_a_file_must_have_the_rows_expected(
         else:
             with pytest.raises(BrokenRun) as caught:
                 file.read(tmp_path)
-            assert caught.value.message == f"{tmp_path / 'rows.json'}: lacks {lacks}; `make rows` makes it anew"
+            made_anew = "`maskscope rows --measure` makes it anew"
+            assert caught.value.message == f"{tmp_path / 'rows.json'}: lacks {lacks}; {made_anew}"
 
 
 @pytest.mark.parametrize(

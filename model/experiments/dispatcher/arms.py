@@ -34,7 +34,6 @@ from model.training.pretraining import (
 )
 from model.training.recipes import SUM_RECIPES, Recipe, answers_recipe
 
-DISPATCHER_FILE = "dispatcher.json"
 SHARES = (0.05, 0.1, 0.2, 0.5)
 FULL_SHARE = SHARES[-1]
 
@@ -207,11 +206,10 @@ def answered(step: int, texts: Sequence[str], sums: Sequence[str], *ends: str) -
 
 
 KEPT_DISPATCHED = KeptFile(
-    DISPATCHER_FILE,
+    "dispatcher",
     TypeAdapter(Dispatched),
     keys=lambda dispatched: (*(base.key for base in dispatched.bases), *(run.key for run in dispatched.runs)),
     expected=(*(("base", seed, None) for seed in SEEDS), *product(ARMS, SEEDS, SHARES)),
-    made_by="maskscope dispatcher --measure",
 )
 
 
