@@ -73,10 +73,10 @@ def read_checked(path: Path, kind: TypeAdapter[Kept], broken: type[MaskscopeErro
         raise broken(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
 
 
-Figure = Rate | float | None
+Value = Rate | float | None
 
 
-def agree(stated: Figure, measured: Figure, slack: float = 0.0) -> bool:
+def agree(stated: Value, measured: Value, slack: float = 0.0) -> bool:
     """Rates up to TIES of the same number of trials; numbers up to ROUNDING, or `slack` if that is more."""
     if isinstance(stated, Rate) and isinstance(measured, Rate):
         return stated.n == measured.n and round(abs(stated.value - measured.value) * stated.n) <= TIES

@@ -8,7 +8,7 @@ from pydantic.dataclasses import dataclass
 
 from model.errors import BrokenAblation, BrokenRun
 from model.intervals import Rate, wilson
-from model.kept import ROUNDING, STRICT, TIES, Figure, KeptFile, agree, compare_rates, overlap, read_checked, write
+from model.kept import ROUNDING, STRICT, TIES, KeptFile, Value, agree, compare_rates, overlap, read_checked, write
 
 
 @dataclass(config=STRICT)
@@ -126,7 +126,7 @@ def test_a_number_may_round_otherwise_and_no_more_unless_it_is_given_slack(state
     ("stated", "measured", "same"),
     [(None, None, True), (None, 0.0, False), (0.0, None, False), (wilson(0.5, 10), 0.5, False)],
 )
-def test_nothing_agrees_with_nothing_alone_and_a_rate_with_rates_alone(stated: Figure, measured: Figure, same: bool):
+def test_nothing_agrees_with_nothing_alone_and_a_rate_with_rates_alone(stated: Value, measured: Value, same: bool):
     assert agree(stated, measured) == same
 
 

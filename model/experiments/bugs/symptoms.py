@@ -14,7 +14,7 @@ from model.network.gpt import GPT
 from model.network.loss import batch_logits, summed_cross_entropy
 from model.text.chat import render
 from model.text.tasks import TURN_SEPARATOR
-from model.training.evaluation import ROWS_AT_ONCE, answers
+from model.training.evaluation import answers, some_at_once
 from model.training.loop import initial_model
 from model.training.recipes import Recipe
 
@@ -65,8 +65,7 @@ def mean_loss(recipe: Recipe, model: GPT, policy: MaskPolicy, prompts: Sequence[
     """In nats over what the policy supervises of the prompts' conversations, laid out as in its training."""
     conversations = [render(recipe.task.conversation(prompt), recipe.tokenizer) for prompt in prompts]
     total, count = torch.zeros(()), 0
-    for start in range(0, len(conversations), ROWS_AT_ONCE):
-        some = conversations[start : start + ROWS_AT_ONCE]
+    for some in some_at_once(conversations):
         batch = make_batch(some, policy, recipe.tokenizer, row_tokens=recipe.row_tokens)
         loss, supervised = summed_cross_entropy(batch_logits(model, batch), batch.targets_BT)
         total, count = total + loss, count + int(supervised)

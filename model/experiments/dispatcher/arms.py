@@ -84,10 +84,6 @@ class ArmRun:
     """Only of those that start from the base, at FULL_SHARE."""
 
     @property
-    def key(self) -> tuple[str, int, float | None]:
-        return self.arm, self.seed, self.share
-
-    @property
     def last(self) -> Answered:
         return self.answered[-1]
 
@@ -106,10 +102,6 @@ class BaseAnswers:
     """`Q: What is 2+2?` and in the next line `A: `."""
     templated: Answered
     """`<What is 2+2?>`, with specials that it never saw."""
-
-    @property
-    def key(self) -> tuple[str, int, float | None]:
-        return "base", self.seed, None
 
 
 @checked(config=STRICT)
@@ -208,8 +200,8 @@ def answered(step: int, texts: Sequence[str], sums: Sequence[str], *ends: str) -
 KEPT_DISPATCHED = KeptFile(
     "dispatcher",
     TypeAdapter(Dispatched),
-    keys=lambda dispatched: (*(base.key for base in dispatched.bases), *(run.key for run in dispatched.runs)),
-    expected=(*(("base", seed, None) for seed in SEEDS), *product(ARMS, SEEDS, SHARES)),
+    keys=lambda found: (*(base.seed for base in found.bases), *((run.arm, run.seed, run.share) for run in found.runs)),
+    expected=(*SEEDS, *product(ARMS, SEEDS, SHARES)),
 )
 
 
