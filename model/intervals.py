@@ -54,9 +54,6 @@ class Interval:
     high: float
 
 
-# One model's trials
-
-
 def rate_of(hits: Iterable[bool]) -> Rate:
     """How many of the trials, at least one, are hits."""
     trials = list(hits)
@@ -87,9 +84,6 @@ def ratio_of_sums(losses: ArrayLike, tokens: ArrayLike) -> MeanLoss:
     mean = loss.sum() / count.sum()
     half = Z_95 * np.linalg.norm(loss - mean * count) / count.sum()
     return MeanLoss(float(mean), len(count), float(mean - half), float(mean + half))
-
-
-# Seeds
 
 
 def ratio_of_means(above: NDArray[np.float64], below: NDArray[np.float64]) -> Interval:

@@ -27,17 +27,19 @@ Key = TypeVar("Key")
 
 @dataclass(frozen=True)
 class KeptFile(Generic[Kept, Key]):
-    """A file among the trained runs."""
+    """A file among the trained runs, named as the command that shows it and makes it anew."""
 
-    name: str
+    slug: str
     holds: TypeAdapter[Kept]
     keys: Callable[[Kept], Iterable[Key]]
     """Of its rows, each once."""
     expected: Sequence[Key]
-    made_by: str
-    """The command that makes it anew."""
     named: Callable[[Key], str] | None = None
     """What a missing row is called; further rows are let be. Without it they are refused as well: `a run`."""
+
+    @property
+    def name(self) -> str:
+        return f"{self.slug}.json"
 
     def save(self, folder: Path, kept: Kept) -> None:
         write(folder / self.name, self.holds, kept)
@@ -47,7 +49,7 @@ class KeptFile(Generic[Kept, Key]):
         path = folder / self.name
         kept = read_checked(path, self.holds)
         if lacking := self._lacking(set(self.keys(kept))):
-            raise BrokenRun(f"{path}: lacks {lacking}; `{self.made_by}` makes it anew")
+            raise BrokenRun(f"{path}: lacks {lacking}; `maskscope {self.slug} --measure` makes it anew")
         return kept
 
     def _lacking(self, found: set[Key]) -> str:
@@ -71,10 +73,10 @@ def read_checked(path: Path, kind: TypeAdapter[Kept], broken: type[MaskscopeErro
         raise broken(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
 
 
-Figure = Rate | float | None
+Value = Rate | float | None
 
 
-def agree(stated: Figure, measured: Figure, slack: float = 0.0) -> bool:
+def agree(stated: Value, measured: Value, slack: float = 0.0) -> bool:
     """Rates up to TIES of the same number of trials; numbers up to ROUNDING, or `slack` if that is more."""
     if isinstance(stated, Rate) and isinstance(measured, Rate):
         return stated.n == measured.n and round(abs(stated.value - measured.value) * stated.n) <= TIES

@@ -4,18 +4,7 @@ from collections.abc import Sequence
 from urllib.parse import urlencode
 
 from app.charts.comparisons import Pair, PairChart, Ratio, RatioChart, draw_pairs, draw_ratios
-from app.charts.curves import (
-    GUESSING,
-    NATS,
-    RATE,
-    CurveChart,
-    Series,
-    Unit,
-    beyond,
-    draw_curves,
-    leaving,
-    random_letter,
-)
+from app.charts.curves import GUESSING, NATS, RATE, CurveChart, Series, Unit, draw_curves
 from model.experiments.ablation.findings import COMPARED_AT, Comparison, Quantity
 from model.experiments.ablation.runs import Setting
 from model.experiments.ablation.words import ratio_of, write_rate, write_ratio
@@ -36,7 +25,6 @@ def curve_charts(comparison: Comparison) -> tuple[CurveChart, ...]:
 
 def curve_chart(comparison: Comparison, quantity: Quantity) -> CurveChart:
     title, y_title, unit = CURVES[quantity]
-    guesses = quantity == "user"
     series = [
         Series(
             curve.policy,
@@ -49,10 +37,10 @@ def curve_chart(comparison: Comparison, quantity: Quantity) -> CurveChart:
     return draw_curves(
         quantity.replace("_", "-"),
         title,
-        [leaving(s, GUESSING.high) for s in series] if guesses else series,
-        y_title=y_title + (beyond(series, GUESSING) if guesses else ""),
+        series,
+        y_title=y_title,
         y_unit=unit,
-        references=(random_letter(len(RECIPES[comparison.setting.recipe].task.alphabet)),) if guesses else (),
+        letters=len(RECIPES[comparison.setting.recipe].task.alphabet) if quantity == "user" else 0,
     )
 
 

@@ -135,8 +135,16 @@ def draw_curves(
     references: Sequence[Reference] = (),
     links: Sequence[Link] = (),
     current_x: float | None = None,
+    letters: int = 0,
 ) -> CurveChart:
-    """A chart whose axes hold every point, band and reference, and reach `x_high` and the units' own ranges."""
+    """A chart whose axes hold every point, band and reference, and reach `x_high` and the units' own ranges.
+
+    Guesses at random letters of so many stay within `y_unit` and are compared with the entropy of one.
+    """
+    if letters:
+        y_title += _beyond(series, y_unit)
+        series = [_leaving(s, y_unit.high) for s in series]
+        references = (*references, _random_letter(letters))
     xs = [x for s in series for x in (*(p[0] for p in s.points), *(b[0] for b in s.band))]
     ys = [y for s in series for y in (*(p[1] for p in s.points), *(v for b in s.band for v in b[1:]))]
     ys += [reference.y for reference in references]
@@ -155,12 +163,12 @@ def draw_curves(
     )
 
 
-def random_letter(letters: int) -> Reference:
+def _random_letter(letters: int) -> Reference:
     """The entropy of one of so many letters, all as likely: nobody guesses better."""
     return Reference(math.log(letters), f"ln {letters} = {math.log(letters):.3f}: a random letter")
 
 
-def leaving(series: Series, top: float) -> Series:
+def _leaving(series: Series, top: float) -> Series:
     """A series up to where it first goes above `top`, and that place by interpolation; all of it if it never does."""
     above = next((i for i, (_, y) in enumerate(series.points) if y > top), None)
     if not above:
@@ -171,7 +179,7 @@ def leaving(series: Series, top: float) -> Series:
     return replace(series, points=(*series.points[:above], (end, top)), band=band)
 
 
-def beyond(series: Sequence[Series], unit: Unit) -> str:
+def _beyond(series: Sequence[Series], unit: Unit) -> str:
     """`; the mask-on model's goes on to 10.5`, of those that leave; empty if none does."""
     gone = [f"; the {s.name}'s goes on to {unit.write(s.points[-1][1])}" for s in series if s.points[-1][1] > unit.high]
     return "".join(gone)

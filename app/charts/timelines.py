@@ -6,19 +6,7 @@ Each chart's lines are the shipped runs, the models in memory; its bands are oth
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from app.charts.curves import (
-    GUESSING,
-    NATS,
-    RATE,
-    CurveChart,
-    Link,
-    Series,
-    Unit,
-    beyond,
-    draw_curves,
-    leaving,
-    random_letter,
-)
+from app.charts.curves import GUESSING, NATS, RATE, CurveChart, Link, Series, Unit, draw_curves
 from model.experiments.ablation.findings import Curves
 from model.training.checkpoints import Run
 from model.training.evaluation import Metrics
@@ -76,7 +64,6 @@ def _draw(
     links: Sequence[Link],
     step: int,
 ) -> CurveChart:
-    guesses = quantity.field == "user"
     series = [
         Series(
             run.policy,
@@ -89,10 +76,10 @@ def _draw(
     return draw_curves(
         quantity.field,
         quantity.title,
-        [leaving(s, GUESSING.high) for s in series] if guesses else series,
-        y_title=quantity.y_title + (beyond(series, GUESSING) if guesses else ""),
+        series,
+        y_title=quantity.y_title,
         y_unit=quantity.unit,
-        references=(random_letter(len(recipe.task.alphabet)),) if guesses else (),
+        letters=len(recipe.task.alphabet) if quantity.field == "user" else 0,
         links=links,
         current_x=float(step),
     )

@@ -41,14 +41,9 @@ def dispatcher(
         runs = measure_arms({seed: model for seed, (_, model) in bases.items()})
         arms = tuple(track(runs, "training", len(SEEDS) * len(SHARES) * len(ARMS), console=console))
         made = Dispatched(tuple(measure_bases(bases)), arms)
-    show_figures(
-        KEPT_DISPATCHED,
-        _tables,
-        console,
-        made=made,
-        departures=partial(departures, folder) if check else None,
-        counted=f"{len(SEEDS)} bases and {len(ARMS)} runs",
-    )
+    found = partial(departures, folder) if check else None
+    counted = f"{len(SEEDS)} bases and {len(ARMS)} runs"
+    show_figures(KEPT_DISPATCHED, _tables, console, made=made, departures=found, counted=counted)
 
 
 def _tables(stated: Dispatched) -> Iterator[Table]:

@@ -1,6 +1,7 @@
 """`maskscope gallery`: what the models trained under each mask bug do; measured anew, or trained anew."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -42,15 +43,15 @@ def gallery(
         if not train_all(every, jobs, console):
             raise typer.Exit(1)
 
-    def measured(runs: Sequence[tuple[str, str]]) -> Iterable[Measured]:
+    def measured() -> Iterable[Measured]:
         return track(measure_gallery(folder, runs), "measuring", len(runs), console=console)
 
     show_figures(
         KEPT_GALLERY,
-        lambda stated: _shown(stated, runs),
+        partial(_shown, runs=runs),
         console,
-        made=tuple(measured(GALLERY_RUNS)) if train or measure else None,
-        departures=(lambda stated: departures(stated, measured(runs))) if check else None,
+        made=tuple(measured()) if train or measure else None,
+        departures=(lambda stated: departures(stated, measured())) if check else None,
         counted=f"{len(runs)} models",
         told="{} measured anew, figures that differ from those stated: {}",
     )

@@ -1,6 +1,7 @@
 """`maskscope limits`: what SFT makes of wrong answers and of two valid ones; trained and measured anew."""
 
 from collections.abc import Iterator
+from functools import partial
 from itertools import product
 from typing import Annotated
 
@@ -28,14 +29,9 @@ def limits(
     if check or measure:
         runs = len(SPREADS) * len(OTHER_SHARES) * len(SEEDS)
         trained = tuple(track(measure_limits(), "training", runs, console=console))
-    show_figures(
-        KEPT_LIMITS,
-        _tables,
-        console,
-        made=trained if measure else None,
-        departures=(lambda stated: departures(stated, trained)) if check else None,
-        counted=f"{len(trained)} runs trained and",
-    )
+    made = trained if measure else None
+    found = partial(departures, measured=trained) if check else None
+    show_figures(KEPT_LIMITS, _tables, console, made=made, departures=found, counted=f"{len(trained)} runs trained and")
 
 
 def _tables(stated: Limits) -> Iterator[Table]:

@@ -1,6 +1,7 @@
 """`maskscope padding`: what models trained with one padding answer when they are asked with another; measured anew."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -26,14 +27,9 @@ def padding(
     if check or measure:
         rows = measure_paddings(Settings().trained_folder)
         measured = tuple(track(rows, "measuring", len(PADDINGS) ** 2, console=console))
-    show_figures(
-        KEPT_PADDINGS,
-        _tables,
-        console,
-        made=measured if measure else None,
-        departures=(lambda stated: departures(stated, measured)) if check else None,
-        counted=f"{len(measured)} accuracies",
-    )
+    made = measured if measure else None
+    found = partial(departures, measured=measured) if check else None
+    show_figures(KEPT_PADDINGS, _tables, console, made=made, departures=found, counted=f"{len(measured)} accuracies")
 
 
 def _tables(rows: Sequence[PaddedAccuracy]) -> Iterator[Table]:

@@ -1,7 +1,7 @@
 """`maskscope reasoning`: sums answered at once or with a trace, by number of terms; measured anew, or trained anew."""
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -17,8 +17,8 @@ from app.workers.training import jobs_of, train_all
 from model.experiments.reasoning import (
     KEPT_REASONING,
     TRACE_PAIRS,
+    TRACE_RECIPES,
     Reasoning,
-    TracePair,
     departures,
     measure_runs,
     shipped_folders,
@@ -38,14 +38,9 @@ def reasoning(
     """
     folder, console = Settings().trained_folder, Console()
     shipped = shipped_folders(folder)
-    show_figures(
-        KEPT_REASONING,
-        lambda stated: [_table(stated, pair) for pair in TRACE_PAIRS.values()],
-        console,
-        made=_over_seeds(folder, jobs, console) if measure else None,
-        departures=(lambda stated: departures(stated, _measured(shipped, console))) if check else None,
-        counted=f"{len(shipped)} runs",
-    )
+    made = _over_seeds(folder, jobs, console) if measure else None
+    found = (lambda stated: departures(stated, _measured(shipped, console))) if check else None
+    show_figures(KEPT_REASONING, _tables, console, made=made, departures=found, counted=f"{len(shipped)} runs")
 
 
 def _over_seeds(folder: Path, at_once: int, console: Console) -> Reasoning:
@@ -54,8 +49,7 @@ def _over_seeds(folder: Path, at_once: int, console: Console) -> Reasoning:
         others = [
             replace(job, folder=Path(scratch) / f"{job.recipe.slug}-{seed}")
             for seed in SEEDS[1:]
-            for pair in TRACE_PAIRS.values()
-            for recipe in pair.recipes
+            for recipe in TRACE_RECIPES
             for job in jobs_of(recipe.slug, None, seed, folder)
         ]
         if not train_all(others, at_once, console):
@@ -67,11 +61,12 @@ def _measured(folders: Sequence[Path], console: Console) -> Reasoning:
     return tuple(track(measure_runs(folders), "measuring", len(folders), console=console))
 
 
-def _table(stated: Reasoning, pair: TracePair) -> Table:
-    rows = []
-    by_terms = terms_rows(pair, stated)
-    for i, recipe in enumerate(pair.recipes):
-        rows.append([recipe.slug, *(f"{row.rates[i].value:.3f}" for row in by_terms)])
-        rows.append(["  forward passes", *(f"{row.passes[i]:.1f}" for row in by_terms)])
-    title = f"{pair.title}: held-out sums right, by number of terms"
-    return table_of(title, ["", *map(str, pair.terms())], rows)
+def _tables(stated: Reasoning) -> Iterator[Table]:
+    for pair in TRACE_PAIRS.values():
+        rows = []
+        by_terms = terms_rows(pair, stated)
+        for i, recipe in enumerate(pair.recipes):
+            rows.append([recipe.slug, *(f"{row.rates[i].value:.3f}" for row in by_terms)])
+            rows.append(["  forward passes", *(f"{row.passes[i]:.1f}" for row in by_terms)])
+        title = f"{pair.title}: held-out sums right, by number of terms"
+        yield table_of(title, ["", *map(str, pair.terms())], rows)

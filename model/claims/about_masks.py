@@ -1,6 +1,7 @@
 """What the lesson claims about the loss mask. Literal data and one rule each."""
 
 import math
+from collections.abc import Callable
 from string import ascii_lowercase
 
 from model.claims.beside_the_right import GALLERY_CHECK, GALLERY_TRAIN, rates_beside_the_right
@@ -17,23 +18,21 @@ GUESSING = math.log(len(ascii_lowercase))
 
 
 def _gap_figures(evidence: Evidence) -> Figures:
-    conditions = f"ablation, {len(evidence.comparisons)} settings, {evidence.comparisons[0].seeds()} seeds each"
+    settings = evidence.comparisons
+    conditions = f"ablation, {len(settings)} settings, {settings[0].seeds()} seeds each"
 
-    def count(verdict: str, label: str) -> Figure:
-        found = [c for c in evidence.comparisons if c.verdict == verdict]
-        return Figure(label, len(found), "count", conditions, len(evidence.comparisons))
+    def count(label: str, is_one: Callable[[Comparison], bool]) -> Figure:
+        return Figure(label, sum(map(is_one, settings)), "count", conditions, len(settings))
 
-    ratios = sorted(evidence.comparisons, key=lambda c: c.ratio.value)
+    ratios = sorted(settings, key=lambda c: c.ratio.value)
     return {
-        "helped": count("helped", "settings in which masking saved steps or gave more at the end"),
-        "none": count("no clear difference", "settings without a clear difference"),
-        "hurt": count("hurt", "settings in which masking cost steps"),
-        "ahead": Figure(
-            "settings in which masking is ahead when the budget is spent",
-            sum(side_of_end(c.end) == "helped" for c in evidence.comparisons),
-            "count",
-            conditions,
-            len(evidence.comparisons),
+        "helped": count(
+            "settings in which masking saved steps or gave more at the end", lambda c: c.verdict == "helped"
+        ),
+        "none": count("settings without a clear difference", lambda c: c.verdict == "no clear difference"),
+        "hurt": count("settings in which masking cost steps", lambda c: c.verdict == "hurt"),
+        "ahead": count(
+            "settings in which masking is ahead when the budget is spent", lambda c: side_of_end(c.end) == "helped"
         ),
         "least": _ratio("smallest ratio of steps to 90 %, unmasked / masked", ratios[0]),
         "most": _ratio("largest ratio of steps to 90 %, unmasked / masked", ratios[-1]),

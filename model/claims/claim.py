@@ -46,13 +46,13 @@ class Figure:
 
     def __str__(self) -> str:
         """`96.0 %`, `3.21 nats`"""
-        return f"{_number(self.value, self.unit)}{UNIT_WORDS[self.unit]}"
+        return f"{_number(self.value, self.unit)}{UNIT_WORDS.get(self.unit, '')}"
 
     def interval(self) -> str:
         """`94.1 to 97.2 %`; empty if there is none."""
         if self.low is None or self.high is None:
             return ""
-        return f"{_number(self.low, self.unit)} to {_number(self.high, self.unit)}{UNIT_WORDS[self.unit]}"
+        return f"{_number(self.low, self.unit)} to {_number(self.high, self.unit)}{UNIT_WORDS.get(self.unit, '')}"
 
     def at_least(self) -> float:
         """The lower end of its interval, or the number itself."""
@@ -109,15 +109,8 @@ SAME = 0.02
 """Rates no further apart than this are taken for the same."""
 
 
-UNIT_WORDS: Mapping[Unit, str] = {
-    "share": " %",
-    "nats": " nats",
-    "times": " times",
-    "logits": "",
-    "steps": "",
-    "count": "",
-    "tokens": "",
-}
+UNIT_WORDS: Mapping[Unit, str] = {"share": " %", "nats": " nats", "times": " times"}
+"""Behind a number, where its unit is told."""
 
 
 def _number(value: float, unit: Unit) -> str:

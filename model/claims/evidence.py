@@ -56,5 +56,4 @@ def gather(folder: Path, comparisons: tuple[Comparison, ...] | None = None) -> E
 def _right_pad_change(folder: Path) -> float:
     recipe = RECIPES[PADDING_RECIPE]
     _, model = load_last(folder / recipe.slug / RIGHT.slug)
-    changes = logit_changes(model, recipe, render_prompts(recipe, PADDED_WORDS), RIGHT)
-    return max(changes)
+    return max(logit_changes(model, recipe, render_prompts(recipe, PADDED_WORDS), RIGHT))

@@ -30,7 +30,6 @@ from model.training.evaluation import complete_prompts
 from model.training.loop import initial_model, train
 from model.training.recipes import RECIPES, Recipe, Variation, vary
 
-LIMITS_FILE = "limits.json"
 OTHER_SHARES = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9)
 """Of the words, those with the other answer."""
 WORDS = 500
@@ -149,11 +148,10 @@ def mean_probability(model: GPT, recipe: Recipe, words: Sequence[str], answers: 
 
 
 KEPT_LIMITS = KeptFile(
-    LIMITS_FILE,
+    "limits",
     TypeAdapter(Limits),
     keys=lambda runs: (run.key for run in runs),
     expected=tuple(product(SPREADS, OTHER_SHARES, SEEDS)),
-    made_by="maskscope limits --measure",
 )
 
 

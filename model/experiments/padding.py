@@ -27,7 +27,6 @@ from model.training.conversations import batch_of, prompt_ids
 from model.training.loop import training_conversations
 from model.training.recipes import ALL_RECIPES, Recipe
 
-PADDING_FILE = "padding.json"
 PADDING_RECIPE = "reverse"
 PADDINGS = {
     RIGHT.slug: "right",
@@ -195,11 +194,10 @@ def _measure_padding(trained: str, run: Run, model: GPT, used: str) -> PaddedAcc
 
 
 KEPT_PADDINGS = KeptFile(
-    PADDING_FILE,
+    "padding",
     TypeAdapter(tuple[PaddedAccuracy, ...]),
     keys=lambda rows: (row.key for row in rows),
     expected=tuple(product(PADDINGS, PADDINGS)),
-    made_by="maskscope padding --measure",
     named="/".join,
 )
 

@@ -20,10 +20,9 @@ from model.network.gpt import GPT
 from model.text.sums import DIGITS, NUMBERS, LongSums, final_answer
 from model.text.tokenizer import END_OF_TURN
 from model.training.checkpoints import load_last
-from model.training.evaluation import complete_prompts
+from model.training.evaluation import answers
 from model.training.recipes import SUM_RECIPES, Recipe
 
-REASONING_FILE = "reasoning.json"
 MOST_SUMS = 200
 """Of each number of terms; where fewer are held out, all of them."""
 
@@ -54,6 +53,7 @@ TRACE_PAIRS: dict[str, TracePair] = {
         TracePair("numbers", "numbers to 99", NUMBERS, SUM_RECIPES["numbers-direct"], SUM_RECIPES["numbers-thought"]),
     )
 }
+TRACE_RECIPES = tuple(recipe for pair in TRACE_PAIRS.values() for recipe in pair.recipes)
 
 
 @checked(config=STRICT)
@@ -146,14 +146,12 @@ def measure_reasoning(model: GPT, recipe: Recipe, seed: int) -> ReasoningRun:
 
 
 def _measure_terms(model: GPT, recipe: Recipe, terms: int, among: LongSums) -> TermsMeasured:
-    task, sums = recipe.task, among.held_out(terms, MOST_SUMS)
-    texts = complete_prompts(model, task, recipe.tokenizer, sums)
-    answers = [task.answer(sum_) + END_OF_TURN for sum_ in sums]
+    given = answers(model, recipe.task, recipe.tokenizer, among.held_out(terms, MOST_SUMS))
     return TermsMeasured(
         terms,
-        rate_of(final_answer(text) == final_answer(answer) for text, answer in zip(texts, answers, strict=True)),
-        rate_of(text == answer for text, answer in zip(texts, answers, strict=True)),
-        sum(map(len, texts)) / len(texts),
+        rate_of(final_answer(a.given) == final_answer(a.right + END_OF_TURN) for a in given),
+        rate_of(a.exact for a in given),
+        sum(len(a.given) for a in given) / len(given),
     )
 
 
@@ -165,15 +163,14 @@ def measure_runs(folders: Sequence[Path]) -> Iterator[ReasoningRun]:
 
 
 def shipped_folders(trained: Path) -> list[Path]:
-    return [trained / recipe.slug / RIGHT.slug for pair in TRACE_PAIRS.values() for recipe in pair.recipes]
+    return [trained / recipe.slug / RIGHT.slug for recipe in TRACE_RECIPES]
 
 
 KEPT_REASONING = KeptFile(
-    REASONING_FILE,
+    "reasoning",
     TypeAdapter(Reasoning),
     keys=lambda runs: (run.key for run in runs),
-    expected=tuple((recipe.slug, seed) for pair in TRACE_PAIRS.values() for recipe in pair.recipes for seed in SEEDS),
-    made_by="maskscope reasoning --measure",
+    expected=tuple((recipe.slug, seed) for recipe in TRACE_RECIPES for seed in SEEDS),
 )
 
 

@@ -5,7 +5,7 @@ Each comes with n and a 95 % interval.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import get_args
+from typing import TypeVar, get_args
 
 import torch
 from torch import Tensor
@@ -22,6 +22,7 @@ from model.text.tasks import Task
 from model.text.tokenizer import END_OF_TURN, Tokenizer
 
 ROWS_AT_ONCE = 250
+Row = TypeVar("Row")
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ def evaluate(model: GPT, task: Task, tokenizer: Tokenizer, prompts: Sequence[str
     wide rather than too narrow. The interval of a loss counts prompts as well.
     """
     given = answers(model, task, tokenizer, prompts)
-    sums = [_sums(model, task, tokenizer, some) for some in _some_at_once(prompts)]
+    sums = [_sums(model, task, tokenizer, some) for some in some_at_once(prompts)]
     right = sum(int(part.right_B.sum()) for part in sums)
     answered = sum(int(part.tokens_B["assistant"].sum()) for part in sums)
     return Metrics(
@@ -79,12 +80,13 @@ class GivenAnswer:
 
 def answers(model: GPT, task: Task, tokenizer: Tokenizer, prompts: Sequence[str]) -> list[GivenAnswer]:
     """What the model answers to the last turn of each prompt, some at once."""
-    given = [text for some in _some_at_once(prompts) for text in complete_prompts(model, task, tokenizer, some)]
+    given = [text for some in some_at_once(prompts) for text in complete_prompts(model, task, tokenizer, some)]
     return [GivenAnswer(task.answer(prompt), text) for prompt, text in zip(prompts, given, strict=True)]
 
 
-def _some_at_once(prompts: Sequence[str]) -> Iterator[Sequence[str]]:
-    return (prompts[start : start + ROWS_AT_ONCE] for start in range(0, len(prompts), ROWS_AT_ONCE))
+def some_at_once(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
+    """ROWS_AT_ONCE of them and a rest."""
+    return (rows[start : start + ROWS_AT_ONCE] for start in range(0, len(rows), ROWS_AT_ONCE))
 
 
 def complete_prompts(model: GPT, task: Task, tokenizer: Tokenizer, prompts: Sequence[str]) -> list[str]:

@@ -8,7 +8,7 @@ from pydantic.dataclasses import dataclass
 
 from model.errors import BrokenAblation, BrokenRun
 from model.intervals import Rate, wilson
-from model.kept import ROUNDING, STRICT, TIES, Figure, KeptFile, agree, compare_rates, overlap, read_checked, write
+from model.kept import ROUNDING, STRICT, TIES, KeptFile, Value, agree, compare_rates, overlap, read_checked, write
 
 
 @dataclass(config=STRICT)
@@ -23,8 +23,8 @@ class Row:
 
 
 ROWS = TypeAdapter(tuple[Row, ...])
-ANY_OF_IT = KeptFile("rows.json", ROWS, lambda rows: [row.key for row in rows], [("a", "0"), ("b", "1")], "make rows")
-BY_NAME = KeptFile("rows.json", ROWS, ANY_OF_IT.keys, ANY_OF_IT.expected, "make rows", named="/".join)
+ANY_OF_IT = KeptFile("rows", ROWS, lambda rows: [row.key for row in rows], [("a", "0"), ("b", "1")])
+BY_NAME = KeptFile("rows", ROWS, ANY_OF_IT.keys, ANY_OF_IT.expected, named="/".join)
 A, B, C = (Row(slug, seed, wilson(0.5, 10)) for seed, slug in enumerate("abc"))
 
 
@@ -63,7 +63,8 @@ def test_a_file_must_have_the_rows_expected(
         else:
             with pytest.raises(BrokenRun) as caught:
                 file.read(tmp_path)
-            assert caught.value.message == f"{tmp_path / 'rows.json'}: lacks {lacks}; `make rows` makes it anew"
+            made_anew = "`maskscope rows --measure` makes it anew"
+            assert caught.value.message == f"{tmp_path / 'rows.json'}: lacks {lacks}; {made_anew}"
 
 
 @pytest.mark.parametrize(
@@ -125,7 +126,7 @@ def test_a_number_may_round_otherwise_and_no_more_unless_it_is_given_slack(state
     ("stated", "measured", "same"),
     [(None, None, True), (None, 0.0, False), (0.0, None, False), (wilson(0.5, 10), 0.5, False)],
 )
-def test_nothing_agrees_with_nothing_alone_and_a_rate_with_rates_alone(stated: Figure, measured: Figure, same: bool):
+def test_nothing_agrees_with_nothing_alone_and_a_rate_with_rates_alone(stated: Value, measured: Value, same: bool):
     assert agree(stated, measured) == same
 
 

@@ -17,7 +17,6 @@ COLUMNS = (
 )
 """What the table says of a setting."""
 
-
 OF_MAP = ("recipe", "min_length", "max_length", "answer_length", "layers", "batch_size")
 """What the settings of a map of widths and learning rates have in common."""
 

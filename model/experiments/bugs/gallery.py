@@ -23,7 +23,6 @@ from model.text.tokenizer import ASSISTANT_START, USER_START, Tokenizer
 from model.training.checkpoints import load_last
 from model.training.recipes import ALL_RECIPES, MASK_RECIPES, Recipe
 
-GALLERY_FILE = "gallery.json"
 PROMPTS = 500
 
 
@@ -193,11 +192,10 @@ def measure_gallery(folder: Path, runs: Sequence[tuple[str, str]] = GALLERY_RUNS
 
 
 KEPT_GALLERY = KeptFile(
-    GALLERY_FILE,
+    "gallery",
     TypeAdapter(tuple[Measured, ...]),
     keys=lambda rows: (row.key for row in rows),
     expected=GALLERY_RUNS,
-    made_by="maskscope gallery --measure",
     named="/".join,
 )
 

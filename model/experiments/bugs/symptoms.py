@@ -13,7 +13,7 @@ from model.network.gpt import GPT
 from model.network.loss import batch_logits, summed_cross_entropy
 from model.text.tasks import TURN_SEPARATOR
 from model.training.conversations import batch_of, render_prompts
-from model.training.evaluation import ROWS_AT_ONCE, answers
+from model.training.evaluation import answers, some_at_once
 from model.training.loop import initial_model
 from model.training.recipes import Recipe
 
@@ -64,8 +64,8 @@ def mean_loss(recipe: Recipe, model: GPT, policy: MaskPolicy, prompts: Sequence[
     """In nats over what the policy supervises of the prompts' conversations, laid out as in its training."""
     conversations = render_prompts(recipe, prompts)
     total, count = torch.zeros(()), 0
-    for start in range(0, len(conversations), ROWS_AT_ONCE):
-        batch = batch_of(recipe, conversations[start : start + ROWS_AT_ONCE], policy)
+    for some in some_at_once(conversations):
+        batch = batch_of(recipe, some, policy)
         loss, supervised = summed_cross_entropy(batch_logits(model, batch), batch.targets_BT)
         total, count = total + loss, count + int(supervised)
     return float(total) / count if count else None

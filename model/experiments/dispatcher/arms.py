@@ -33,7 +33,6 @@ from model.training.pretraining import (
 )
 from model.training.recipes import SUM_RECIPES, Recipe, answers_recipe
 
-DISPATCHER_FILE = "dispatcher.json"
 SHARES = (0.05, 0.1, 0.2, 0.5)
 FULL_SHARE = SHARES[-1]
 
@@ -84,10 +83,6 @@ class ArmRun:
     """Only of those that start from the base, at FULL_SHARE."""
 
     @property
-    def key(self) -> tuple[str, int, float | None]:
-        return self.arm, self.seed, self.share
-
-    @property
     def last(self) -> Answered:
         return self.answered[-1]
 
@@ -106,10 +101,6 @@ class BaseAnswers:
     """`Q: What is 2+2?` and in the next line `A: `."""
     templated: Answered
     """`<What is 2+2?>`, with specials that it never saw."""
-
-    @property
-    def key(self) -> tuple[str, int, float | None]:
-        return "base", self.seed, None
 
 
 @checked(config=STRICT)
@@ -202,11 +193,10 @@ def answered(step: int, texts: Sequence[str], answers: Sequence[str], *ends: str
 
 
 KEPT_DISPATCHED = KeptFile(
-    DISPATCHER_FILE,
+    "dispatcher",
     TypeAdapter(Dispatched),
-    keys=lambda dispatched: (*(base.key for base in dispatched.bases), *(run.key for run in dispatched.runs)),
-    expected=(*(("base", seed, None) for seed in SEEDS), *product(ARMS, SEEDS, SHARES)),
-    made_by="maskscope dispatcher --measure",
+    keys=lambda found: (*(base.seed for base in found.bases), *((run.arm, run.seed, run.share) for run in found.runs)),
+    expected=(*SEEDS, *product(ARMS, SEEDS, SHARES)),
 )
 
 

@@ -12,9 +12,9 @@ from app.commands import claims as claims_command
 from app.commands.claims import MEASURING_AGAIN, TRAINING_AGAIN
 from app.settings import Settings
 from model.claims.ledger import CLAIMS
-from model.experiments.dispatcher.arms import DISPATCHER_FILE
-from model.experiments.limits import LIMITS_FILE
-from model.experiments.reasoning import REASONING_FILE
+from model.experiments.dispatcher.arms import KEPT_DISPATCHED
+from model.experiments.limits import KEPT_LIMITS
+from model.experiments.reasoning import KEPT_REASONING
 
 FOLDER = Settings().trained_folder
 WIDE = {"COLUMNS": "200", "TERM": "dumb"}
@@ -44,16 +44,16 @@ def test_shipped_models_measured_anew_do_what_is_stated(command: str) -> None:
 
 
 def test_a_figure_that_departs_is_named_and_is_an_error(copied: Path) -> None:
-    rows = json.loads((copied / REASONING_FILE).read_text())
+    rows = json.loads((copied / KEPT_REASONING.name).read_text())
     rows[0]["by_terms"][0]["right"]["value"] = 0.5
     rows[0]["by_terms"][0]["right"]["low"] = 0.4
-    (copied / REASONING_FILE).write_text(json.dumps(rows))
+    (copied / KEPT_REASONING.name).write_text(json.dumps(rows))
     result = CliRunner().invoke(app, ["reasoning", "--check"], env=WIDE)
     assert result.exit_code == 1
     assert "sums-direct, 2 terms, right: stated 0.500, measured 1.000" in result.output
-    stated = json.loads((copied / DISPATCHER_FILE).read_text())
+    stated = json.loads((copied / KEPT_DISPATCHED.name).read_text())
     stated["bases"][0]["plain"]["continues"] |= {"value": 0.5, "low": 0.4}
-    (copied / DISPATCHER_FILE).write_text(json.dumps(stated))
+    (copied / KEPT_DISPATCHED.name).write_text(json.dumps(stated))
     result = CliRunner().invoke(app, ["dispatcher", "--check"], env=WIDE)
     assert result.exit_code == 1
     assert "base 0 plain: continues: stated 0.500, measured 1.000" in result.output
@@ -61,7 +61,7 @@ def test_a_figure_that_departs_is_named_and_is_an_error(copied: Path) -> None:
 
 @pytest.mark.parametrize("command", ["limits", "dispatcher", "reasoning", "claims"])
 def test_a_missing_file_ends_in_one_line(copied: Path, command: str) -> None:
-    for name in (LIMITS_FILE, DISPATCHER_FILE, REASONING_FILE):
+    for name in (KEPT_LIMITS.name, KEPT_DISPATCHED.name, KEPT_REASONING.name):
         (copied / name).unlink()
     result = CliRunner().invoke(app, [command], env=WIDE)
     assert result.exit_code == 1

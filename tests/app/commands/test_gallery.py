@@ -8,7 +8,7 @@ from typer.testing import CliRunner, Result
 
 from app.cli import app
 from app.settings import Settings
-from model.experiments.bugs.gallery import GALLERY, GALLERY_FILE, GALLERY_RUNS, read_gallery
+from model.experiments.bugs.gallery import GALLERY, GALLERY_RUNS, KEPT_GALLERY, read_gallery
 from model.training.recipes import MASK_RECIPES
 
 
@@ -26,7 +26,7 @@ def rows(result: Result) -> dict[tuple[str, str], list[str]]:
 @pytest.fixture
 def misstated(trained_copy: Path) -> Path:
     """The shipped runs, with a gallery that says of one model that it gets its first letter right."""
-    path = trained_copy / GALLERY_FILE
+    path = trained_copy / KEPT_GALLERY.name
     stated = json.loads(path.read_text())
     row = next(row for row in stated if row["policy"] == "mask-late")
     row["symptoms"]["first_right"]["value"] = 1.0
@@ -115,17 +115,17 @@ def test_a_gallery_that_is_missing_or_broken_ends_in_one_line_that_names_the_fil
     tmp_path: Path, content: str | None, words: tuple[str, ...]
 ):
     if content is not None:
-        (tmp_path / GALLERY_FILE).write_text(content)
+        (tmp_path / KEPT_GALLERY.name).write_text(content)
     result = run(trained=tmp_path)
     assert result.exit_code == 1
     (line,) = result.stderr.splitlines()
-    for word in (str(tmp_path / GALLERY_FILE), *words):
+    for word in (str(tmp_path / KEPT_GALLERY.name), *words):
         assert word in line
 
 
 def test_a_check_of_models_that_are_not_there_names_the_file(tmp_path: Path):
-    stated = Settings().trained_folder / GALLERY_FILE
-    (tmp_path / GALLERY_FILE).write_bytes(stated.read_bytes())
+    stated = Settings().trained_folder / KEPT_GALLERY.name
+    (tmp_path / KEPT_GALLERY.name).write_bytes(stated.read_bytes())
     result = run("--check", "--recipe", "dialogue", columns=200, trained=tmp_path)
     assert result.exit_code == 1
     assert f"maskscope: {tmp_path / 'dialogue' / 'prompt-masked' / 'run.json'}" in result.stderr

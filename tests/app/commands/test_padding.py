@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from app.cli import app
 from app.settings import Settings
-from model.experiments.padding import PADDING_FILE, PADDINGS, PaddedAccuracy, measure_paddings
+from model.experiments.padding import KEPT_PADDINGS, PADDINGS, PaddedAccuracy, measure_paddings
 
 FOLDER = Settings().trained_folder
 
@@ -36,7 +36,7 @@ def copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of trained models of one's own."""
     for policy in PADDINGS:
         shutil.copytree(FOLDER / "reverse" / policy, tmp_path / "reverse" / policy)
-    shutil.copy(FOLDER / PADDING_FILE, tmp_path)
+    shutil.copy(FOLDER / KEPT_PADDINGS.name, tmp_path)
     monkeypatch.setenv("MASKSCOPE_TRAINED_FOLDER", str(tmp_path))
     return tmp_path
 
@@ -48,18 +48,18 @@ def test_the_shipped_figures_are_measured_again() -> None:
 
 
 def test_a_figure_that_departs_is_named_and_is_an_error(copied: Path) -> None:
-    rows = json.loads((copied / PADDING_FILE).read_text())
+    rows = json.loads((copied / KEPT_PADDINGS.name).read_text())
     rows[0]["exact_match"]["value"] = 0.5
-    (copied / PADDING_FILE).write_text(json.dumps(rows))
+    (copied / KEPT_PADDINGS.name).write_text(json.dumps(rows))
     result = CliRunner().invoke(app, ["padding", "--check"])
     assert result.exit_code == 1
     assert "prompt-masked asked with prompt-masked: stated 0.500, measured 1.000" in result.output
 
 
 def test_measuring_writes_what_is_shipped(copied: Path) -> None:
-    (copied / PADDING_FILE).unlink()
+    (copied / KEPT_PADDINGS.name).unlink()
     assert CliRunner().invoke(app, ["padding", "--measure"]).exit_code == 0
-    measured, shipped = (json.loads((folder / PADDING_FILE).read_text()) for folder in (copied, FOLDER))
+    measured, shipped = (json.loads((folder / KEPT_PADDINGS.name).read_text()) for folder in (copied, FOLDER))
     assert [(row["trained"], row["used"]) for row in measured] == [(row["trained"], row["used"]) for row in shipped]
     for here, there in zip(measured, shipped, strict=True):
         assert abs(here["exact_match"]["value"] - there["exact_match"]["value"]) < 0.01

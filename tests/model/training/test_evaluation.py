@@ -10,7 +10,7 @@ from model.intervals import wilson
 from model.masks.policies import MASK_POLICIES
 from model.network.generation import generate
 from model.network.gpt import GPT
-from model.training.evaluation import ROWS_AT_ONCE, Metrics, complete_prompts, evaluate
+from model.training.evaluation import ROWS_AT_ONCE, GivenAnswer, Metrics, answers, complete_prompts, evaluate
 from model.training.recipes import RECIPES
 
 REVERSE = RECIPES["reverse"]
@@ -88,6 +88,22 @@ def test_how_many_words_are_measured_at_once_does_not_matter(trained_model: Call
         assert whole.loss[kind].value == pytest.approx(joined([m.loss[kind].value for _, m in parts], parts, weight))
         assert whole.loss[kind].n == len(words)
     assert 0 < whole.exact_match.value < 1
+
+
+def test_answers_keep_the_order_of_more_words_than_go_at_once(trained_model: Callable[..., GPT]):
+    words = TASK.held_out_prompts(ROWS_AT_ONCE + 20)
+    given = answers(trained_model("reverse", "prompt-masked", 3000), TASK, TOKENIZER, words)
+    assert [answer.right for answer in given] == [word[::-1] for word in words]
+    assert sum(answer.exact for answer in given) >= len(words) - 3
+
+
+@pytest.mark.parametrize(
+    ("given", "exact", "stops"),
+    [("olleh#", True, True), ("olleh", False, False), ("ollehx#", False, True), ("", False, False)],
+)
+def test_an_answer_is_exact_with_its_stop_and_nothing_else(given: str, exact: bool, stops: bool):
+    answer = GivenAnswer("olleh", given)
+    assert (answer.exact, answer.stops) == (exact, stops)
 
 
 def test_completions_hold_the_end_of_turn_where_it_was_produced(trained_model: Callable[..., GPT]):

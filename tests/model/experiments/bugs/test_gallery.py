@@ -10,8 +10,8 @@ import pytest
 from model.errors import BrokenRun
 from model.experiments.bugs.gallery import (
     GALLERY,
-    GALLERY_FILE,
     GALLERY_RUNS,
+    KEPT_GALLERY,
     PROMPTS,
     SHIFT_RECIPE,
     Measured,
@@ -208,14 +208,14 @@ def test_a_gallery_that_is_not_as_it_is_written_is_refused_by_name(
     tmp_path: Path, spoil: Callable[[list[dict[str, object]]], object], words: str
 ):
     rows = [asdict(measured) for measured in STATED.values()]
-    (tmp_path / GALLERY_FILE).write_text(json.dumps(spoil(rows)))
+    (tmp_path / KEPT_GALLERY.name).write_text(json.dumps(spoil(rows)))
     with pytest.raises(BrokenRun, match=words) as caught:
         read_gallery(tmp_path)
-    assert str(tmp_path / GALLERY_FILE) in str(caught.value)
+    assert str(tmp_path / KEPT_GALLERY.name) in str(caught.value)
 
 
 def test_a_missing_gallery_or_run_is_refused_by_name(tmp_path: Path):
-    with pytest.raises(BrokenRun, match=GALLERY_FILE):
+    with pytest.raises(BrokenRun, match=KEPT_GALLERY.name):
         read_gallery(tmp_path)
     with pytest.raises(BrokenRun, match=RUN_FILE):
         next(measure_gallery(tmp_path))

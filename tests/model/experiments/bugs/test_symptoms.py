@@ -8,14 +8,14 @@ import pytest
 import torch
 from pydantic import TypeAdapter, ValidationError
 
-from model.experiments.bugs import symptoms
-from model.experiments.bugs.symptoms import GivenAnswer, Symptoms, answers, mean_loss, measure
+from model.experiments.bugs.symptoms import Symptoms, mean_loss, measure
 from model.intervals import Rate, wilson
 from model.masks.policies import MASK_POLICIES
 from model.network.generation import generate
 from model.network.gpt import GPT
 from model.text.chat import Rendered, render
-from model.training.evaluation import ROWS_AT_ONCE, complete_prompts
+from model.training import evaluation
+from model.training.evaluation import complete_prompts
 from model.training.loop import initial_model
 from model.training.recipes import ALL_RECIPES, Recipe
 
@@ -35,7 +35,7 @@ def symptoms_of(monkeypatch: pytest.MonkeyPatch) -> SpoiledAnswers:
         words = REVERSE4.task.held_out_prompts(len(spoil))
         given = {word: change(REVERSE4.task.answer(word)) for word, change in zip(words, spoil, strict=True)}
         monkeypatch.setattr(
-            symptoms, "complete_prompts", lambda model, task, tokenizer, words: [given[w] for w in words]
+            evaluation, "complete_prompts", lambda model, task, tokenizer, words: [given[w] for w in words]
         )
         return measure(REVERSE4, initial_model(REVERSE4, 0), RIGHT, seed=0, prompts=len(spoil))
 
@@ -107,12 +107,6 @@ def test_a_turn_is_measured_on_the_conversations_that_have_it_with_the_right_his
         for word, text in zip(second, complete_prompts(model, DIALOGUE.task, DIALOGUE.tokenizer, second), strict=True)
     ]
     assert s.by_turn[1] == wilson(sum(exact) / PROMPTS, PROMPTS)
-
-
-def test_answers_keep_the_order_of_more_prompts_than_go_at_once(trained_model: TrainedModel):
-    words = REVERSE4.task.held_out_prompts(ROWS_AT_ONCE + 20)
-    model = last_model(trained_model, REVERSE4, "prompt-masked")
-    assert answers(REVERSE4, model, words) == [GivenAnswer(word[::-1], word[::-1] + "#") for word in words]
 
 
 def row_loss(model: GPT, rendered: Rendered, tokens: range) -> torch.Tensor:
