@@ -74,11 +74,11 @@ async def until(claim: Callable[[], object]) -> None:
 
 
 async def standstill(race: Race) -> dict[str, int]:
-    """The step each model stands at, once nothing more is told."""
+    """The step each model stands at, once every worker waits in silence; one that lacks a processor does not wait."""
     while True:
         known = len(race.log.events)
-        await anyio.sleep(0.5)
-        if len(race.log.events) == known:
+        await anyio.sleep(0.2)
+        if len(race.log.events) == known and all(state_of(pid) == "S" for pid in race.worker_pids()):
             return {policy: standing.step for policy, standing in race.standings.items()}
 
 
@@ -86,11 +86,16 @@ async def all_of(race: Race, races: Races, after: int = 0) -> bytes:
     return b"".join([piece async for piece in races.follow(race, after)])
 
 
-def is_gone(pid: int) -> bool:
+def state_of(pid: int) -> str:
+    """As the kernel has it: R runs or could, S waits, Z has ended; nothing for a process that is not there."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
-    except FileNotFoundError:
-        return True
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
+def is_gone(pid: int) -> bool:
+    return state_of(pid) in ("", "Z")
 
 
 def script(folder: Path, command: str) -> Path:
