@@ -43,6 +43,12 @@ class Generation:
             self.finish_reason = new.finish_reason or self.finish_reason
             yield token
 
+    async def whole(self) -> "Generation":
+        """This, once all of its tokens are there."""
+        async for _ in self.tokens():
+            pass
+        return self
+
     @property
     def completion(self) -> str:
         return "".join(token.token for token in self.received)

@@ -87,9 +87,7 @@ async def _told(generation: Generation, step: int, stream: bool, settings: Setti
     if stream:
         seconds = settings.stream_timeout_seconds
         return EventSourceResponse(_events(generation, step, seconds), ping=15, send_timeout=seconds)
-    async for _ in generation.tokens():
-        pass
-    return _answer(generation, step)
+    return _answer(await generation.whole(), step)
 
 
 async def _events(generation: Generation, step: int, timeout_seconds: float) -> AsyncIterator[JSONServerSentEvent]:

@@ -143,10 +143,7 @@ async def _view(choices: Choices, catalog: Catalog, engine: Engine) -> View:
     lanes = []
     for policy, name, style in ((RIGHT.slug, "right mask", RIGHT.slug), (bug.slug, bug.policy.slug, "wrong-model")):
         model, step = catalog.model(recipe, policy, None)
-        generation = admit(engine, recipe, model, choices.prompt) if choices.generate else None
-        if generation:
-            async for _ in generation.tokens():
-                pass
+        generation = await admit(engine, recipe, model, choices.prompt).whole() if choices.generate else None
         lanes.append(Lane(policy, name, style, step, generation))
     inspection = inspect_mask(recipe, conversations, bug.policy)
     return View(inspection, tuple(lanes), recipe.task.answer(choices.prompt) + END_OF_TURN)

@@ -235,6 +235,4 @@ async def _lane(lane: Lane, choices: Choices, catalog: Catalog, engine: Engine) 
         generation = admit(engine, recipe, catalog.model(recipe, lane.policy, lane.step)[0], choices.prompt)
     else:
         generation = admit_text(engine, catalog.base, lane.text, templated=lane.given != lane.text)
-    async for _ in generation.tokens():
-        pass
-    return replace(lane, generation=generation)
+    return replace(lane, generation=await generation.whole())

@@ -158,10 +158,7 @@ async def _lanes(choices: Choices, catalog: Catalog, engine: Engine) -> tuple[La
 async def _lane(style: str, recipe: Recipe, choices: Choices, catalog: Catalog, engine: Engine) -> Lane:
     conversation = render_prompt(recipe, choices.prompt)
     model, step = catalog.model(recipe, POLICY.slug, None)
-    generation = admit(engine, recipe, model, choices.prompt) if choices.generate else None
-    if generation:
-        async for _ in generation.tokens():
-            pass
+    generation = await admit(engine, recipe, model, choices.prompt).whole() if choices.generate else None
     return Lane(
         name=NAMES[style],
         style=style,

@@ -203,11 +203,7 @@ def _timeline(choices: Choices, runs: RecipeRuns, ablation: ShippedAblation) -> 
 async def _trained_model(choices: Choices, loaded: LoadedRun, engine: Engine, generates: bool) -> TrainedModel:
     policy, model = MASK_POLICIES[loaded.run.policy], loaded.model(choices.step)
     analysis = await engine.call(partial(analyze, choices.recipe, model, policy, choices.prompt))
-    generation = None
-    if generates:
-        generation = admit(engine, choices.recipe, model, choices.prompt)
-        async for _ in generation.tokens():
-            pass
+    generation = await admit(engine, choices.recipe, model, choices.prompt).whole() if generates else None
     return TrainedModel(
         policy=policy,
         name=SWITCH[policy.slug],

@@ -42,16 +42,12 @@ async def test_a_generation_grows_token_by_token_to_its_text(engine: Engine, tra
 
 
 async def test_a_generation_that_meets_its_cap_says_length(engine: Engine, trained: GPT) -> None:
-    generation = admit(engine, REVERSE, trained, "hello", 2)
-    async for _ in generation.tokens():
-        pass
+    generation = await admit(engine, REVERSE, trained, "hello", 2).whole()
     assert (generation.completion, generation.finish_reason) == ("ol", "length")
 
 
 async def test_the_stop_at_the_very_cap_is_a_stop(engine: Engine, trained: GPT) -> None:
-    generation = admit(engine, REVERSE, trained, "hello", 6)
-    async for _ in generation.tokens():
-        pass
+    generation = await admit(engine, REVERSE, trained, "hello", 6).whole()
     assert (generation.completion, generation.finish_reason) == ("olleh#", "stop")
 
 
