@@ -8,7 +8,7 @@ from app.engine import Engine, NewToken
 from model.errors import InvalidText
 from model.network.generation import FinishReason, new_token_cap
 from model.network.gpt import GPT
-from model.text.chat import Message, render
+from model.text.chat_template import Message, render
 from model.text.tokenizer import Tokenizer
 from model.training.conversations import prompt_ids
 from model.training.recipes import TEXT_TOKENIZER, Recipe

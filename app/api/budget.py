@@ -9,7 +9,7 @@ from app.api.schemas import ERRORS, Answer, Slug
 from app.deps import CatalogDep
 from model.explain.budgets import recipe_budget
 from model.masks.policies import UNMASKED
-from model.text.chat import SegmentKind
+from model.text.chat_template import SegmentKind
 
 router = APIRouter(prefix="/api/v1/budget", tags=["masks"], responses=ERRORS)
 

@@ -10,7 +10,7 @@ from app.api.schemas import ERRORS, Answer, MeanLoss, Rate, Request, Step, Text
 from app.deps import CatalogDep, EngineDep, EvidenceDep
 from model.experiments.dispatcher.arms import ARMS
 from model.experiments.dispatcher.openings import SAMPLED_TOKENS, SAMPLES, mass, openings
-from model.text.chat import SegmentKind
+from model.text.chat_template import SegmentKind
 from model.text.corpus import Kind
 from model.training.recipes import SUM_RECIPES
 

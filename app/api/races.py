@@ -19,7 +19,7 @@ from app.races.sessions import Command, Race, Races
 from app.races.standings import results_of
 from model.errors import OutOfRange
 from model.masks.policies import COMPARED_POLICIES
-from model.text.chat import SegmentKind
+from model.text.chat_template import SegmentKind
 from model.training.recipes import LIMITS, RECIPES, Variation
 
 COLUMNS = (

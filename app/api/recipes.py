@@ -8,7 +8,7 @@ from pydantic import Field
 from app.api.schemas import ERRORS, Answer, MeanLoss, Rate
 from app.catalog import Catalog
 from app.deps import CatalogDep
-from model.text.chat import SegmentKind
+from model.text.chat_template import SegmentKind
 from model.training.recipes import Recipe
 
 router = APIRouter(prefix="/api/v1", tags=["v1"], responses=ERRORS)

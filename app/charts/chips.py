@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from model.explain.analysis import Analysis, Position
-from model.text.chat import SegmentKind
+from model.text.chat_template import SegmentKind
 
 
 @dataclass(frozen=True)

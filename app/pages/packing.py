@@ -27,7 +27,7 @@ from model.experiments.packing.rows import (
 from model.explain.cells import Inspection, inspect_mask
 from model.intervals import Rate
 from model.masks.policies import MASK_POLICIES, RIGHT, MaskPolicy
-from model.text.chat import Rendered
+from model.text.chat_template import Rendered
 from model.training.conversations import render_text
 from model.training.loop import training_conversations
 from model.training.recipes import Recipe

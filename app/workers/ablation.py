@@ -25,7 +25,7 @@ from model.experiments.ablation.runs import MeasuredRun, Plan, Setting, ablation
 
 MEASURED_BY = (
     *("errors", "intervals", "kept"),
-    *(f"text/{name}" for name in ("chat", "corpus", "sums", "tasks", "tokenizer")),
+    *(f"text/{name}" for name in ("chat_template", "corpus", "sums", "tasks", "tokenizer")),
     *(f"masks/{name}" for name in ("batches", "policies", "shift")),
     *(f"network/{name}" for name in ("decoder", "generation", "gpt", "learner", "loss")),
     *(f"training/{name}" for name in ("checkpoints", "conversations", "evaluation", "loop", "recipes")),

@@ -7,7 +7,7 @@ from model.claims.claim import Claim, Figure, Figures, Judgement, does_not_hold,
 from model.claims.evidence import Evidence
 from model.experiments.shipped import SEEDS
 from model.masks.policies import RIGHT
-from model.text.chat import SegmentKind
+from model.text.chat_template import SegmentKind
 from model.text.corpus import Kind
 from model.training import loop, pretraining
 from model.training.pretraining import PRETRAINING

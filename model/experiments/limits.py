@@ -24,7 +24,7 @@ from model.masks.batches import make_batch
 from model.masks.policies import RIGHT
 from model.network.gpt import GPT
 from model.network.loss import batch_logits, token_losses
-from model.text.chat import Message, render
+from model.text.chat_template import Message, render
 from model.text.tokenizer import END_OF_TURN
 from model.training.evaluation import complete_prompts
 from model.training.loop import initial_model, train

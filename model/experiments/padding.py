@@ -20,7 +20,7 @@ from model.masks.policies import MASK_POLICIES, RIGHT, MaskPolicy
 from model.network.attention import attention_weights
 from model.network.gpt import GPT
 from model.network.loss import batch_logits
-from model.text.chat import Rendered, Segment
+from model.text.chat_template import Rendered, Segment
 from model.text.tokenizer import END_OF_TURN
 from model.training.checkpoints import Run, load_last
 from model.training.conversations import batch_of, prompt_ids

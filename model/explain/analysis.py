@@ -13,7 +13,7 @@ from model.masks.batches import Batch
 from model.masks.policies import MaskPolicy
 from model.network.attribution import Attribution, attribute
 from model.network.gpt import GPT
-from model.text.chat import Rendered, SegmentKind
+from model.text.chat_template import Rendered, SegmentKind
 from model.training.conversations import batch_of, render_prompt
 from model.training.recipes import Recipe
 

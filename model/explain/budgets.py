@@ -10,7 +10,7 @@ from typing import get_args
 from model.explain.cells import Inspection
 from model.intervals import MeanLoss
 from model.masks.policies import MASK_POLICIES, MaskPolicy
-from model.text.chat import Rendered, SegmentKind
+from model.text.chat_template import Rendered, SegmentKind
 from model.training.checkpoints import Run
 from model.training.conversations import batch_of
 from model.training.loop import training_conversations

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from model.masks.batches import lay_out
 from model.masks.policies import IGNORE_INDEX, RIGHT, MaskPolicy
-from model.text.chat import Rendered, SegmentKind
+from model.text.chat_template import Rendered, SegmentKind
 from model.text.tokenizer import END_OF_TURN, PAD, Tokenizer
 from model.training.conversations import batch_of
 from model.training.recipes import Recipe

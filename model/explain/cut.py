@@ -8,7 +8,7 @@ from itertools import groupby
 
 from model.explain.cells import Cell, inspect_mask
 from model.masks.policies import CUTS, MaskPolicy, shifted_cut
-from model.text.chat import Rendered
+from model.text.chat_template import Rendered
 from model.training.recipes import Recipe
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from model.network.generation import generate
 from model.network.gpt import GPT
-from model.text.chat import Message, render
+from model.text.chat_template import Message, render
 from model.text.tokenizer import END_OF_TURN
 from model.training.recipes import Recipe
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from model.masks.policies import IGNORE_INDEX, MaskPolicy, supervised_tokens
 from model.masks.shift import shift
-from model.text.chat import Rendered, Segment
+from model.text.chat_template import Rendered, Segment
 from model.text.tokenizer import Tokenizer
 
 

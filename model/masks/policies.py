@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from model.errors import UnknownName
-from model.text.chat import Rendered, SegmentKind
+from model.text.chat_template import Rendered, SegmentKind
 
 Turns = Literal["all", "last"]
 Padding = Literal["right", "left", "left-without-positions", "left-bare"]

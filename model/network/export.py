@@ -13,7 +13,7 @@ import safetensors.torch
 from torch import Tensor
 
 from model.network.gpt import GPT
-from model.text.chat import JINJA_TEMPLATE
+from model.text.chat_template import JINJA_TEMPLATE
 from model.text.tokenizer import ASSISTANT_START, END_OF_TURN, PAD, USER_START, Tokenizer
 
 GPT2_NAMES = {

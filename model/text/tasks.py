@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from string import ascii_lowercase
 
 from model.errors import InvalidText
-from model.text.chat import Message
+from model.text.chat_template import Message
 
 HELD_OUT_ONE_IN = 10
 SPLIT = (

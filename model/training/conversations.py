@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from model.errors import InvalidText, OutOfRange
 from model.masks.batches import Batch, make_batch
 from model.masks.policies import MaskPolicy
-from model.text.chat import Message, Rendered, render
+from model.text.chat_template import Message, Rendered, render
 from model.training.recipes import Recipe
 
 MOST_CONVERSATIONS = 8

@@ -17,7 +17,7 @@ from model.masks.policies import UNMASKED
 from model.network.generation import generate
 from model.network.gpt import GPT
 from model.network.loss import token_losses
-from model.text.chat import Rendered, SegmentKind, render
+from model.text.chat_template import Rendered, SegmentKind, render
 from model.text.tasks import Task
 from model.text.tokenizer import END_OF_TURN, Tokenizer
 

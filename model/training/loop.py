@@ -18,7 +18,7 @@ from model.masks.batches import Batch, make_batch
 from model.masks.policies import MaskPolicy
 from model.network.gpt import GPT
 from model.network.learner import Learner
-from model.text.chat import Rendered, render
+from model.text.chat_template import Rendered, render
 from model.training.checkpoints import Checkpoint, Measurement, Run, load_model, new_run, save_run, save_weights
 from model.training.evaluation import Metrics, evaluate
 from model.training.recipes import Recipe

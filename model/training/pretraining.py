@@ -26,7 +26,7 @@ from model.network.generation import generate
 from model.network.gpt import GPT, GPTConfig
 from model.network.learner import Learner
 from model.network.loss import batch_logits, token_losses
-from model.text.chat import Rendered, Segment
+from model.text.chat_template import Rendered, Segment
 from model.text.corpus import SUMS, Kind, documents, fact, question, total
 from model.text.tokenizer import Tokenizer
 from model.training.checkpoints import Checkpoint, load_weights, save_weights

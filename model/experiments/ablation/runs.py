@@ -19,7 +19,7 @@ from pydantic.dataclasses import dataclass
 from model.errors import BrokenAblation, OutOfRange
 from model.intervals import Fraction, NonNegative
 from model.kept import STRICT, read_checked
-from model.text.chat import SegmentKind
+from model.text.chat_template import SegmentKind
 from model.text.tasks import SPLIT
 from model.training.conversations import render_prompts
 from model.training.evaluation import Metrics

@@ -16,7 +16,7 @@ from model.kept import STRICT
 from model.masks.policies import UNMASKED
 from model.network.gpt import GPT
 from model.network.loss import batch_logits
-from model.text.chat import Rendered, SegmentKind
+from model.text.chat_template import Rendered, SegmentKind
 from model.text.corpus import Kind
 from model.training.conversations import batch_of, render_prompts
 from model.training.evaluation import segment_masks

@@ -12,7 +12,7 @@ from model.experiments.dispatcher.drift import divergence
 from model.intervals import Rate, rate_of
 from model.network.gpt import GPT
 from model.network.sampling import sample
-from model.text.chat import Rendered
+from model.text.chat_template import Rendered
 from model.text.corpus import fact, question
 from model.text.sums import QUESTION
 from model.text.tokenizer import END_OF_TURN, Tokenizer

@@ -15,7 +15,7 @@ from model.masks.policies import MASK_POLICIES, RIGHT, MaskPolicy
 from model.network.gpt import GPT
 from model.network.learner import Learner
 from model.network.loss import batch_logits, summed_cross_entropy
-from model.text.chat import Rendered
+from model.text.chat_template import Rendered
 from model.training.conversations import batch_of
 from model.training.recipes import Recipe
 

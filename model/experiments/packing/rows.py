@@ -13,7 +13,7 @@ import torch
 from model.explain.cells import Cell, Inspection, inspect_mask
 from model.masks.batches import lay_out
 from model.masks.policies import MaskPolicy
-from model.text.chat import Rendered
+from model.text.chat_template import Rendered
 from model.training.conversations import batch_of
 from model.training.recipes import Recipe
 

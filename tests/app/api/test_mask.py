@@ -7,7 +7,7 @@ import pytest
 
 from model.explain.cells import inspect_mask
 from model.masks.policies import MASK_POLICIES
-from model.text.chat import render
+from model.text.chat_template import render
 from model.training.recipes import ALL_RECIPES
 
 pytestmark = pytest.mark.anyio

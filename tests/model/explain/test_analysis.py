@@ -11,7 +11,7 @@ from model.masks.batches import make_batch
 from model.masks.policies import COMPARED_POLICIES, MASK_POLICIES
 from model.network.attribution import attribute
 from model.network.gpt import GPT
-from model.text.chat import render
+from model.text.chat_template import render
 from model.training.conversations import prompt_ids
 from model.training.recipes import RECIPES
 

@@ -8,7 +8,7 @@ from model.explain.budgets import policy_budgets, recipe_budget, segment_budgets
 from model.explain.cells import inspect_mask
 from model.intervals import MeanLoss
 from model.masks.policies import MASK_POLICIES
-from model.text.chat import Rendered, render
+from model.text.chat_template import Rendered, render
 from model.training.checkpoints import read_run
 from model.training.loop import training_conversations
 from model.training.recipes import ALL_RECIPES, MASK_RECIPES

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from model.explain.turns import ask_in_place
 from model.network.gpt import GPT
-from model.text.chat import Message
+from model.text.chat_template import Message
 from model.training.evaluation import complete_prompts
 from model.training.recipes import ALL_RECIPES
 

@@ -15,7 +15,7 @@ from model.inspector.roles import TemplateIds
 from model.inspector.rules import CHECKS, Finding, findings
 from model.masks.batches import Batch, make_batch
 from model.masks.policies import IGNORE_INDEX, MASK_POLICIES
-from model.text.chat import render
+from model.text.chat_template import render
 from model.text.tokenizer import PAD, Tokenizer
 from model.training.recipes import ALL_RECIPES, Recipe
 

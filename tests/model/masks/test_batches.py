@@ -9,7 +9,7 @@ from torch import Tensor
 
 from model.masks.batches import Batch, make_batch
 from model.masks.policies import COMPARED_POLICIES, IGNORE_INDEX, MASK_POLICIES
-from model.text.chat import Message, Rendered, render
+from model.text.chat_template import Message, Rendered, render
 from model.text.tokenizer import PAD, Tokenizer
 
 TOKENIZER = Tokenizer(ascii_lowercase, pads=True)

@@ -3,7 +3,7 @@ from string import ascii_lowercase
 import pytest
 
 from model.masks.policies import MASK_POLICIES, MaskPolicy, differing_knobs, supervised_tokens
-from model.text.chat import Message, render
+from model.text.chat_template import Message, render
 from model.text.tokenizer import Tokenizer
 
 TOKENIZER = Tokenizer(ascii_lowercase)

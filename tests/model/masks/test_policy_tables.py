@@ -11,7 +11,7 @@ from torch import Tensor
 
 from model.masks.batches import make_batch
 from model.masks.policies import IGNORE_INDEX, MASK_POLICIES
-from model.text.chat import Message, Rendered, render
+from model.text.chat_template import Message, Rendered, render
 from model.text.tokenizer import PAD, Tokenizer
 
 TOKENIZER = Tokenizer(ascii_lowercase, pads=True)

@@ -13,7 +13,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from model.masks.batches import make_batch
 from model.masks.policies import IGNORE_INDEX, MASK_POLICIES
 from model.network.export import export_run
-from model.text.chat import Message, render
+from model.text.chat_template import Message, render
 from model.text.tasks import TURN_SEPARATOR
 from model.training.loop import initial_model
 from model.training.recipes import ALL_RECIPES, Recipe

@@ -7,7 +7,7 @@ from model.masks.batches import make_batch
 from model.masks.policies import MASK_POLICIES
 from model.network.attention import attention_weights
 from model.network.gpt import GPT
-from model.text.chat import render
+from model.text.chat_template import render
 from model.training.loop import initial_model
 from model.training.recipes import ALL_RECIPES
 

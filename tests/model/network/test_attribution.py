@@ -13,7 +13,7 @@ from model.masks.batches import Batch, make_batch
 from model.masks.policies import COMPARED_POLICIES, MASK_POLICIES
 from model.network.attribution import Attribution, attribute
 from model.network.gpt import GPT, GPTConfig
-from model.text.chat import render
+from model.text.chat_template import render
 from model.training.recipes import RECIPES
 
 REVERSE = RECIPES["reverse"]

@@ -13,7 +13,7 @@ from model.masks.policies import COMPARED_POLICIES, MASK_POLICIES
 from model.network.backward import PositionGradients, position_gradients
 from model.network.gpt import GPT, GPTConfig
 from model.network.loss import summed_cross_entropy
-from model.text.chat import Message, render
+from model.text.chat_template import Message, render
 from model.training.recipes import RECIPES
 
 REVERSE = RECIPES["reverse"]

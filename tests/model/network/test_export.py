@@ -15,7 +15,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2LMHeadModel
 
 from model.network.export import export_run
 from model.network.gpt import GPT
-from model.text.chat import Message, render
+from model.text.chat_template import Message, render
 from model.training.evaluation import complete_prompts
 from model.training.recipes import RECIPES, Recipe
 

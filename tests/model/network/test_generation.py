@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from model.errors import OutOfRange
 from model.network.generation import Completion, DecodedStep, FinishReason, decode, generate, new_token_cap
 from model.network.gpt import GPT
-from model.text.chat import Message, render
+from model.text.chat_template import Message, render
 from model.training.recipes import RECIPES
 
 REVERSE = RECIPES["reverse"]

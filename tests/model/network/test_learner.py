@@ -11,7 +11,7 @@ from model.masks.policies import IGNORE_INDEX, MASK_POLICIES
 from model.network.gpt import GPT, GPTConfig
 from model.network.learner import Learner
 from model.network.loss import batch_logits, summed_cross_entropy
-from model.text.chat import Message, render
+from model.text.chat_template import Message, render
 from model.training.loop import training_batches
 from model.training.recipes import RECIPES
 

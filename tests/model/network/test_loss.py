@@ -11,7 +11,7 @@ from model.masks.policies import COMPARED_POLICIES, IGNORE_INDEX, MASK_POLICIES,
 from model.network.export import export_run
 from model.network.gpt import GPT
 from model.network.loss import summed_cross_entropy
-from model.text.chat import render
+from model.text.chat_template import render
 from model.training.recipes import RECIPES
 
 REVERSE = RECIPES["reverse"]

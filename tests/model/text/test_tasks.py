@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.errors import InvalidText
-from model.text.chat import Message
+from model.text.chat_template import Message
 from model.text.tasks import TASKS, Task, is_held_out
 
 tasks = pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)

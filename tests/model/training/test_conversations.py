@@ -6,7 +6,7 @@ import pytest
 
 from model.errors import InvalidText, OutOfRange
 from model.masks.policies import MASK_POLICIES
-from model.text.chat import Message, Rendered
+from model.text.chat_template import Message, Rendered
 from model.training.conversations import (
     MOST_MESSAGES,
     batch_of,

@@ -3,7 +3,7 @@ from dataclasses import fields, replace
 import pytest
 
 from model.errors import OutOfRange
-from model.text.chat import render
+from model.text.chat_template import render
 from model.training.loop import initial_model
 from model.training.recipes import DEFAULT_RECIPE, LIMITS, RECIPES, Recipe, TrainingConfig, Variation, vary
 

@@ -22,7 +22,7 @@ from model.experiments.ablation.runs import (
     write_ablation,
 )
 from model.intervals import MeanLoss, wilson
-from model.text.chat import render
+from model.text.chat_template import render
 from model.training.evaluation import Metrics
 from model.training.recipes import RECIPES, Variation, vary
 

@@ -13,7 +13,7 @@ from model.intervals import Rate, wilson
 from model.masks.policies import MASK_POLICIES
 from model.network.generation import generate
 from model.network.gpt import GPT
-from model.text.chat import Rendered, render
+from model.text.chat_template import Rendered, render
 from model.training import evaluation
 from model.training.evaluation import complete_prompts
 from model.training.loop import initial_model

@@ -8,7 +8,7 @@ import torch
 
 from model.experiments.dispatcher.drift import divergence, measure_drift, moved_by_part
 from model.network.gpt import GPT
-from model.text.chat import render
+from model.text.chat_template import render
 from model.training.recipes import SUM_RECIPES
 
 RECIPE = SUM_RECIPES["answers"]

@@ -28,7 +28,7 @@ from model.masks.policies import MASK_POLICIES
 from model.network.gpt import GPT, GPTConfig
 from model.network.learner import Learner
 from model.network.loss import batch_logits, summed_cross_entropy
-from model.text.chat import Rendered
+from model.text.chat_template import Rendered
 from model.training.conversations import render_prompts
 from model.training.loop import initial_model, training_batches, training_conversations
 from model.training.recipes import ALL_RECIPES, Recipe

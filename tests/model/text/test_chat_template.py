@@ -11,7 +11,7 @@ from transformers import AutoTokenizer
 from model.errors import InvalidText
 from model.network.export import export_run
 from model.network.gpt import GPT, GPTConfig
-from model.text.chat import Message, Rendered, Segment, render
+from model.text.chat_template import Message, Rendered, Segment, render
 from model.text.tokenizer import Tokenizer
 
 TOKENIZER = Tokenizer(ascii_lowercase)
