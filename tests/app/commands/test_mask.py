@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from app.api.masks import MaskAnswer
+from app.api.mask import MaskAnswer
 from typer.testing import CliRunner
 
 from app.cli import app
