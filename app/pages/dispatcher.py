@@ -16,8 +16,7 @@ from app.charts.dispatcher import curves_over_steps, pretraining_curve
 from app.deps import CatalogDep, EngineDep, EvidenceDep
 from app.engine import Engine
 from app.generations import Generation, admit, admit_text
-from app.templating import render
-from model.errors import InvalidText
+from app.templating import render_view
 from model.experiments.dispatcher.arms import ARMS, SHARES, Arm, ArmRun, Dispatched
 from model.experiments.dispatcher.drift import Drift
 from model.experiments.dispatcher.openings import (
@@ -126,9 +125,6 @@ class DispatcherContext:
     first: ArmRun
     samples: int = SAMPLES
     sampled_tokens: int = SAMPLED_TOKENS
-    view: View | None = None
-    message: str | None = None
-    """Why there is no view."""
 
 
 @router.api_route("/dispatcher", methods=["GET", "HEAD"])
@@ -138,11 +134,7 @@ async def page(
     """The whole page."""
     choices = _choices(state)
     context = _context(choices, evidence.dispatched, catalog)
-    try:
-        view = await _view(choices, catalog, engine)
-    except InvalidText as error:
-        return render(request, "dispatcher/page.html", replace(context, message=error.message), 422)
-    return render(request, "dispatcher/page.html", replace(context, view=view))
+    return await render_view(request, "dispatcher/page.html", context, _view(choices, catalog, engine))
 
 
 def _choices(state: State) -> Choices:
