@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from model.claims.evidence import Evidence
-from model.intervals import MeanLoss, Rate, pooled
+from model.intervals import MeanLoss, Rate, over_seeds, pooled
 
 Word = Literal["holds", "holds when", "does not hold here"]
 Unit = Literal["share", "nats", "steps", "times", "logits", "count", "tokens"]
@@ -41,8 +41,8 @@ class Figure:
     @classmethod
     def of_mean(cls, label: str, values: Sequence[float], unit: Unit, conditions: str) -> "Figure":
         """The mean of one value per seed, with the lowest and the highest of them."""
-        mean = sum(values) / len(values)
-        return cls(label, mean, unit, conditions, len(values), min(values), max(values), "lowest to highest")
+        mean = over_seeds(values)
+        return cls(label, mean.value, unit, conditions, len(values), mean.low, mean.high, "lowest to highest")
 
     def __str__(self) -> str:
         """`96.0 %`, `3.21 nats`"""
