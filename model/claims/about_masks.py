@@ -119,11 +119,7 @@ def _budget_figures(evidence: Evidence) -> Figures:
     assert evidence
     found = {}
     for recipe in ALL_RECIPES.values():
-        masked = next(
-            budget
-            for budget in policy_budgets(recipe, training_conversations(recipe, 0))
-            if budget.policy.slug == RIGHT.slug
-        )
+        masked = policy_budgets(recipe, training_conversations(recipe, 0))[RIGHT.slug]
         found[recipe.slug] = Figure(
             f"positions without gradient, {recipe.slug}", masked.ignored, "share", "a training batch", masked.positions
         )
