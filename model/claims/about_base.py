@@ -85,38 +85,30 @@ def _judge_steps(f: Figures) -> Judgement:
 def _intact_figures(evidence: Evidence) -> Figures:
     drifts = [run.drift for run in evidence.dispatched.of(RIGHT.slug) if run.drift]
     conditions = f"SFT on half of the sums, {len(drifts)} seeds"
-    on_text: dict[str, Figure] = {
-        kind: Figure.of_mean(f"KL on {kind}s", [d.text[kind].value for d in drifts], "nats", conditions)
-        for kind in get_args(Kind)
+    continues, knows = [d.ability.continues for d in drifts], [d.ability.knows for d in drifts]
+    found = {
+        "continues": Figure.of_rates("openings still continued", continues, "all sums"),
+        "knows": Figure.of_rates("sums still known when framed as Q and A", knows, "all sums"),
     }
-    asked: dict[str, Figure] = {
-        kind: Figure.of_mean(f"KL on requests, {kind}", [d.request[kind].value for d in drifts], "nats", conditions)
-        for kind in get_args(SegmentKind)
-    }
-    return {
-        "continues": Figure.of_rates("openings still continued", [d.ability.continues for d in drifts], "all sums"),
-        "knows": Figure.of_rates(
-            "sums still known when framed as Q and A", [d.ability.knows for d in drifts], "all sums"
-        ),
-        **on_text,
-        **asked,
-    }
+    for kind in get_args(Kind):
+        found[kind] = Figure.of_mean(f"KL on {kind}s", [d.text[kind].value for d in drifts], "nats", conditions)
+    for kind in get_args(SegmentKind):
+        nats = [d.request[kind].value for d in drifts]
+        found[kind] = Figure.of_mean(f"KL on requests, {kind}", nats, "nats", conditions)
+    return found
 
 
 def _judge_drift(f: Figures) -> Judgement:
     text = max(f[kind].value for kind in get_args(Kind))
     answers = f["assistant"].value
     found = f"KL to the base {answers:.2f} nats on answers, at most {text:.2f} on plain text"
-    if answers > 2 * text:
-        return holds(f"{found}.")
-    return does_not_hold(f"{found}.")
+    return (holds if answers > 2 * text else does_not_hold)(f"{found}.")
 
 
 def _judge_intact(f: Figures) -> Judgement:
     found = f"{f['continues']} of openings continued, {f['knows']} of sums known in the old framing"
-    if min(f["continues"].at_least(), f["knows"].at_least()) > ENOUGH:
-        return holds(f"After SFT: {found}.")
-    return does_not_hold(f"After SFT: {found}.")
+    intact = min(f["continues"].at_least(), f["knows"].at_least()) > ENOUGH
+    return (holds if intact else does_not_hold)(f"After SFT: {found}.")
 
 
 def _machinery_figures(evidence: Evidence) -> Figures:
