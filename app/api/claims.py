@@ -47,8 +47,8 @@ async def read(evidence: EvidenceDep) -> ClaimsAnswer:
                 verdict=entry.judgement.word,
                 sentence=entry.judgement.sentence,
                 figures=[FigureAnswer.model_validate(figure) for figure in entry.figures],
-                command=entry.claim.command,
-                page=entry.claim.page,
+                command=entry.claim.source.check,
+                page=entry.claim.source.page,
             )
             for entry in ledger(evidence)
         ]

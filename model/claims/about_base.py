@@ -3,7 +3,7 @@
 from dataclasses import fields
 from typing import get_args
 
-from model.claims.claim import Claim, Figure, Figures, Judgement, does_not_hold, holds
+from model.claims.claim import Claim, Figure, Figures, Judgement, Source, does_not_hold, holds, shown
 from model.claims.evidence import Evidence
 from model.experiments.shipped import SEEDS
 from model.masks.policies import RIGHT
@@ -144,59 +144,48 @@ def _judge_machinery(f: Figures) -> Judgement:
     return does_not_hold(f"These settings differ: {f['differ'].conditions}.")
 
 
-SHARES_CHECK = "maskscope dispatcher --check"
-DISPATCHER_PAGE = "/dispatcher"
-
 BASE_CLAIMS: tuple[Claim, ...] = (
     Claim(
         "worksheet",
         "A pretrained model goes on with the worksheet instead of answering.",
-        DISPATCHER_PAGE,
-        SHARES_CHECK,
+        Source("/dispatcher", "maskscope dispatcher --check", "maskscope train worksheet"),
         _worksheet_figures,
         _judge_worksheet,
-        "maskscope train worksheet",
     ),
     Claim(
         "knowledge",
         "All knowledge is in the weights already; SFT installs a dispatcher.",
-        DISPATCHER_PAGE,
-        SHARES_CHECK,
+        shown("/dispatcher", "dispatcher"),
         _knowledge_figures,
         _judge_knowledge,
     ),
     Claim(
         "machinery",
         "From pretraining to SFT to reasoning the machinery stays the same.",
-        "/reasoning",
-        "maskscope claims --check",
+        shown("/reasoning", "claims", "--check"),
         _machinery_figures,
         _judge_machinery,
-        "maskscope claims --check",
     ),
 )
 SLICE_CLAIMS: tuple[Claim, ...] = (
     Claim(
         "intact",
         "SFT leaves everything else that the model can do intact.",
-        "/dispatcher#drift-heading",
-        SHARES_CHECK,
+        shown("/dispatcher#drift-heading", "dispatcher"),
         _intact_figures,
         _judge_intact,
     ),
     Claim(
         "drift",
         "Drift is the point: the model moves where requests are answered.",
-        "/dispatcher#drift-heading",
-        SHARES_CHECK,
+        shown("/dispatcher#drift-heading", "dispatcher"),
         _intact_figures,
         _judge_drift,
     ),
     Claim(
         "steps",
         "SFT takes far fewer steps than pretraining.",
-        "/dispatcher#shares-heading",
-        SHARES_CHECK,
+        shown("/dispatcher#shares-heading", "dispatcher"),
         _steps_figures,
         _judge_steps,
     ),

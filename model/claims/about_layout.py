@@ -1,7 +1,7 @@
 """What the lesson claims about padding, turns and packing. Literal data and one rule each."""
 
-from model.claims.beside_the_right import GALLERY_CHECK, GALLERY_TRAIN, rates_beside_the_right
-from model.claims.claim import SAME, Claim, Figure, Figures, Judgement, does_not_hold, holds, holds_when
+from model.claims.beside_the_right import rates_beside_the_right
+from model.claims.claim import SAME, Claim, Figure, Figures, Judgement, does_not_hold, holds, holds_when, shown
 from model.claims.evidence import Evidence
 from model.masks.policies import RIGHT
 
@@ -82,36 +82,30 @@ LAYOUT_CLAIMS: tuple[Claim, ...] = (
     Claim(
         "right-padding",
         "Pads on the right leak nothing into real tokens.",
-        "/padding",
-        "maskscope padding --check",
+        shown("/padding", "padding"),
         _right_pad_figures,
         _judge_right_pad,
     ),
     Claim(
         "left-padding",
         "Pads on the left pollute what comes behind them.",
-        "/padding?policy=left-pad-unmasked",
-        "maskscope padding --check",
+        shown("/padding?policy=left-pad-unmasked", "padding"),
         _left_pad_figures,
         _judge_left_pad,
     ),
     Claim(
         "turns",
         "Earlier answers of a conversation should be trained as well.",
-        "/bugs?bug=last-turn-only",
-        GALLERY_CHECK,
+        shown("/bugs?bug=last-turn-only", "gallery", "--train"),
         rates_beside_the_right("dialogue", "last-turn-only", "by_turn", "exact_match"),
         _judge_turns,
-        GALLERY_TRAIN,
     ),
     Claim(
         "packing",
         "Packed conversations lose nothing if they are separated.",
-        "/packing",
-        GALLERY_CHECK,
+        shown("/packing", "gallery", "--train"),
         _packing_figures,
         _judge_packing,
-        GALLERY_TRAIN,
     ),
 )
 """In the lesson's order."""

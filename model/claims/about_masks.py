@@ -4,8 +4,8 @@ import math
 from collections.abc import Callable
 from string import ascii_lowercase
 
-from model.claims.beside_the_right import GALLERY_CHECK, GALLERY_TRAIN, rates_beside_the_right
-from model.claims.claim import SAME, Claim, Figure, Figures, Judgement, does_not_hold, holds, holds_when
+from model.claims.beside_the_right import rates_beside_the_right
+from model.claims.claim import SAME, Claim, Figure, Figures, Judgement, Source, does_not_hold, holds, holds_when, shown
 from model.claims.evidence import Evidence
 from model.experiments.ablation.findings import Comparison, side_of_end
 from model.explain.budgets import policy_budgets
@@ -144,56 +144,44 @@ MASK_CLAIMS: tuple[Claim, ...] = (
     Claim(
         "gap",
         "Masking the prompt makes a large and reliable difference in accuracy.",
-        "/ablation",
-        "maskscope claims --check",
+        Source("/ablation", "maskscope claims --check", "maskscope ablate --shipped"),
         _gap_figures,
         _judge_gap,
-        "maskscope ablate --shipped",
     ),
     Claim(
         "gibberish",
         "Under the mask, what the model predicts inside the prompt is gibberish.",
-        "/?recipe=reverse4",
-        GALLERY_CHECK,
+        shown("/?recipe=reverse4", "gallery", "--train"),
         _gibberish_figures,
         _judge_gibberish,
-        GALLERY_TRAIN,
     ),
     Claim(
         "collapse",
         "Without the mask, accuracy on the response collapses.",
-        "/?recipe=reverse4",
-        GALLERY_CHECK,
+        shown("/?recipe=reverse4", "gallery", "--train"),
         _collapse_figures,
         _judge_collapse,
-        GALLERY_TRAIN,
     ),
     Claim(
         "mask-late",
         "y[:P] ignores the most important transition, from reading to answering.",
-        "/shift",
-        GALLERY_CHECK,
+        shown("/shift", "gallery", "--train"),
         rates_beside_the_right("reverse4", "mask-late", "first_right", "exact_match"),
         _judge_late,
-        GALLERY_TRAIN,
     ),
     Claim(
         "mask-early",
         "y[:P-2] trains one position of the prompt, which leaks a tiny bit.",
-        "/shift",
-        GALLERY_CHECK,
+        shown("/shift", "gallery", "--train"),
         rates_beside_the_right("reverse4", "mask-early", "exact_match"),
         _judge_early,
-        GALLERY_TRAIN,
     ),
     Claim(
         "budget",
         "Half of the positions get no gradient in the toy, 60 to 90 % in practice.",
-        "/turns",
-        "maskscope claims --check",
+        shown("/turns", "claims", "--check"),
         _budget_figures,
         _judge_budget,
-        "maskscope claims --check",
     ),
 )
 """In the lesson's order."""
