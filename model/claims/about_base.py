@@ -1,5 +1,6 @@
 """What the lesson claims about the base model and the slice that SFT carves out of it. One rule each."""
 
+from collections.abc import Sequence
 from dataclasses import fields
 from typing import get_args
 
@@ -40,12 +41,11 @@ def _judge_worksheet(f: Figures) -> Judgement:
 def _knowledge_figures(evidence: Evidence) -> Figures:
     dispatched = evidence.dispatched
     bases = [base.framed.exact for base in dispatched.bases]
+    sft, scratch = ([run.last.exact for run in dispatched.of(arm)] for arm in (RIGHT.slug, "scratch"))
     return {
         "framed": Figure.of_rates("the base, framed as Q and A", bases, "all sums"),
-        "sft": Figure.of_rates("SFT from the base", [r.last.exact for r in dispatched.of(RIGHT.slug)], HALF),
-        "scratch": Figure.of_rates(
-            "the same SFT from random weights", [r.last.exact for r in dispatched.of("scratch")], HALF
-        ),
+        "sft": Figure.of_rates("SFT from the base", sft, HALF),
+        "scratch": Figure.of_rates("the same SFT from random weights", scratch, HALF),
     }
 
 
@@ -117,21 +117,18 @@ def _machinery_figures(evidence: Evidence) -> Figures:
     shared = [name for name in MACHINERY if getattr(base, name) == getattr(sft, name)]
     differ = [f.name for f in fields(Recipe) if getattr(SUM_RECIPES["sums-direct"], f.name) != getattr(thought, f.name)]
     by_name = [name for name in differ if name in ("slug", "title", "task")]
-    code = [name for name in SAME_CODE if getattr(pretraining, name) is getattr(loop, name)]
+    same = [name for name in SAME_CODE if getattr(pretraining, name) is getattr(loop, name)]
+    code = ", ".join(f"{getattr(loop, name).__module__}.{name}" for name in same)
     return {
-        "code": Figure(
-            "functions that both trainings call, the same objects",
-            len(code),
-            "count",
-            ", ".join(f"{getattr(loop, name).__module__}.{name}" for name in code),
-            len(SAME_CODE),
-        ),
-        "shared": Figure(
-            "of tokenizer and model, equal in pretraining and SFT", len(shared), "count", BASE, len(MACHINERY)
-        ),
-        "differ": Figure("settings that differ with a trace", len(differ), "count", ", ".join(differ), len(differ)),
-        "allowed": Figure("of these, name and response", len(by_name), "count", ", ".join(by_name), len(by_name)),
+        "code": _count("functions that both trainings call, the same objects", same, code, SAME_CODE),
+        "shared": _count("of tokenizer and model, equal in pretraining and SFT", shared, BASE, MACHINERY),
+        "differ": _count("settings that differ with a trace", differ, ", ".join(differ), differ),
+        "allowed": _count("of these, name and response", by_name, ", ".join(by_name), by_name),
     }
+
+
+def _count(label: str, found: Sequence[str], conditions: str, among: Sequence[str]) -> Figure:
+    return Figure(label, len(found), "count", conditions, len(among))
 
 
 def _judge_machinery(f: Figures) -> Judgement:

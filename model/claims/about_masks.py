@@ -1,7 +1,6 @@
 """What the lesson claims about the loss mask. Literal data and one rule each."""
 
 import math
-from collections.abc import Callable
 from string import ascii_lowercase
 
 from model.claims.beside_the_right import rates_beside_the_right
@@ -20,20 +19,17 @@ GUESSING = math.log(len(ascii_lowercase))
 def _gap_figures(evidence: Evidence) -> Figures:
     settings = evidence.comparisons
     conditions = f"ablation, {len(settings)} settings, {settings[0].seeds()} seeds each"
+    verdicts, ends = [c.verdict for c in settings], [side_of_end(c.end) for c in settings]
 
-    def count(label: str, is_one: Callable[[Comparison], bool]) -> Figure:
-        return Figure(label, sum(map(is_one, settings)), "count", conditions, len(settings))
+    def count(label: str, found: int) -> Figure:
+        return Figure(label, found, "count", conditions, len(settings))
 
     ratios = sorted(settings, key=lambda c: c.ratio.value)
     return {
-        "helped": count(
-            "settings in which masking saved steps or gave more at the end", lambda c: c.verdict == "helped"
-        ),
-        "none": count("settings without a clear difference", lambda c: c.verdict == "no clear difference"),
-        "hurt": count("settings in which masking cost steps", lambda c: c.verdict == "hurt"),
-        "ahead": count(
-            "settings in which masking is ahead when the budget is spent", lambda c: side_of_end(c.end) == "helped"
-        ),
+        "helped": count("settings in which masking saved steps or gave more at the end", verdicts.count("helped")),
+        "none": count("settings without a clear difference", verdicts.count("no clear difference")),
+        "hurt": count("settings in which masking cost steps", verdicts.count("hurt")),
+        "ahead": count("settings in which masking is ahead when the budget is spent", ends.count("helped")),
         "least": _ratio("smallest ratio of steps to 90 %, unmasked / masked", ratios[0]),
         "most": _ratio("largest ratio of steps to 90 %, unmasked / masked", ratios[-1]),
     }

@@ -29,7 +29,7 @@ from model.text.corpus import SUMS, Kind, documents, fact, question, total
 from model.text.tokenizer import Tokenizer
 from model.training.checkpoints import Checkpoint, in_place_of, load_weights, save_weights
 from model.training.loop import StepDone, optimize
-from model.training.recipes import BASE, TEXT_MODEL, TEXT_TOKENIZER, TrainingConfig
+from model.training.recipes import BASE, TEXT_MODEL, TEXT_TOKENIZER, TWO_LAYERS, TrainingConfig
 
 BASE_FILE = "base.json"
 MEASURED_DOCUMENTS = 200
@@ -50,18 +50,13 @@ class Pretraining:
     training: TrainingConfig
 
 
-PRETRAINING: dict[str, Pretraining] = {
-    setup.slug: setup
-    for setup in (
-        Pretraining(
-            BASE,
-            "Continue text: worksheets, facts, statements, sentences",
-            TEXT_TOKENIZER,
-            TEXT_MODEL,
-            TrainingConfig(
-                batch_size=32, learning_rate=1e-3, checkpoint_steps=(4000,), decay_steps=800, evaluate_every=200
-            ),
-        ),
+PRETRAINING = {
+    BASE: Pretraining(
+        BASE,
+        "Continue text: worksheets, facts, statements, sentences",
+        TEXT_TOKENIZER,
+        TEXT_MODEL,
+        TWO_LAYERS(batch_size=32, checkpoint_steps=(4000,), decay_steps=800, evaluate_every=200),
     )
 }
 """Base models, by slug."""

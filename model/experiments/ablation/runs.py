@@ -131,9 +131,6 @@ class Ablation:
     settings: tuple[Setting, ...]
     runs: tuple[MeasuredRun, ...]
 
-    def setting(self, slug: str) -> Setting:
-        return next(setting for setting in self.settings if setting.slug == slug)
-
     def run(self, setting: Setting, policy: str, seed: int) -> MeasuredRun:
         """Runs are in the order of settings, policies and seeds."""
         place = self.settings.index(setting) * len(self.policies) + self.policies.index(policy)
