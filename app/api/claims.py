@@ -43,5 +43,6 @@ async def read(evidence: EvidenceDep) -> ClaimsAnswer:
 
 
 def _answer(entry: Entry) -> ClaimAnswer:
-    told = {**vars(entry.claim), **vars(entry.judgement), "figures": entry.figures}
-    return ClaimAnswer.model_validate({**told, "verdict": entry.judgement.word})
+    claim, source = entry.claim, entry.claim.source
+    told = {**vars(claim), **vars(entry.judgement), "figures": entry.figures, "page": source.page}
+    return ClaimAnswer.model_validate({**told, "command": source.check, "verdict": entry.judgement.word})

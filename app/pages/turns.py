@@ -147,5 +147,5 @@ async def _view(choices: Choices, catalog: Catalog, engine: Engine) -> View:
         inspection=inspection,
         turns=turn_budgets(inspection),
         asked=await engine.call(partial(ask_in_place, recipe, models, messages)),
-        budgets={budget.policy.slug: budget for budget in policy_budgets(recipe, rendered)},
+        budgets=policy_budgets(recipe, rendered),
     )

@@ -76,21 +76,27 @@ class Judgement:
 
 
 @dataclass(frozen=True)
+class Source:
+    """Of figures: the page that shows them, what measures them anew, what trains anew all that they rest on."""
+
+    page: str
+    check: str
+    retrain: str
+
+
+def shown(page: str, command: str, retrain: str = "--measure") -> Source:
+    """Figures of one command."""
+    return Source(page, f"maskscope {command} --check", f"maskscope {command} {retrain}")
+
+
+@dataclass(frozen=True)
 class Claim:
     slug: str
     says: str
     """What the lesson states, in our words."""
-    page: str
-    """Where it can be seen."""
-    command: str
-    """What measures it anew."""
+    source: Source
     collect: Callable[[Evidence], Figures]
     judge: Callable[[Figures], Judgement]
-    retrain: str = ""
-    """What trains anew all that it rests on; by default `command` with --measure in place of --check."""
-
-    def retrain_command(self) -> str:
-        return self.retrain or self.command.replace("--check", "--measure")
 
 
 def holds(sentence: str) -> Judgement:
