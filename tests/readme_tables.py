@@ -10,7 +10,7 @@ from pathlib import Path
 from app.pages import PAGES
 from model.claims.evidence import Evidence, gather
 from model.claims.ledger import ledger
-from model.experiments.ablation.words import catching_up, headline, verdict_sentence
+from model.experiments.ablation.sentences import catching_up, headline, verdict_sentence
 from model.experiments.bugs.diagnosis import diagnose
 from model.experiments.bugs.gallery import GALLERY
 from model.experiments.dispatcher.arms import ARMS, SHARES

@@ -15,8 +15,8 @@ from app.charts.files import to_standalone_svg
 from app.deps import AblationDep
 from model.errors import UnknownName
 from model.experiments.ablation.findings import Bound, Comparison, Verdict
+from model.experiments.ablation.sentences import conditions, sentences
 from model.experiments.ablation.shipped import ShippedAblation
-from model.experiments.ablation.words import conditions, sentences
 
 router = APIRouter(prefix="/api/v1/ablation", tags=["ablation"], responses=ERRORS)
 

@@ -7,7 +7,7 @@ from app.charts.comparisons import Pair, PairChart, Ratio, RatioChart, draw_pair
 from app.charts.curves import GUESSING, NATS, RATE, CurveChart, Series, Unit, draw_curves
 from model.experiments.ablation.findings import COMPARED_AT, Comparison, Quantity
 from model.experiments.ablation.runs import Setting
-from model.experiments.ablation.words import ratio_of, write_rate, write_ratio
+from model.experiments.ablation.sentences import ratio_of, write_rate, write_ratio
 from model.masks.policies import POLICY_NAMES
 from model.training.recipes import RECIPES
 

@@ -11,7 +11,7 @@ from app.catalog import load_catalog
 from app.commands.options import JsonOption
 from app.settings import Settings
 from app.workers.load import RACE_RECIPE, Load, RaceTime, load_server, race_against_plain_loops
-from app.workers.promptness import Promptness, Skipped, ending, look_for_commands, next_step
+from app.workers.response_times import Promptness, Skipped, ending, look_for_commands, next_step
 from model.experiments.benchmarks.inference import Speedup, compare_decoding, compare_gradients
 from model.experiments.benchmarks.training import (
     GemmShare,

@@ -16,7 +16,7 @@ from app.engine import Engine
 from app.templating import render_view
 from model.errors import check_known
 from model.experiments.bugs.gallery import Measured
-from model.experiments.packing import words
+from model.experiments.packing import sentences
 from model.experiments.packing.effects import LEAST_LEAK, DocumentChange, Effects, measure_documents, measure_effects
 from model.experiments.packing.rows import (
     EXAMPLES,
@@ -110,7 +110,7 @@ async def page(request: Request, state: Annotated[State, Query()], catalog: Cata
     runs = catalog.compared(catalog.recipe(state.recipe, offered))
     choices = _choices(state, offered, runs)
     trained = {title: catalog.measured[OUTCOME_RECIPE, slug] for slug, title in TRAINED.items()}
-    outcome = words.outcome_sentence(*trained.values())
+    outcome = sentences.outcome_sentence(*trained.values())
     context = PackingContext(choices, catalog.recipe(OUTCOME_RECIPE), trained, outcome)
     return await render_view(request, "packing/page.html", context, _view(choices, runs.by_policy[RIGHT.slug], engine))
 
@@ -150,18 +150,18 @@ async def _view(choices: Choices, right: LoadedRun, engine: Engine) -> View:
         row=row,
         pictures=tuple(_picture(seen[slug][row - 1], slug) for slug in PACKINGS),
         inspection=inspection,
-        labels=words.labels_sentence(inspection),
+        labels=sentences.labels_sentence(inspection),
         fills=(_fill("these conversations", recipe, conversations), _fill("a training batch", recipe, batch)),
-        effects=tuple((step, words.effects_sentence(step, found), found) for step, found in effects.items()),
+        effects=tuple((step, sentences.effects_sentence(step, found), found) for step, found in effects.items()),
         documents=changes,
-        documents_said=words.documents_sentence(changes),
+        documents_said=sentences.documents_sentence(changes),
     )
 
 
 def _picture(seen: SeenRow, slug: str) -> AttentionPicture:
-    return draw_attention(seen, slug, PACKINGS[slug], words.sight_sentence(seen))
+    return draw_attention(seen, slug, PACKINGS[slug], sentences.sight_sentence(seen))
 
 
 def _fill(title: str, recipe: Recipe, conversations: Sequence[Rendered]) -> Fill:
     padded, packed = (measure_filling(recipe, conversations, MASK_POLICIES[p]) for p in (RIGHT.slug, "packed"))
-    return Fill(title, padded, packed, words.filling_sentence(padded, packed))
+    return Fill(title, padded, packed, sentences.filling_sentence(padded, packed))

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from app.settings import Settings
-from app.workers.command import command_line
+from app.workers.processes import command_line
 from model.errors import UnknownName
 from model.experiments.shipped import SHIPPED_RUNS, trained_as
 from model.masks.policies import COMPARED_POLICIES, UNMASKED, MaskPolicy, find_policy

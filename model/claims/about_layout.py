@@ -1,8 +1,8 @@
 """What the lesson claims about padding, turns and packing. Literal data and one rule each."""
 
-from model.claims.beside_the_right import rates_beside_the_right
 from model.claims.claim import SAME, Claim, Figure, Figures, Judgement, does_not_hold, holds, holds_when, shown
 from model.claims.evidence import Evidence
+from model.claims.gallery_figures import rates_beside_the_right
 from model.masks.policies import RIGHT
 
 LOGIT_ROUNDING = 1e-3

@@ -3,9 +3,9 @@
 import math
 from string import ascii_lowercase
 
-from model.claims.beside_the_right import rates_beside_the_right
 from model.claims.claim import SAME, Claim, Figure, Figures, Judgement, Source, does_not_hold, holds, holds_when, shown
 from model.claims.evidence import Evidence
+from model.claims.gallery_figures import rates_beside_the_right
 from model.experiments.ablation.findings import Comparison, side_of_end
 from model.explain.budgets import policy_budgets
 from model.masks.policies import RIGHT, UNMASKED

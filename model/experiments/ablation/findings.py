@@ -1,7 +1,7 @@
 """What an ablation shows: steps to a threshold, the ratio of them with its interval, a verdict, mean curves with bands.
 
 In: an Ablation. Out: Findings, plain values. All intervals are of 95 %, by a seeded bootstrap over seeds: what another
-draw of seeds could have given under the same conditions. Knows no words (words.py) and trains nothing.
+draw of seeds could have given under the same conditions. Knows no sentences (sentences.py) and trains nothing.
 """
 
 from collections.abc import Iterable, Mapping

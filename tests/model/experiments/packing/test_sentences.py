@@ -5,7 +5,7 @@ from pathlib import Path
 from model.experiments.bugs.gallery import Measured, read_gallery
 from model.experiments.packing.effects import SEPARATIONS, DocumentChange, Effect, Effects
 from model.experiments.packing.rows import Filling, trace_sight
-from model.experiments.packing.words import (
+from model.experiments.packing.sentences import (
     documents_sentence,
     effects_sentence,
     filling_sentence,
