@@ -172,7 +172,6 @@ def test_every_figure_has_its_conditions_and_an_interval_that_holds_it(slug: str
 
 def test_the_ledger_holds_what_the_lesson_states_and_finds_some_of_it_wanting():
     words = [entry.judgement.word for entry in LEDGER.values()]
-    assert len(words) == 20
     assert all(word in words for word in EVERYTHING)
 
 
