@@ -12,11 +12,15 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse, Response
 
 from app.settings import ROOT
+from model.text.tokenizer import PAD
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 STATIC_FOLDER = ROOT / "static"
+
+SIGNS = {PAD: "∅", " ": "␣", "\n": "↵"}
+"""How pages write tokens that cannot be seen, or not in one column; every other stands for itself."""
 
 
 @cache
@@ -57,6 +61,10 @@ def compact(value: float) -> str:
     return text.replace("-", "\N{MINUS SIGN}")
 
 
+def sign(token: str) -> str:
+    return SIGNS.get(token, token)
+
+
 def _nowhere(path: str, query: Mapping[str, str]) -> None:
     """No page is part of a lesson that nobody has named."""
 
@@ -70,7 +78,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.globals |= {"static_url": static_url, "pages": (), "lesson_place": _nowhere}  # app/pages sets both
-    environment.filters |= {"percent": percent, "compact": compact}
+    environment.filters |= {"percent": percent, "compact": compact, "sign": sign}
     return environment
 
 
