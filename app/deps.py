@@ -3,7 +3,7 @@
 And what stands before each of them: a parameter that an address has twice is refused.
 """
 
-from typing import Annotated, get_origin
+from typing import Annotated, Any, get_origin
 
 from fastapi import Depends, Request
 from fastapi.exceptions import RequestValidationError
@@ -50,45 +50,19 @@ def query_parameters(route: APIRoute) -> list[tuple[str, object]]:
     return named
 
 
-def _settings(request: Request) -> Settings:
-    settings: Settings = request.app.state.settings
-    return settings
+def _kept(name: str) -> Any:
+    """A dependency on what `app.state` keeps under a name."""
+
+    def read(request: Request) -> Any:
+        return getattr(request.app.state, name)
+
+    return Depends(read)
 
 
-def _catalog(request: Request) -> Catalog:
-    catalog: Catalog = request.app.state.catalog
-    return catalog
-
-
-def _ablation(request: Request) -> ShippedAblation:
-    ablation: ShippedAblation = request.app.state.ablation
-    return ablation
-
-
-def _evidence(request: Request) -> Evidence:
-    evidence: Evidence = request.app.state.evidence
-    return evidence
-
-
-def _engine(request: Request) -> Engine:
-    engine: Engine = request.app.state.engine
-    return engine
-
-
-def _metrics(request: Request) -> Metrics:
-    metrics: Metrics = request.app.state.metrics
-    return metrics
-
-
-def _races(request: Request) -> Races:
-    races: Races = request.app.state.races
-    return races
-
-
-SettingsDep = Annotated[Settings, Depends(_settings)]
-CatalogDep = Annotated[Catalog, Depends(_catalog)]
-AblationDep = Annotated[ShippedAblation, Depends(_ablation)]
-EvidenceDep = Annotated[Evidence, Depends(_evidence)]
-EngineDep = Annotated[Engine, Depends(_engine)]
-RacesDep = Annotated[Races, Depends(_races)]
-MetricsDep = Annotated[Metrics, Depends(_metrics)]
+SettingsDep = Annotated[Settings, _kept("settings")]
+CatalogDep = Annotated[Catalog, _kept("catalog")]
+AblationDep = Annotated[ShippedAblation, _kept("ablation")]
+EvidenceDep = Annotated[Evidence, _kept("evidence")]
+EngineDep = Annotated[Engine, _kept("engine")]
+RacesDep = Annotated[Races, _kept("races")]
+MetricsDep = Annotated[Metrics, _kept("metrics")]

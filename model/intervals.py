@@ -54,6 +54,11 @@ class Interval:
     high: float
 
 
+def over_seeds(values: Sequence[float]) -> Interval:
+    """The mean of one value per seed, from the lowest of them to the highest."""
+    return Interval(sum(values) / len(values), min(values), max(values))
+
+
 def rate_of(hits: Iterable[bool]) -> Rate:
     """How many of the trials, at least one, are hits."""
     trials = list(hits)

@@ -106,6 +106,5 @@ async def masses(query: Annotated[MassQuery, Query()], catalog: CatalogDep, engi
         for name, model in models.items():
             right = recipe.task.answer(query.prompt)
             drawn = await engine.call(partial(mass, model, opening, right, recipe.tokenizer))
-            given = {"model": name, "opening": opening.slug, "text": opening.text}
-            found.append(MassAnswer.model_validate({**given, **vars(drawn)}))
+            found.append(MassAnswer(model=name, opening=opening.slug, text=opening.text, **vars(drawn)))
     return MassesAnswer(prompt=query.prompt, step=query.step, samples=SAMPLES, tokens=SAMPLED_TOKENS, masses=found)

@@ -6,9 +6,11 @@ templates/shared/_curves.html draws a CurveChart, chart_files.py makes a file of
 """
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+
+from model.intervals import over_seeds
 
 SIDE = 1000
 X_INTERVALS, Y_INTERVALS = 5, 4
@@ -25,6 +27,13 @@ class Series:
     """(x, y) in order of x; none if nothing has been measured yet."""
     band: tuple[tuple[float, float, float], ...] = ()
     """(x, low, high) in order of x."""
+
+
+def series_over_seeds(slug: str, name: str, values: Mapping[float, Sequence[float]]) -> Series:
+    """The mean over seeds, and the band from the lowest to the highest. `values` are one per seed, by x."""
+    figures = {x: over_seeds(of_seeds) for x, of_seeds in values.items()}
+    points = tuple((x, figure.value) for x, figure in figures.items())
+    return Series(slug, name, points, tuple((x, figure.low, figure.high) for x, figure in figures.items()))
 
 
 @dataclass(frozen=True)

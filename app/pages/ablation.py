@@ -140,11 +140,10 @@ def _map(shipped: ShippedAblation) -> SettingMap:
 
 
 def _selected(ablation: Ablation, comparison: Comparison) -> Selected:
-    said = (words.verdict_sentence(comparison), words.missing_sentence(comparison), words.gap_sentence(comparison))
     return Selected(
         comparison=comparison,
         name=name_of(comparison.setting),
-        sentences=tuple(filter(None, said)),
+        sentences=words.sentences(comparison),
         conditions=(words.conditions(comparison.setting), words.budget_sentence(comparison.setting)),
         curves=curve_charts(comparison),
         pairs=pair_chart(comparison),

@@ -20,7 +20,6 @@ from model.training.pretraining import (
     BaseEvent,
     BaseMeasurement,
     BaseRun,
-    Pretrained,
     Pretraining,
     base_folder,
     load_base,
@@ -68,7 +67,7 @@ def jobs_of(slug: str, policies: Sequence[str] | None, seed: int, trained: Path)
 def event_lines(job: Job) -> Iterator[str]:
     """Train in this process; one JSON object per line for each measurement, checkpoint and every tenth step."""
     for event in _events(job):
-        if not isinstance(event, (StepDone, Pretrained)) or event.step % STEPS_PER_LINE == 0:
+        if not isinstance(event, StepDone) or event.step % STEPS_PER_LINE == 0:
             yield json.dumps(_describe(event))
 
 
@@ -133,7 +132,7 @@ async def _follow(job: Job, progress: Progress, bar: TaskID) -> bool:
 
 def _describe(event: Event | BaseEvent) -> dict[str, object]:
     match event:
-        case StepDone() | Pretrained():
+        case StepDone():
             return {"event": "step", **asdict(event)}
         case Evaluated() | BaseMeasurement():
             return {"event": "evaluated", "step": event.step, **asdict(event.metrics)}

@@ -8,11 +8,11 @@ import httpx
 import pytest
 
 from app.catalog import Catalog
-from app.templating import compact
 from model.experiments.padding import PADDINGS, batch_shapes, logit_changes, padded_rows
 from model.masks.policies import MASK_POLICIES
 from model.training.conversations import render_prompts
 from model.training.recipes import ALL_RECIPES
+from model.writing import compact
 
 pytestmark = pytest.mark.anyio
 

@@ -12,10 +12,10 @@ import pytest
 
 from app.charts.chips import GRADIENT_CHOICES
 from app.settings import Settings
-from app.templating import compact, percent
 from model.masks.policies import MASK_POLICIES
 from model.training.checkpoints import read_run
 from model.training.recipes import RECIPES
+from model.writing import compact, percent
 
 pytestmark = pytest.mark.anyio
 
