@@ -1,8 +1,14 @@
-"""What handlers ask for, as annotated aliases: the long-lived objects that the lifespan put on `app.state`."""
+"""What handlers ask for, as annotated aliases: the long-lived objects that the lifespan put on `app.state`.
 
-from typing import Annotated, Any
+And what stands before each of them: a parameter that an address has twice is refused.
+"""
+
+from typing import Annotated, Any, get_origin
 
 from fastapi import Depends, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
 
 from app.catalog import Catalog
 from app.engine import Engine
@@ -11,6 +17,37 @@ from app.races.sessions import Races
 from app.settings import Settings
 from model.claims.evidence import Evidence
 from model.experiments.ablation.shipped import ShippedAblation
+
+
+async def refuse_repeats(request: Request) -> None:
+    """Of a parameter that is no list FastAPI would keep the last value and say nothing of the others.
+
+    Raises:
+        RequestValidationError: one is given more than once.
+    """
+    given = request.query_params
+    if len(given.multi_items()) == len(given):
+        return
+    for name, kind in query_parameters(request.scope["route"]):
+        values = given.getlist(name)
+        if len(values) > 1 and get_origin(kind) is not list:
+            advice = ", with commas between the words" if name == "words" else ""
+            said = f"the address has this {len(values)} times, but only one can be used; write it once{advice}"
+            raise RequestValidationError(
+                [{"type": "given_twice", "loc": ("query", name), "msg": said, "input": values}]
+            )
+
+
+def query_parameters(route: APIRoute) -> list[tuple[str, object]]:
+    """(name, type) of each that the route reads, those of a model one by one."""
+    named: list[tuple[str, object]] = []
+    for field in route.dependant.query_params:
+        kind = field.field_info.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            named += [(name, inner.annotation) for name, inner in kind.model_fields.items()]
+        else:
+            named.append((field.alias, kind))
+    return named
 
 
 def _kept(name: str) -> Any:

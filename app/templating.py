@@ -12,12 +12,16 @@ from starlette.responses import HTMLResponse, Response
 
 from app.settings import ROOT
 from model.errors import InvalidText, MaskscopeError
+from model.text.tokenizer import PAD
 from model.writing import compact, number, percent
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 STATIC_FOLDER = ROOT / "static"
+
+SIGNS = {PAD: "∅", " ": "␣", "\n": "↵"}
+"""How pages write tokens that cannot be seen, or not in one column; every other stands for itself."""
 
 
 @cache
@@ -62,6 +66,10 @@ def _respond(request: Request, template: str, values: dict[str, object], status:
     return HTMLResponse(html, status, {"Cache-Control": "no-store", "Vary": "HX-Request-Type"})
 
 
+def sign(token: str) -> str:
+    return SIGNS.get(token, token)
+
+
 def _nowhere(path: str, query: Mapping[str, str]) -> None:
     """No page is part of a lesson that nobody has named."""
 
@@ -75,7 +83,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.globals |= {"static_url": static_url, "pages": (), "lesson_place": _nowhere}  # app/pages sets both
-    environment.filters |= {"percent": percent, "compact": compact, "number": number}
+    environment.filters |= {"percent": percent, "compact": compact, "number": number, "sign": sign}
     return environment
 
 

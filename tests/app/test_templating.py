@@ -8,13 +8,21 @@ import pytest
 from jinja2 import UndefinedError
 from starlette.requests import Request
 
-from app.templating import ENVIRONMENT, STATIC_FOLDER, is_partial, render, static_url
+from app.templating import ENVIRONMENT, SIGNS, STATIC_FOLDER, is_partial, render, sign, static_url
+from model.training.recipes import ALL_RECIPES
 
 
 def request_with(headers: dict[str, str]) -> Request:
     raw = [(name.encode(), value.encode()) for name, value in headers.items()]
     scope = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": raw}
     return Request(scope | {"server": ("localhost", 80), "scheme": "http"})
+
+
+def test_a_sign_stands_for_one_token_and_looks_like_no_other() -> None:
+    tokens = {token for recipe in ALL_RECIPES.values() for token in recipe.tokenizer.tokens}
+    assert set(SIGNS) <= tokens
+    assert len({sign(token) for token in tokens}) == len(tokens)
+    assert all(len(sign(token)) == 1 and sign(token).isprintable() and sign(token).strip() for token in tokens)
 
 
 def test_a_static_address_names_the_content() -> None:
