@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from model.errors import OutOfRange
 from model.masks.batches import Batch
@@ -120,18 +121,15 @@ def forecast(recipe: Recipe, model: GPT, prompt: str, *, top_k: int = 3) -> tupl
     ids = render_prompt(recipe, prompt).token_ids
     tokens = [recipe.tokenizer.tokens[i] for i in ids]
     probabilities_TV = model(torch.tensor([ids[:-1]]))[0].softmax(-1)
-    top_values, top_ids = (t.tolist() for t in probabilities_TV.topk(top_k))
+    predictions = _most_likely(recipe, probabilities_TV, top_k)
     of_targets = probabilities_TV.gather(1, torch.tensor(ids[1:])[:, None])[:, 0].tolist()
-    return tuple(
-        Forecast(
-            t,
-            tokens[t],
-            tokens[t + 1],
-            of_targets[t],
-            tuple(Prediction(recipe.tokenizer.tokens[i], p) for i, p in zip(top_ids[t], top_values[t], strict=True)),
-        )
-        for t in range(len(ids) - 1)
-    )
+    return tuple(Forecast(t, tokens[t], tokens[t + 1], of_targets[t], predictions[t]) for t in range(len(predictions)))
+
+
+def _most_likely(recipe: Recipe, probabilities_TV: Tensor, top_k: int) -> list[tuple[Prediction, ...]]:
+    """At each of the T positions."""
+    tokens, (values, ids) = recipe.tokenizer.tokens, (top.tolist() for top in probabilities_TV.topk(top_k))
+    return [tuple(Prediction(tokens[i], p) for i, p in zip(*row, strict=True)) for row in zip(ids, values, strict=True)]
 
 
 def _positions(
@@ -140,7 +138,7 @@ def _positions(
     tokens, segments, ids = recipe.tokenizer.tokens, rendered.segment_kinds(), rendered.token_ids
     losses_T = -attribution.logits_TV.log_softmax(-1).gather(1, torch.tensor(ids[1:])[:, None])[:, 0]
     losses, supervised = losses_T.tolist(), batch.supervised_BT[0].tolist()
-    top_values, top_ids = (t.tolist() for t in attribution.logits_TV.softmax(-1).topk(top_k))
+    predictions = _most_likely(recipe, attribution.logits_TV.softmax(-1), top_k)
     gradients_T4 = torch.stack(
         (attribution.logit_norm_T, attribution.parameter_norm_T, attribution.share_T, attribution.input_norm_T), 1
     )
@@ -155,7 +153,7 @@ def _positions(
             loss=losses[t],
             target_probability=math.exp(-losses[t]),
             gradient=Gradient(*numbers),
-            predictions=tuple(Prediction(tokens[i], p) for i, p in zip(top_ids[t], top_values[t], strict=True)),
+            predictions=predictions[t],
         )
         for t, numbers in enumerate(gradients_T4.tolist())
     )
