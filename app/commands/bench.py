@@ -27,14 +27,6 @@ from model.training.recipes import DEFAULT_RECIPE, RECIPES, Recipe
 PLAIN_GOAL, TRL_GOAL = 1.3, 4.0
 
 
-def gradients() -> Iterator[Speedup]:
-    yield from compare_gradients(*_default_model())
-
-
-def decoding() -> Iterator[Speedup]:
-    yield from compare_decoding(*_default_model())
-
-
 def training() -> Iterator[Speed | GemmShare | RaceTime | Promptness | Skipped]:
     for slug, goal in ((RACE_RECIPE, PLAIN_GOAL), (DEFAULT_RECIPE, None)):
         for policy in COMPARED_POLICIES:
@@ -50,8 +42,8 @@ def training() -> Iterator[Speed | GemmShare | RaceTime | Promptness | Skipped]:
 Result = Speedup | Load | Speed | GemmShare | RaceTime | Promptness | Skipped
 SECTIONS: dict[str, Callable[[], Iterator[Result]]] = {
     "training": training,
-    "gradients": gradients,
-    "decoding": decoding,
+    "gradients": lambda: compare_gradients(*_default_model()),
+    "decoding": lambda: compare_decoding(*_default_model()),
     "server": load_server,
     "page": next_step,
     "ending": ending,

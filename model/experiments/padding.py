@@ -14,7 +14,7 @@ from pydantic import Field, TypeAdapter
 from pydantic.dataclasses import dataclass as checked
 
 from model.intervals import Rate, rate_of
-from model.kept import STRICT, KeptFile, compare_rates
+from model.kept import STRICT, KeptFile, compare_rates, keys_of
 from model.masks.batches import Batch, lay_out
 from model.masks.policies import MASK_POLICIES, RIGHT, MaskPolicy
 from model.network.attention import attention_weights
@@ -194,13 +194,8 @@ def _measure_padding(trained: str, run: Run, model: GPT, used: str) -> PaddedAcc
     return PaddedAccuracy(trained, used, run.steps, rate_of(right))
 
 
-KEPT_PADDINGS = KeptFile(
-    "padding",
-    TypeAdapter(tuple[PaddedAccuracy, ...]),
-    keys=lambda rows: (row.key for row in rows),
-    expected=tuple(product(PADDINGS, PADDINGS)),
-    named="/".join,
-)
+_ROWS = TypeAdapter(tuple[PaddedAccuracy, ...])
+KEPT_PADDINGS = KeptFile("padding", _ROWS, keys_of, tuple(product(PADDINGS, PADDINGS)), named="/".join)
 
 
 def read_paddings(folder: Path) -> dict[tuple[str, str], PaddedAccuracy]:

@@ -14,7 +14,7 @@ from pydantic.dataclasses import dataclass as checked
 
 from model.experiments.shipped import SEEDS
 from model.intervals import Rate, pooled, rate_of
-from model.kept import STRICT, KeptFile, compare_rates
+from model.kept import STRICT, KeptFile, compare_rates, keys_of
 from model.masks.policies import RIGHT
 from model.network.gpt import GPT
 from model.text.sums import DIGITS, NUMBERS, LongSums, final_answer
@@ -166,12 +166,8 @@ def shipped_folders(trained: Path) -> list[Path]:
     return [trained / recipe.slug / RIGHT.slug for recipe in TRACE_RECIPES]
 
 
-KEPT_REASONING = KeptFile(
-    "reasoning",
-    TypeAdapter(Reasoning),
-    keys=lambda runs: (run.key for run in runs),
-    expected=tuple((recipe.slug, seed) for recipe in TRACE_RECIPES for seed in SEEDS),
-)
+_EXPECTED = tuple((recipe.slug, seed) for recipe in TRACE_RECIPES for seed in SEEDS)
+KEPT_REASONING = KeptFile("reasoning", TypeAdapter(Reasoning), keys_of, _EXPECTED)
 
 
 def departures(stated: Reasoning, measured: Iterable[ReasoningRun]) -> list[str]:

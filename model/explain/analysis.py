@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from model.errors import OutOfRange
 from model.explain.cells import right_in_this_layout
@@ -131,18 +132,15 @@ def forecast(recipe: Recipe, model: GPT, prompt: str, *, top_k: int = 3) -> tupl
     ids = render_prompt(recipe, prompt).token_ids
     tokens = [recipe.tokenizer.tokens[i] for i in ids]
     probabilities_TV = model(torch.tensor([ids[:-1]]))[0].softmax(-1)
-    top_values, top_ids = (t.tolist() for t in probabilities_TV.topk(top_k))
+    predictions = _most_likely(recipe, probabilities_TV, top_k)
     of_targets = probabilities_TV.gather(1, torch.tensor(ids[1:])[:, None])[:, 0].tolist()
-    return tuple(
-        Forecast(
-            t,
-            tokens[t],
-            tokens[t + 1],
-            of_targets[t],
-            tuple(Prediction(recipe.tokenizer.tokens[i], p) for i, p in zip(top_ids[t], top_values[t], strict=True)),
-        )
-        for t in range(len(ids) - 1)
-    )
+    return tuple(Forecast(t, tokens[t], tokens[t + 1], of_targets[t], predictions[t]) for t in range(len(predictions)))
+
+
+def _most_likely(recipe: Recipe, probabilities_TV: Tensor, top_k: int) -> list[tuple[Prediction, ...]]:
+    """At each of the T positions."""
+    tokens, (values, ids) = recipe.tokenizer.tokens, (top.tolist() for top in probabilities_TV.topk(top_k))
+    return [tuple(Prediction(tokens[i], p) for i, p in zip(*row, strict=True)) for row in zip(ids, values, strict=True)]
 
 
 def _positions(
@@ -159,7 +157,7 @@ def _positions(
     losses = token_losses(attribution.logits_TV[None], scored_T[None])[0].tolist()
     scored = [None if token == IGNORE_INDEX else t + policy.shift for t, token in enumerate(scored_T.tolist())]
     supervised, right_ids = batch.supervised_BT[0].tolist(), right.targets_BT[0].tolist()
-    top_values, top_ids = (t.tolist() for t in attribution.logits_TV.softmax(-1).topk(top_k))
+    predictions = _most_likely(recipe, attribution.logits_TV.softmax(-1), top_k)
     gradients_T4 = torch.stack(
         (attribution.logit_norm_T, attribution.parameter_norm_T, attribution.share_T, attribution.input_norm_T), 1
     )
@@ -175,7 +173,7 @@ def _positions(
             loss=losses[t] if place is not None else None,
             target_probability=math.exp(-losses[t]) if place is not None else None,
             gradient=Gradient(*numbers),
-            predictions=tuple(Prediction(tokens[i], p) for i, p in zip(top_ids[t], top_values[t], strict=True)),
+            predictions=predictions[t],
         )
         for t, (place, numbers) in enumerate(zip(scored, gradients_T4.tolist(), strict=True))
     )

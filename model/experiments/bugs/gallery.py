@@ -17,7 +17,7 @@ from model.experiments.bugs.symptoms import Symptoms, measure
 from model.inspector.roles import TemplateIds
 from model.inspector.rules import Finding, findings
 from model.intervals import Rate
-from model.kept import STRICT, TIES, KeptFile, agree
+from model.kept import STRICT, TIES, KeptFile, agree, keys_of
 from model.masks.batches import Batch
 from model.masks.policies import COMPARED_POLICIES, CUTS, MASK_POLICIES, MaskPolicy, shifted_cut
 from model.text.tokenizer import ASSISTANT_START, USER_START, Tokenizer
@@ -174,13 +174,7 @@ def measure_gallery(folder: Path, runs: Sequence[tuple[str, str]] = GALLERY_RUNS
         yield Measured(recipe, policy, run.seed, run.steps, symptoms)
 
 
-KEPT_GALLERY = KeptFile(
-    "gallery",
-    TypeAdapter(tuple[Measured, ...]),
-    keys=lambda rows: (row.key for row in rows),
-    expected=GALLERY_RUNS,
-    named="/".join,
-)
+KEPT_GALLERY = KeptFile("gallery", TypeAdapter(tuple[Measured, ...]), keys_of, GALLERY_RUNS, named="/".join)
 
 
 def read_gallery(folder: Path) -> dict[tuple[str, str], Measured]:
