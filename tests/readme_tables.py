@@ -74,11 +74,13 @@ def base(evidence: Evidence) -> str:
     rows = (
         (
             f"{100 * share:.0f} % of the sums",
-            *(told(pooled([run.last.exact for run in evidence.dispatched.of(arm, share)])) for arm in ARMS),
+            name,
+            *(told(pooled([getattr(run.last, rate) for run in evidence.dispatched.of(arm, share)])) for arm in ARMS),
         )
         for share in SHARES
+        for rate, name in (("right", "right"), ("exact", "right and stopped"))
     )
-    return table(("SFT saw", *(arm.title for arm in ARMS.values())), rows)
+    return table(("SFT saw", "unseen sums", *(arm.title for arm in ARMS.values())), rows)
 
 
 def reasoning(evidence: Evidence) -> str:

@@ -17,18 +17,30 @@ from model.training.recipes import SUM_RECIPES
 router = APIRouter(prefix="/api/v1/dispatcher", tags=["dispatcher"], responses=ERRORS)
 
 
+class EndingsAnswer(Answer):
+    """What follows the number that a text begins with, right or wrong, of all texts."""
+
+    line: Rate
+    stop: Rate
+    other: Rate
+    none: Rate = Field(description="The text gives no number: it begins with something else, or breaks off behind it.")
+
+
 class AnsweredAnswer(Answer):
     """Requests about sums that SFT never saw, greedy; for a base all sums."""
 
     step: int
-    exact: Rate
+    right: Rate = Field(description="The text begins with the right number, whatever follows it.")
+    exact: Rate = Field(description="Right and stopped: the right number and a stop, and nothing else.")
+    endings: EndingsAnswer
     stops: Rate
     continues: Rate = Field(description="The text holds another question, as a worksheet would.")
 
 
 class AbilityAnswer(Answer):
     continues: Rate
-    knows: Rate
+    knows: Rate = Field(description="Sums whose right number it gives behind `Q:` and `A:`, whatever follows it.")
+    endings: EndingsAnswer
     loss: dict[Kind, MeanLoss]
 
 
@@ -81,7 +93,9 @@ class MassAnswer(Answer):
     opening: str
     text: str
     question: Rate = Field(description="A question mark is among the next characters.")
-    answer: Rate | None = Field(description="They begin with the right answer; null if nobody knows it.")
+    answer: Rate | None = Field(
+        description="They begin with the right number, whatever follows it; null if nobody knows it."
+    )
     stop: Rate
 
 

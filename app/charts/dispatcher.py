@@ -7,7 +7,7 @@ from model.experiments.dispatcher.arms import ARMS, ArmRun
 from model.training.pretraining import BaseRun
 
 QUANTITIES = {
-    "exact": ("Sums right", "of sums SFT never saw"),
+    "right": ("Sums right", "of sums SFT never saw"),
     "stops": ("Stops by itself", "of answers"),
     "continues": ("Goes on with another question", "of answers"),
 }

@@ -1,6 +1,6 @@
 """The dispatcher (`/dispatcher`): one request to a base, to SFT from it, and to SFT from nothing. State: address."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Annotated
@@ -31,7 +31,7 @@ from model.experiments.dispatcher.openings import (
     openings,
     position_drift,
 )
-from model.experiments.dispatcher.outcomes import Outcome, ShareRow, outcomes, seeds_ahead, share_rows
+from model.experiments.dispatcher.outcomes import ENDINGS, Outcome, ShareRow, outcomes, seeds_ahead, share_rows
 from model.masks.policies import RIGHT
 from model.network.gpt import GPT
 from model.text.corpus import question
@@ -119,6 +119,8 @@ class DispatcherContext:
     """Of the arms that start from the base, the base's seed."""
     base: BaseRun
     first: ArmRun
+    endings: Mapping[str, str]
+    """Names of what follows a number."""
     samples: int = SAMPLES
     sampled_tokens: int = SAMPLED_TOKENS
     margin: float = MARGIN
@@ -157,6 +159,7 @@ def _context(choices: Choices, dispatched: Dispatched, catalog: Catalog) -> Disp
         drifts=tuple((ARMS[slug], run.drift) for slug, run in first.items() if run.drift),
         base=catalog.base.run,
         first=first[RIGHT.slug],
+        endings=ENDINGS,
     )
 
 

@@ -6,6 +6,7 @@ from typing import get_args
 
 from model.claims.claim import Claim, Figure, Figures, Judgement, Source, does_not_hold, holds, shown
 from model.claims.evidence import Evidence
+from model.experiments.dispatcher.outcomes import ENDINGS
 from model.experiments.shipped import SEEDS
 from model.masks.policies import RIGHT
 from model.text.chat_template import SegmentKind
@@ -29,7 +30,7 @@ def _worksheet_figures(evidence: Evidence) -> Figures:
         "continues": Figure.of_rates(
             "openings followed by another question", [b.plain.continues for b in bases], conditions
         ),
-        "answers": Figure.of_rates("openings answered", [b.plain.exact for b in bases], conditions),
+        "answers": Figure.of_rates("openings answered", [b.plain.right for b in bases], conditions),
     }
 
 
@@ -40,33 +41,40 @@ def _judge_worksheet(f: Figures) -> Judgement:
 
 def _knowledge_figures(evidence: Evidence) -> Figures:
     dispatched = evidence.dispatched
-    bases = [base.framed.exact for base in dispatched.bases]
-    sft, scratch = ([run.last.exact for run in dispatched.of(arm)] for arm in (RIGHT.slug, "scratch"))
+    sft, scratch = ([run.last for run in dispatched.of(arm)] for arm in (RIGHT.slug, "scratch"))
     return {
-        "framed": Figure.of_rates("the base, framed as Q and A", bases, "all sums"),
-        "sft": Figure.of_rates("SFT from the base", sft, HALF),
-        "scratch": Figure.of_rates("the same SFT from random weights", scratch, HALF),
+        "framed": Figure.of_rates(
+            "sums right, the base, framed as Q and A", [base.framed.right for base in dispatched.bases], "all sums"
+        ),
+        "sft": Figure.of_rates("sums right, SFT from the base", [row.right for row in sft], HALF),
+        "sft_stopped": Figure.of_rates("right and stopped, SFT from the base", [row.exact for row in sft], HALF),
+        "scratch": Figure.of_rates(
+            "sums right, the same SFT from random weights", [row.right for row in scratch], HALF
+        ),
+        "scratch_stopped": Figure.of_rates(
+            "right and stopped, the same SFT from random weights", [row.exact for row in scratch], HALF
+        ),
     }
 
 
 def _judge_knowledge(f: Figures) -> Judgement:
-    found = f"{f['sft']} of unseen sums from the base, {f['scratch']} from random weights"
+    found = f"{f['sft']} of unseen sums right from the base, {f['scratch']} from random weights"
     if f["framed"].at_least() > ENOUGH and f["sft"].clearly_above(f["scratch"], 0.4):
-        return holds(f"Framed, the base knows {f['framed']}; SFT brings {found}.")
-    return does_not_hold(f"SFT brings {found}; framed, the base knows {f['framed']}.")
+        return holds(f"Framed, the base gets {f['framed']} right; SFT gets {found}.")
+    return does_not_hold(f"SFT gets {found}; framed, the base gets {f['framed']} right.")
 
 
 def _steps_figures(evidence: Evidence) -> Figures:
     base, runs = evidence.dispatched.bases[0], evidence.dispatched.of(RIGHT.slug)
     steps = [row.step for row in runs[0].answered]
-    at = {step: [r.exact for run in runs for r in run.answered if r.step == step] for step in steps}
-    exact = {step: Figure.of_rates("unseen sums right at that step", rates, HALF) for step, rates in at.items()}
-    arrived = next((step for step in steps if exact[step].value >= ENOUGH), steps[-1])
+    at = {step: [r.right for run in runs for r in run.answered if r.step == step] for step in steps}
+    right = {step: Figure.of_rates("unseen sums right at that step", rates, HALF) for step, rates in at.items()}
+    arrived = next((step for step in steps if right[step].value >= ENOUGH), steps[-1])
     supervised = [run.supervised for run in runs]
     return {
         "pretraining": Figure("steps of pretraining", base.steps, "steps", f"{base.tokens:,} targets"),
         "sft": Figure("steps of SFT to 90 % of unseen sums", arrived, "steps", HALF, len(runs)),
-        "reached": exact[arrived],
+        "reached": right[arrived],
         "targets": Figure.of_mean("targets of the whole SFT", supervised, "tokens", "answers and stops"),
         "of_pretraining": Figure("targets of pretraining", base.tokens, "tokens", "every token of the text"),
     }
@@ -90,6 +98,9 @@ def _intact_figures(evidence: Evidence) -> Figures:
         "continues": Figure.of_rates("openings still continued", continues, "all sums"),
         "knows": Figure.of_rates("sums still known when framed as Q and A", knows, "all sums"),
     }
+    for end, name in ENDINGS.items():
+        rates = [getattr(d.ability.endings, end) for d in drifts]
+        found[end] = Figure.of_rates(f"framed so, what follows the number: {name}", rates, "all sums")
     for kind in get_args(Kind):
         found[kind] = Figure.of_mean(f"KL on {kind}s", [d.text[kind].value for d in drifts], "nats", conditions)
     for kind in get_args(SegmentKind):
@@ -106,7 +117,10 @@ def _judge_drift(f: Figures) -> Judgement:
 
 
 def _judge_intact(f: Figures) -> Judgement:
-    found = f"{f['continues']} of openings continued, {f['knows']} of sums known in the old framing"
+    found = (
+        f"{f['continues']} of openings continued, {f['knows']} of sums known in the old framing, "
+        f"where a stop follows the number in {f['stop']}"
+    )
     intact = min(f["continues"].at_least(), f["knows"].at_least()) > ENOUGH
     return (holds if intact else does_not_hold)(f"After SFT: {found}.")
 

@@ -28,6 +28,7 @@ from model.text.chat_template import Rendered, Segment
 from model.text.corpus import SUMS, Kind, documents, fact, question, total
 from model.text.tokenizer import Tokenizer
 from model.training.checkpoints import Checkpoint, in_place_of, load_weights, save_weights
+from model.training.given_numbers import Endings, endings, right_rate
 from model.training.loop import StepDone, optimize
 from model.training.recipes import BASE, TEXT_MODEL, TEXT_TOKENIZER, TWO_LAYERS, TrainingConfig
 
@@ -69,7 +70,9 @@ class BaseMetrics:
     continues: Rate
     """Openings `What is a+b?` that it follows with another question."""
     knows: Rate
-    """Sums right behind `Q: What is a+b?` and `A: `, up to the line's end."""
+    """Sums whose right number it gives behind `Q: What is a+b?` and `A: `, whatever follows the number."""
+    endings: Endings
+    """What follows the number."""
     loss: dict[Kind, MeanLoss]
     """In nats per token, on documents it was not trained on."""
 
@@ -174,7 +177,8 @@ def measure_base(model: GPT, tokenizer: Tokenizer) -> BaseMetrics:
     answers = continue_texts(model, tokenizer, [fact(sum_, "") for sum_ in SUMS], CONTINUATION_TOKENS)
     return BaseMetrics(
         rate_of(NEXT_QUESTION.match(text) is not None for text in continuations),
-        rate_of(text.startswith(f"{total(sum_)}\n") for sum_, text in zip(SUMS, answers, strict=True)),
+        right_rate(answers, list(map(total, SUMS))),
+        endings(answers),
         text_losses(model, tokenizer),
     )
 

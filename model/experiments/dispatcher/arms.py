@@ -4,7 +4,7 @@ Everything shown of it lies in dispatcher.json, as `measure_arms` trains and mea
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import islice, product
 from pathlib import Path
 from typing import Annotated
@@ -22,14 +22,17 @@ from model.text.corpus import SUMS, fact, question, total
 from model.text.tokenizer import END_OF_TURN
 from model.training.checkpoints import load_last
 from model.training.evaluation import complete_prompts
+from model.training.given_numbers import Endings, endings, right_rate
 from model.training.loop import Evaluated, initial_model, train, training_batches
 from model.training.pretraining import (
     CONTINUATION_TOKENS,
     NEXT_QUESTION,
+    BaseMetrics,
     BaseRun,
     base_folder,
     continue_texts,
     load_base,
+    measure_base,
 )
 from model.training.recipes import SUM_RECIPES, Recipe, answers_recipe
 
@@ -62,7 +65,12 @@ class Answered:
     """Requests in the template, about sums that SFT never saw; greedy."""
 
     step: Annotated[int, Field(ge=0)]
+    right: Rate
+    """The text gives the right number, whatever follows it."""
     exact: Rate
+    """Right and stopped: the text is the right number and a stop, and nothing else."""
+    endings: Endings
+    """What follows the number."""
     stops: Rate
     continues: Rate
     """The text holds another question, as a worksheet would."""
@@ -89,7 +97,7 @@ class ArmRun:
 
 @checked(config=STRICT)
 class BaseAnswers:
-    """A base asked about every sum in three framings; right is the sum, then the end of a line or a stop."""
+    """A base asked about every sum in three framings."""
 
     seed: int
     steps: int
@@ -174,23 +182,24 @@ def count_positions(recipe: Recipe, policy: MaskPolicy, seed: int) -> tuple[int,
 def answer_untaught(model: GPT, recipe: Recipe, step: int) -> Answered:
     """All sums that the recipe does not teach, asked in the template."""
     task = recipe.task
-    texts = complete_prompts(model, task, recipe.tokenizer, task.untaught)
-    return answered(step, texts, list(map(task.answer, task.untaught)), END_OF_TURN)
-
-
-def answered(step: int, texts: Sequence[str], answers: Sequence[str], *ends: str) -> Answered:
-    """Right is the answer and one of the ends; by default a line's or a turn's."""
-    right = (
-        any(text.startswith(answer + end) for end in ends or ("\n", END_OF_TURN))
-        for answer, text in zip(answers, texts, strict=True)
+    return answered(
+        step, complete_prompts(model, task, recipe.tokenizer, task.untaught), list(map(task.answer, task.untaught))
     )
+
+
+def answered(step: int, texts: Sequence[str], answers: Sequence[str]) -> Answered:
+    """What texts make of the sums whose right answers these are."""
     return Answered(
         step,
-        rate_of(right),
+        right_rate(texts, answers),
+        rate_of(text == answer + END_OF_TURN for text, answer in zip(texts, answers, strict=True)),
+        endings(texts),
         rate_of(text.endswith(END_OF_TURN) for text in texts),
         rate_of(NEXT_QUESTION.search(text) is not None for text in texts),
     )
 
+
+Measured = Answered | BaseMetrics | Endings
 
 KEPT_DISPATCHED = KeptFile(
     "dispatcher",
@@ -203,19 +212,26 @@ KEPT_DISPATCHED = KeptFile(
 def departures(folder: Path, stated: Dispatched) -> list[str]:
     """Where the shipped bases and runs, measured anew, depart from what was stated."""
     return compare_rates(
-        (f"{name}: {rate}", getattr(there, rate), getattr(here, rate))
+        (f"{name}: {field.name}", getattr(there, field.name), getattr(here, field.name))
         for name, there, here in _measured_anew(folder, stated)
-        for rate in ("exact", "stops", "continues")
+        for field in fields(there)
+        if isinstance(getattr(there, field.name), Rate)
     )
 
 
-def _measured_anew(folder: Path, stated: Dispatched) -> Iterator[tuple[str, Answered, Answered]]:
+def _measured_anew(folder: Path, stated: Dispatched) -> Iterator[tuple[str, Measured, Measured]]:
     """What was asked, what is stated of it, and what the shipped weights answer."""
     bases = {seed: load_base(base_folder(folder, seed)) for seed in SEEDS}
     for base, measured in zip(stated.bases, measure_bases(bases), strict=True):
         for framing in ("plain", "framed", "templated"):
-            yield f"base {base.seed} {framing}", getattr(base, framing), getattr(measured, framing)
+            there, here = getattr(base, framing), getattr(measured, framing)
+            yield f"base {base.seed} {framing}", there, here
+            yield f"base {base.seed} {framing}", there.endings, here.endings
     for arm in ARMS.values():
         run, model = load_last(folder / arm.recipe / arm.policy)
-        again = answer_untaught(model, SUM_RECIPES[arm.recipe], run.steps)
-        yield arm.slug, next(r.last for r in stated.of(arm.slug) if r.seed == run.seed), again
+        told = next(r for r in stated.of(arm.slug) if r.seed == run.seed)
+        yield arm.slug, told.last, answer_untaught(model, SUM_RECIPES[arm.recipe], run.steps)
+        if told.drift:
+            ability, again = told.drift.ability, measure_base(model, SUM_RECIPES[arm.recipe].tokenizer)
+            yield f"{arm.slug}, old ability", ability, again
+            yield f"{arm.slug}, old ability", ability.endings, again.endings

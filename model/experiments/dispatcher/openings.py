@@ -18,6 +18,7 @@ from model.text.corpus import fact, question
 from model.text.sums import QUESTION
 from model.text.tokenizer import END_OF_TURN, Tokenizer
 from model.training.conversations import prompt_ids, render_prompt
+from model.training.given_numbers import gives
 from model.training.pretraining import as_text
 from model.training.recipes import Recipe
 
@@ -49,7 +50,7 @@ class Mass:
     question: Rate
     """A question mark is among them."""
     answer: Rate | None
-    """They begin with the right answer; None if nobody knows it."""
+    """They give the right number, whatever follows it; None if nobody knows it."""
     stop: Rate
     """A stop is among them."""
 
@@ -88,15 +89,9 @@ def mass(model: GPT, opening: Opening, right: str, tokenizer: Tokenizer) -> Mass
     texts = [tokenizer.decode(row) for row in rows]
     return Mass(
         rate_of("?" in text for text in texts),
-        rate_of(begins_with(text, right) for text in texts) if right else None,
+        rate_of(gives(text, right) for text in texts) if right else None,
         rate_of(END_OF_TURN in text for text in texts),
     )
-
-
-def begins_with(text: str, number: str) -> bool:
-    """`7#` begins with 7, and ` 7` does; `70` does not."""
-    rest = text.lstrip(" ").removeprefix(number)
-    return rest != text.lstrip(" ") and not rest[:1].isdigit()
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,8 @@ from model.masks.policies import RIGHT, UNMASKED
 
 FRAMINGS = {"plain": "plain text", "framed": "Q: and A:", "templated": "the template"}
 """Of a base's requests."""
+ENDINGS = {"line": "line end", "stop": "#", "other": "anything else", "none": "no number"}
+"""What follows the number that a text gives."""
 
 
 @dataclass(frozen=True)
@@ -18,14 +20,17 @@ class Outcome:
     title: str
     style: str
     asked: str
+    right: Rate
     exact: Rate
+    endings: tuple[tuple[str, Rate], ...]
+    """What follows the number, by its name in ENDINGS."""
     stops: Rate
     continues: Rate
 
 
 @dataclass(frozen=True)
 class ShareRow:
-    """An arm's exact match on sums that were not seen, one for each of SHARES."""
+    """An arm's sums right, of those that were not seen, one for each of SHARES."""
 
     title: str
     style: str
@@ -43,15 +48,18 @@ def outcomes(dispatched: Dispatched) -> Iterator[Outcome]:
 
 
 def _outcome(title: str, style: str, asked: str, rows: Sequence[Answered]) -> Outcome:
-    rates = (pooled([getattr(row, name) for row in rows]) for name in ("exact", "stops", "continues"))
-    return Outcome(title, style, asked, *rates)
+    right, exact, stops, continues = (
+        pooled([getattr(row, name) for row in rows]) for name in ("right", "exact", "stops", "continues")
+    )
+    ends = ((name, pooled([getattr(row.endings, end) for row in rows])) for end, name in ENDINGS.items())
+    return Outcome(title, style, asked, right, exact, tuple(ends), stops, continues)
 
 
 def share_rows(dispatched: Dispatched) -> Iterator[ShareRow]:
     for arm in ARMS.values():
-        exact = [[run.last.exact for run in dispatched.of(arm.slug, share)] for share in SHARES]
-        spreads = tuple((min(r.value for r in rates), max(r.value for r in rates)) for rates in exact)
-        yield ShareRow(arm.title, arm.slug, tuple(map(pooled, exact)), spreads)
+        right = [[run.last.right for run in dispatched.of(arm.slug, share)] for share in SHARES]
+        spreads = tuple((min(r.value for r in rates), max(r.value for r in rates)) for rates in right)
+        yield ShareRow(arm.title, arm.slug, tuple(map(pooled, right)), spreads)
 
 
 def seeds_ahead(dispatched: Dispatched) -> int:
@@ -60,4 +68,4 @@ def seeds_ahead(dispatched: Dispatched) -> int:
     Seed by seed: both start from the same base and see the same sums.
     """
     masked, unmasked = (dispatched.of(arm, SHARES[0]) for arm in (RIGHT.slug, UNMASKED.slug))
-    return sum(a.last.exact.value > b.last.exact.value for a, b in zip(masked, unmasked, strict=True))
+    return sum(a.last.right.value > b.last.right.value for a, b in zip(masked, unmasked, strict=True))

@@ -25,11 +25,15 @@ async def test_what_was_measured_is_told_whole(client: httpx.AsyncClient) -> Non
         (run.arm, run.seed, run.share) for run in dispatched.runs
     ]
     for told, run in zip(answer["runs"], dispatched.runs, strict=True):
-        assert [row["exact"]["value"] for row in told["answered"]] == [row.exact.value for row in run.answered]
+        for rate in ("right", "exact", "stops", "continues"):
+            found = [getattr(row, rate).value for row in run.answered]
+            assert [row[rate]["value"] for row in told["answered"]] == found
+        assert told["answered"][-1]["endings"]["line"]["value"] == run.last.endings.line.value
         assert (told["drift"] is None) == (run.drift is None)
         if run.drift:
             assert told["drift"]["moved"] == run.drift.moved
             assert told["drift"]["ability"]["knows"]["value"] == run.drift.ability.knows.value
+            assert told["drift"]["ability"]["endings"]["stop"]["value"] == run.drift.ability.endings.stop.value
 
 
 async def test_masses_are_sampled_for_every_model_and_opening(client: httpx.AsyncClient) -> None:

@@ -87,17 +87,19 @@ async def test_tables_show_what_was_measured(open_page: Any, text_of: TextOf, ca
     rows = [[text_of(cell) for cell in row] for row in table.findall("tbody/tr")]
     for row, arm in zip(rows[3:], ARMS, strict=True):
         runs = [run.last for run in dispatched.of(arm)]
-        assert row[2:] == [percents(pooled([getattr(r, n) for r in runs])) for n in ("exact", "stops", "continues")]
+        told = [percents(pooled([getattr(r, n) for r in runs])) for n in ("right", "exact", "stops", "continues")]
+        assert [*row[2:4], *row[5:]] == told
+        assert f"#: {100 * pooled([r.endings.stop for r in runs]).value:.1f} %" in row[4]
     (table,) = of_class(page, "table", "share-table")
     for line, arm in zip(table.findall("tbody/tr"), ARMS, strict=True):
         shown = [text_of(cell) for cell in line.findall("td")]
         for cell, share in zip(shown, SHARES, strict=True):
-            rates = [run.last.exact for run in dispatched.of(arm, share)]
+            rates = [run.last.right for run in dispatched.of(arm, share)]
             seeds = sorted(100 * rate.value for rate in rates)
             assert cell == f"{percents(pooled(rates))} seeds {seeds[0]:.0f} to {seeds[-1]:.0f}"
     charts = of_class(page, "figure", "chart")
     assert [chart.get("id") for chart in charts] == [
-        f"chart-{slug}" for slug in ("exact", "stops", "continues", "pretraining")
+        f"chart-{slug}" for slug in ("right", "stops", "continues", "pretraining")
     ]
     (base,) = (svg for svg in charts[-1].iter("svg") if svg.get("role"))
     assert "goes on with another question: 0 % at 0 to 100 % at 4,000" in base.get("aria-label", "")

@@ -69,7 +69,7 @@ def test_a_run_is_read_as_it_was_kept_and_its_loss_has_fallen(kept: Path):
     for kind in ("worksheet", "fact", "sentence"):
         assert last.loss[kind].value < first.loss[kind].value - 0.3
         assert last.loss[kind].n == 200
-    assert last.continues.n == last.knows.n == 100
+    assert last.continues.n == last.knows.n == last.endings.none.n == 100
     assert not any(p.requires_grad for p in model.parameters())
 
 

@@ -20,6 +20,7 @@ from model.experiments.dispatcher.arms import (
 from model.experiments.shipped import SEEDS
 from model.intervals import pooled
 from model.text.corpus import SUMS
+from model.training.given_numbers import endings
 from model.training.pretraining import PRETRAINING, base_folder, load_base
 from model.training.recipes import SUM_RECIPES
 
@@ -30,20 +31,22 @@ STATED = KEPT_DISPATCHED.read(TRAINED)
 def test_the_base_goes_on_like_a_worksheet_and_knows_the_sums():
     for base in STATED.bases:
         assert base.plain.continues.value >= 0.95
-        assert base.plain.exact.value == 0
-        assert base.framed.exact.value >= 0.98
-        assert base.plain.exact.n == base.framed.exact.n == len(SUMS)
+        assert base.plain.right.value == 0
+        assert base.framed.right.value >= 0.98
+        assert base.framed.endings.line.value >= 0.98
+        assert base.framed.exact.value == 0, "it never stops"
+        assert base.plain.right.n == base.framed.right.n == len(SUMS)
 
 
 def test_sft_from_the_base_answers_what_it_never_saw_and_from_random_weights_it_does_not():
     for seed in SEEDS:
         tuned, scratch = (next(r for r in STATED.of(arm) if r.seed == seed) for arm in ("prompt-masked", "scratch"))
-        assert tuned.last.exact.n == 50
-        assert tuned.last.exact.value >= 0.9
+        assert tuned.last.right.n == 50
+        assert tuned.last.right.value >= 0.9
         assert tuned.last.stops.value >= 0.99
-        assert tuned.last.exact.value - scratch.last.exact.value >= 0.4
+        assert tuned.last.right.value - scratch.last.right.value >= 0.4
     assert STATED.of("prompt-masked")[0].last.step <= 0.15 * STATED.bases[0].steps
-    tuned_rate, scratch_rate = (pooled([r.last.exact for r in STATED.of(arm)]) for arm in ("prompt-masked", "scratch"))
+    tuned_rate, scratch_rate = (pooled([r.last.right for r in STATED.of(arm)]) for arm in ("prompt-masked", "scratch"))
     assert tuned_rate.low > scratch_rate.high + 0.4
 
 
@@ -52,7 +55,7 @@ def test_every_arm_is_measured_at_every_share_and_seed_on_the_other_sums():
         (arm, seed, share) for arm in ARMS for seed in SEEDS for share in SHARES
     }
     for run in STATED.runs:
-        assert run.last.exact.n == len(SUMS) - round(run.share * len(SUMS))
+        assert run.last.right.n == len(SUMS) - round(run.share * len(SUMS))
         steps = [row.step for row in run.answered]
         assert steps == sorted(set(steps))
         assert steps[0] == 0
@@ -74,7 +77,7 @@ def test_a_measured_run_is_trained_again():
     again = measure_arm(ARMS["prompt-masked"], 0.5, 1, base)
     stated = next(run for run in STATED.of("prompt-masked") if run.seed == 1)
     assert (again.positions, again.supervised) == (stated.positions, stated.supervised)
-    assert again.last.exact.value == pytest.approx(stated.last.exact.value, abs=0.081)
+    assert again.last.right.value == pytest.approx(stated.last.right.value, abs=0.081)
     assert again.last.stops.value >= 0.99
 
 
@@ -84,13 +87,24 @@ def test_the_shipped_models_do_what_is_stated():
 
 def test_a_figure_that_departs_is_named():
     base = STATED.bases[0]
-    other = replace(base, framed=replace(base.framed, exact=replace(base.framed.exact, value=0.9, low=0.8)))
+    other = replace(base, framed=replace(base.framed, right=replace(base.framed.right, value=0.9, low=0.8)))
     (line,) = departures(TRAINED, replace(STATED, bases=(other, *STATED.bases[1:])))
-    assert line == "base 0 framed: exact: stated 0.900, measured 1.000"
+    assert line == "base 0 framed: right: stated 0.900, measured 1.000"
 
 
-def test_right_is_the_sum_and_an_end():
-    right = ("7", "7", "7", "7")
-    found = answered(1, ["7#", "7\n", "70#", "7 What is 1+1?"], right)
-    assert (found.exact.value, found.stops.value, found.continues.value) == (0.5, 0.5, 0.25)
-    assert answered(1, ["7#", "7\n", "70#", "#"], right, "#").exact.value == 0.25
+def test_right_is_the_number_whatever_follows_and_exact_is_the_number_and_a_stop():
+    found = answered(1, ["7#", "7\n", "70#", "7 What is 1+1?"], ["7"] * 4)
+    assert (found.right.value, found.exact.value) == (0.75, 0.25)
+    assert (found.stops.value, found.continues.value) == (0.5, 0.25)
+    assert found.endings == endings(["7#", "7\n", "70#", "7 What is 1+1?"])
+    assert answered(1, ["7#", " 7#", "07#", "#"], ["7"] * 4).exact.value == 0.25
+
+
+def test_what_is_right_and_stopped_is_right_and_has_a_stop_behind_its_number():
+    rows = [row for run in STATED.runs for row in run.answered]
+    rows += [getattr(base, framing) for base in STATED.bases for framing in ("plain", "framed", "templated")]
+    for row in rows:
+        assert row.exact.value <= min(row.right.value, row.endings.stop.value, row.stops.value)
+        ends = [getattr(row.endings, name).value for name in ("line", "stop", "other", "none")]
+        assert sum(ends) == pytest.approx(1)
+        assert row.right.value <= 1 - row.endings.none.value

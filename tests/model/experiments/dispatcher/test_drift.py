@@ -26,6 +26,7 @@ def test_a_model_has_not_drifted_from_itself(base: GPT):
     for losses in (drift.text, drift.request):
         assert all(loss.value == pytest.approx(0, abs=1e-5) for loss in losses.values())
     assert drift.ability.continues.value == drift.ability.knows.value == 1.0
+    assert drift.ability.endings.line.value == 1.0, "a fact ends its line"
 
 
 def test_a_part_that_was_moved_is_told_by_how_much(base: GPT):

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from model.errors import InvalidText
-from model.experiments.dispatcher.openings import SAMPLES, begins_with, drift_rows, mass, openings, position_drift
+from model.experiments.dispatcher.openings import SAMPLES, drift_rows, mass, openings, position_drift
 from model.network.gpt import GPT
 from model.training.recipes import SUM_RECIPES
 
@@ -30,14 +30,6 @@ def test_openings_are_the_request_in_three_framings():
 def test_what_the_task_or_the_tokenizer_does_not_know_is_refused(text: str):
     with pytest.raises(InvalidText):
         openings(RECIPE, text)
-
-
-@pytest.mark.parametrize(
-    ("text", "number", "begins"),
-    [("15#", "15", True), (" 15\n", "15", True), ("15", "15", True), ("150", "15", False), ("1", "15", False)],
-)
-def test_an_answer_is_a_whole_number_at_the_beginning(text: str, number: str, begins: bool):
-    assert begins_with(text, number) == begins
 
 
 def test_the_base_asks_on_and_knows_and_sft_answers_and_stops(base: GPT, tuned: GPT):
