@@ -21,6 +21,7 @@ class FigureRow:
     label: str
     value: str
     interval: str
+    seeds: str
     n: int | None
     conditions: str
 
@@ -57,4 +58,4 @@ def _view(entry: Entry, chart: CurveChart | None) -> ClaimView:
 
 def _row(figure: Figure) -> FigureRow:
     interval = f"{figure.interval()} ({figure.spans})" if figure.low is not None else ""
-    return FigureRow(figure.label, str(figure), interval, figure.n, figure.conditions)
+    return FigureRow(figure.label, str(figure), interval, figure.by_seed(), figure.n, figure.conditions)

@@ -40,20 +40,15 @@ def _judge_worksheet(f: Figures) -> Judgement:
 
 def _knowledge_figures(evidence: Evidence) -> Figures:
     dispatched = evidence.dispatched
-    sft, scratch = ([run.last for run in dispatched.of(arm)] for arm in (RIGHT.slug, "scratch"))
-    return {
-        "framed": Figure.of_rates(
-            "sums right, the base, framed as Q and A", [base.framed.right for base in dispatched.bases], "all sums"
-        ),
-        "sft": Figure.of_rates("sums right, SFT from the base", [row.right for row in sft], HALF),
-        "sft_stopped": Figure.of_rates("right and stopped, SFT from the base", [row.exact for row in sft], HALF),
-        "scratch": Figure.of_rates(
-            "sums right, the same SFT from random weights", [row.right for row in scratch], HALF
-        ),
-        "scratch_stopped": Figure.of_rates(
-            "right and stopped, the same SFT from random weights", [row.exact for row in scratch], HALF
-        ),
-    }
+    framed = [base.framed.right for base in dispatched.bases]
+    found = {"framed": Figure.of_rates("sums right, the base, framed as Q and A", framed, "all sums")}
+    for name, arm, title in (
+        ("sft", RIGHT.slug, "SFT from the base"),
+        ("scratch", "scratch", "the same SFT from random weights"),
+    ):
+        found[name] = Figure.of_seeds(f"sums right, {title}", dispatched.rate(arm, "right"), HALF)
+        found[f"{name}_stopped"] = Figure.of_seeds(f"right and stopped, {title}", dispatched.rate(arm, "exact"), HALF)
+    return found
 
 
 def _judge_knowledge(f: Figures) -> Judgement:
@@ -66,8 +61,12 @@ def _judge_knowledge(f: Figures) -> Judgement:
 def _steps_figures(evidence: Evidence) -> Figures:
     base, runs = evidence.dispatched.bases[0], evidence.dispatched.of(RIGHT.slug)
     steps = [row.step for row in runs[0].answered]
-    at = {step: [r.right for run in runs for r in run.answered if r.step == step] for step in steps}
-    right = {step: Figure.of_rates("unseen sums right at that step", rates, HALF) for step, rates in at.items()}
+    right = {
+        step: Figure.of_seeds(
+            "unseen sums right at that step", evidence.dispatched.rate(RIGHT.slug, "right", step=step), HALF
+        )
+        for step in steps
+    }
     arrived = next((step for step in steps if right[step].value >= ENOUGH), steps[-1])
     supervised = [run.supervised for run in runs]
     return {

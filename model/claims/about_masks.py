@@ -5,7 +5,7 @@ from collections.abc import Callable
 from string import ascii_lowercase
 
 from model.claims.beside_the_right import GALLERY_CHECK, GALLERY_TRAIN, rates_beside_the_right
-from model.claims.claim import SAME, Claim, Figure, Figures, Judgement, does_not_hold, holds, holds_when
+from model.claims.claim import SAME, Claim, Figure, Figures, Judgement, Spans, does_not_hold, holds, holds_when
 from model.claims.evidence import Evidence
 from model.experiments.ablation.findings import Comparison, side_of_end
 from model.explain.budgets import policy_budgets
@@ -41,7 +41,8 @@ def _gap_figures(evidence: Evidence) -> Figures:
 
 def _ratio(label: str, comparison: Comparison) -> Figure:
     ratio = comparison.ratio
-    return Figure(label, ratio.value, "times", comparison.setting.slug, comparison.seeds(), ratio.low, ratio.high)
+    ends: tuple[float, float, Spans] = ratio.low, ratio.high, "95 % bootstrap interval over seeds"
+    return Figure(label, ratio.value, "times", comparison.setting.slug, comparison.seeds(), *ends)
 
 
 def _judge_gap(f: Figures) -> Judgement:
