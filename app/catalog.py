@@ -10,7 +10,7 @@ from model.experiments.padding import PaddedAccuracy, read_paddings
 from model.experiments.shipped import SHIPPED_RUNS, trained_as
 from model.masks.policies import COMPARED_POLICIES, MASK_POLICIES, RIGHT, MaskPolicy
 from model.network.gpt import GPT
-from model.training.checkpoints import RUN_FILE, Run, load_model, read_run
+from model.training.checkpoints import RUN_FILE, Run, load_weights, read_run
 from model.training.pretraining import BaseRun, base_folder, load_base
 from model.training.recipes import ALL_RECIPES, MASK_RECIPES, RECIPES, Recipe, find_recipe
 
@@ -155,7 +155,7 @@ def _load(folder: Path, recipe: Recipe, policy: str) -> LoadedRun:
         raise BrokenRun(f"{path}: lists a checkpoint without a measurement, or none at all")
     if run.steps not in run.checkpoint_steps():
         raise BrokenRun(f"{path}: ends at step {run.steps}, of which it lists no checkpoint")
-    return LoadedRun(run, {c.step: load_model(folder, run, c) for c in run.checkpoints})
+    return LoadedRun(run, {c.step: load_weights(folder, run.model, c) for c in run.checkpoints})
 
 
 def _join(names: Iterable[object]) -> str:

@@ -45,22 +45,24 @@ def errors_in_one_line(command: Callable[..., None]) -> Callable[..., None]:
     def wrapped(*args: Any, **kwargs: Any) -> None:
         try:
             command(*args, **kwargs)
-        except MaskscopeError as error:
-            place = f"{error.param}: " if error.param else ""
-            typer.echo(f"maskscope: {place}{error.message}", err=True)
-            raise typer.Exit(1) from error
-        except ValidationError as error:
-            first = error.errors()[0]
-            typer.echo(f"maskscope: {'.'.join(map(str, first['loc']))}: {first['msg']}", err=True)
-            raise typer.Exit(1) from error
-        except SettingsError as error:
-            typer.echo(f"maskscope: {error}", err=True)
-            raise typer.Exit(1) from error
-        except OSError as error:
-            typer.echo(f"maskscope: {error.filename}: {error.strerror}", err=True)
+        except (MaskscopeError, ValidationError, SettingsError, OSError) as error:
+            typer.echo(f"maskscope: {_in_one_line(error)}", err=True)
             raise typer.Exit(1) from error
 
     return wrapped
+
+
+def _in_one_line(error: Exception) -> str:
+    match error:
+        case MaskscopeError():
+            return f"{error.param}: {error.message}" if error.param else error.message
+        case ValidationError():
+            first = error.errors()[0]
+            return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        case OSError():
+            return f"{error.filename}: {error.strerror}"
+        case _:
+            return str(error)
 
 
 @app.command()

@@ -1,8 +1,14 @@
-"""What handlers ask for, as annotated aliases: the long-lived objects that the lifespan put on `app.state`."""
+"""What handlers ask for, as annotated aliases: the long-lived objects that the lifespan put on `app.state`.
 
-from typing import Annotated
+And what stands before each of them: a parameter that an address has twice is refused.
+"""
+
+from typing import Annotated, Any, get_origin
 
 from fastapi import Depends, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
 
 from app.catalog import Catalog
 from app.engine import Engine
@@ -13,45 +19,50 @@ from model.claims.evidence import Evidence
 from model.experiments.ablation.shipped import ShippedAblation
 
 
-def _settings(request: Request) -> Settings:
-    settings: Settings = request.app.state.settings
-    return settings
+async def refuse_repeats(request: Request) -> None:
+    """Of a parameter that is no list FastAPI would keep the last value and say nothing of the others.
+
+    Raises:
+        RequestValidationError: one is given more than once.
+    """
+    given = request.query_params
+    if len(given.multi_items()) == len(given):
+        return
+    for name, kind in query_parameters(request.scope["route"]):
+        values = given.getlist(name)
+        if len(values) > 1 and get_origin(kind) is not list:
+            advice = ", with commas between the words" if name == "words" else ""
+            said = f"the address has this {len(values)} times, but only one can be used; write it once{advice}"
+            raise RequestValidationError(
+                [{"type": "given_twice", "loc": ("query", name), "msg": said, "input": values}]
+            )
 
 
-def _catalog(request: Request) -> Catalog:
-    catalog: Catalog = request.app.state.catalog
-    return catalog
+def query_parameters(route: APIRoute) -> list[tuple[str, object]]:
+    """(name, type) of each that the route reads, those of a model one by one."""
+    named: list[tuple[str, object]] = []
+    for field in route.dependant.query_params:
+        kind = field.field_info.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            named += [(name, inner.annotation) for name, inner in kind.model_fields.items()]
+        else:
+            named.append((field.alias, kind))
+    return named
 
 
-def _ablation(request: Request) -> ShippedAblation:
-    ablation: ShippedAblation = request.app.state.ablation
-    return ablation
+def _kept(name: str) -> Any:
+    """A dependency on what `app.state` keeps under a name."""
+
+    def read(request: Request) -> Any:
+        return getattr(request.app.state, name)
+
+    return Depends(read)
 
 
-def _evidence(request: Request) -> Evidence:
-    evidence: Evidence = request.app.state.evidence
-    return evidence
-
-
-def _engine(request: Request) -> Engine:
-    engine: Engine = request.app.state.engine
-    return engine
-
-
-def _metrics(request: Request) -> Metrics:
-    metrics: Metrics = request.app.state.metrics
-    return metrics
-
-
-def _races(request: Request) -> Races:
-    races: Races = request.app.state.races
-    return races
-
-
-SettingsDep = Annotated[Settings, Depends(_settings)]
-CatalogDep = Annotated[Catalog, Depends(_catalog)]
-AblationDep = Annotated[ShippedAblation, Depends(_ablation)]
-EvidenceDep = Annotated[Evidence, Depends(_evidence)]
-EngineDep = Annotated[Engine, Depends(_engine)]
-RacesDep = Annotated[Races, Depends(_races)]
-MetricsDep = Annotated[Metrics, Depends(_metrics)]
+SettingsDep = Annotated[Settings, _kept("settings")]
+CatalogDep = Annotated[Catalog, _kept("catalog")]
+AblationDep = Annotated[ShippedAblation, _kept("ablation")]
+EvidenceDep = Annotated[Evidence, _kept("evidence")]
+EngineDep = Annotated[Engine, _kept("engine")]
+RacesDep = Annotated[Races, _kept("races")]
+MetricsDep = Annotated[Metrics, _kept("metrics")]

@@ -3,12 +3,13 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from starlette.staticfiles import StaticFiles
 
 from app import errors
 from app.api import API
 from app.catalog import load_catalog
+from app.deps import refuse_repeats
 from app.engine import Engine
 from app.metrics import Metrics, MetricsMiddleware
 from app.pages import PAGES
@@ -49,7 +50,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.settings, app.state.metrics = settings, metrics
     errors.install(app)
     for router in (*API, *(page.router for page in PAGES)):
-        app.include_router(router)
+        app.include_router(router, dependencies=[Depends(refuse_repeats)])
     app.mount("/static", StaticFiles(directory=STATIC_FOLDER), name="static")
     app.add_middleware(Guard, settings=settings)
     app.add_middleware(SecurityHeaders)

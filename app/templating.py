@@ -1,8 +1,7 @@
 """The Jinja environment: autoescaping, strict about missing names, and `static_url()`. Knows no page."""
 
 import hashlib
-import math
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import fields
 from functools import cache
 from typing import TYPE_CHECKING
@@ -12,11 +11,17 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse, Response
 
 from app.settings import ROOT
+from model.errors import InvalidText, MaskscopeError
+from model.text.tokenizer import PAD
+from model.writing import compact, number, percent
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 STATIC_FOLDER = ROOT / "static"
+
+SIGNS = {PAD: "∅", " ": "␣", "\n": "↵"}
+"""How pages write tokens that cannot be seen, or not in one column; every other stands for itself."""
 
 
 @cache
@@ -33,28 +38,36 @@ def is_partial(request: Request) -> bool:
 
 def render(request: Request, template: str, context: "DataclassInstance", status: int = 200) -> Response:
     """A template filled with a context's fields."""
-    values = {field.name: getattr(context, field.name) for field in fields(context)}
+    return _respond(request, template, _fields_of(context), status)
+
+
+async def render_view(
+    request: Request,
+    template: str,
+    context: "DataclassInstance",
+    view: Awaitable[object],
+    refused: tuple[type[MaskscopeError], ...] = (InvalidText,),
+) -> Response:
+    """The same with `view`, what is shown of a text; if that is refused, without it, and `message` says why."""
+    try:
+        shown, status = {"view": await view, "message": None}, 200
+    except refused as error:
+        shown, status = {"view": None, "message": error.message}, 422
+    return _respond(request, template, _fields_of(context) | shown, status)
+
+
+def _fields_of(context: "DataclassInstance") -> dict[str, object]:
+    return {field.name: getattr(context, field.name) for field in fields(context)}
+
+
+def _respond(request: Request, template: str, values: dict[str, object], status: int) -> Response:
     html = ENVIRONMENT.get_template(template).render(values, request=request)
     # The same address answers whole pages and fragments; a cache must not serve one for the other.
     return HTMLResponse(html, status, {"Cache-Control": "no-store", "Vary": "HX-Request-Type"})
 
 
-def percent(value: float, digits: int = 0) -> str:
-    """0.934 -> `93 %`, with the space that typesetters put."""
-    return f"{100 * value:.{digits}f} %"
-
-
-def compact(value: float) -> str:
-    """At most two significant digits in at most six characters: 19, 1.1, 0.14, 0.004, 6e-5; 0 only for exactly 0."""
-    if value == 0:
-        return "0"
-    if abs(value) < 0.001:
-        digits, exponent = f"{value:.0e}".split("e")
-        text = f"{digits}e{int(exponent)}"
-    else:
-        decimals = next(d for limit, d in ((0.00995, 3), (0.995, 2), (9.95, 1), (math.inf, 0)) if abs(value) < limit)
-        text = f"{value:.{decimals}f}"
-    return text.replace("-", "\N{MINUS SIGN}")
+def sign(token: str) -> str:
+    return SIGNS.get(token, token)
 
 
 def _nowhere(path: str, query: Mapping[str, str]) -> None:
@@ -70,7 +83,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.globals |= {"static_url": static_url, "pages": (), "lesson_place": _nowhere}  # app/pages sets both
-    environment.filters |= {"percent": percent, "compact": compact}
+    environment.filters |= {"percent": percent, "compact": compact, "number": number, "sign": sign}
     return environment
 
 

@@ -69,6 +69,11 @@ class Interval:
     high: float
 
 
+def over_seeds(values: Sequence[float]) -> Interval:
+    """The mean of one value per seed, from the lowest of them to the highest."""
+    return Interval(sum(values) / len(values), min(values), max(values))
+
+
 def rate_of(hits: Iterable[bool]) -> Rate:
     """How many of the trials, at least one, are hits."""
     trials = list(hits)
@@ -84,7 +89,7 @@ def wilson(value: float, n: int, z: float = Z_95) -> Rate:
     return Rate(value, n, min(value, max(0.0, center - half)), max(value, min(1.0, center + half)))
 
 
-def over_seeds(rates: Sequence[Rate], questions: int | None = None) -> SeedRate:
+def rate_over_seeds(rates: Sequence[Rate], questions: int | None = None) -> SeedRate:
     """One rate per seed as one figure. `questions`: how many different ones, if not all seeds were asked the same.
 
     Seeds are clusters: what differs between them does not shrink with more questions. So the interval is Student's t

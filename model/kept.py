@@ -6,7 +6,7 @@ In: the type of what a file holds, which keys it must have, and the command that
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
@@ -23,6 +23,18 @@ ROUNDING = 0.004
 
 Kept = TypeVar("Kept")
 Key = TypeVar("Key")
+AnyKey = TypeVar("AnyKey", covariant=True)
+
+
+class Keyed(Protocol[AnyKey]):
+    """A row that says what tells it from the others."""
+
+    @property
+    def key(self) -> AnyKey: ...
+
+
+def keys_of(rows: Iterable[Keyed[Key]]) -> list[Key]:
+    return [row.key for row in rows]
 
 
 @dataclass(frozen=True)

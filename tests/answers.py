@@ -2,7 +2,8 @@
 
 Each revision (NEW is by default the tree as it stands) is checked out in a folder of its own and served from there;
 every answer is compared byte for byte. What cannot be the same is taken out first and said: times, random ids, and the
-sums of files in the addresses of static files. Of a page, a run of white space counts as one space, as in a browser.
+sums of files in the addresses of static files. Of a page, a run of white space counts as one space, and at the edge of
+a block as none, as in a browser.
 """
 
 import difflib
@@ -62,6 +63,11 @@ NOT_THE_SAME = (
     (rb"\d+(\.\d+)? ?m?s\b", b"some time"),
     (rb"\d:\d\d:\d\d", b"some time"),
     (rb"127\.0\.0\.1:\d+", b"this server"),
+)
+
+BLOCK_EDGE = re.compile(
+    rb"\s*(</?(?:article|aside|body|dd|details|div|dl|dt|fieldset|figure|footer|form|h[1-6]|head|header|li|link|main|meta|nav"
+    rb"|ol|p|section|summary|table|tbody|td|th|thead|title|tr|ul)\b[^>]*>)\s*"
 )
 
 
@@ -126,7 +132,7 @@ def told(response: httpx.Response) -> bytes:
 def comparable(text: bytes, *, page: bool) -> bytes:
     for pattern, instead in NOT_THE_SAME:
         text = re.sub(pattern, instead, text)
-    return re.sub(rb"\s+", b" ", text).replace(b"> <", b">\n<") if page else text
+    return BLOCK_EDGE.sub(rb"\n\1\n", re.sub(rb"\s+", b" ", text)) if page else text
 
 
 def show_difference(old: bytes, new: bytes) -> None:

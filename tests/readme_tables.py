@@ -10,12 +10,12 @@ from pathlib import Path
 from app.pages import PAGES
 from model.claims.evidence import Evidence, gather
 from model.claims.ledger import ledger
-from model.experiments.ablation.words import catching_up, headline, verdict_sentence
+from model.experiments.ablation.sentences import catching_up, headline, verdict_sentence
 from model.experiments.bugs.diagnosis import diagnose
 from model.experiments.bugs.gallery import GALLERY
 from model.experiments.dispatcher.arms import ARMS, SHARES
 from model.experiments.reasoning import TRACE_PAIRS, runs_of
-from model.intervals import Rate, SeedRate, over_seeds
+from model.intervals import Rate, SeedRate, rate_over_seeds
 from model.masks.policies import COMPARED_POLICIES, POLICY_NAMES, RIGHT
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -94,7 +94,9 @@ def reasoning(evidence: Evidence) -> str:
         *_, longest, beyond = comparison.terms()
         for recipe in comparison.recipes:
             runs = runs_of(evidence.reasoning, recipe.slug)
-            rates = (told_over_seeds(over_seeds([run.at(terms).right for run in runs])) for terms in comparison.terms())
+            rates = (
+                told_over_seeds(rate_over_seeds([run.at(terms).right for run in runs])) for terms in comparison.terms()
+            )
             passes = sum(run.at(longest).passes for run in runs) / len(runs)
             rows.append((f"`{recipe.slug}`", *rates, f"{passes:.1f}"))
     first, *others = comparison.terms()

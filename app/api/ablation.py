@@ -15,8 +15,8 @@ from app.charts.files import to_standalone_svg
 from app.deps import AblationDep
 from model.errors import UnknownName
 from model.experiments.ablation.findings import Bound, Comparison, Verdict
+from model.experiments.ablation.sentences import conditions, sentences
 from model.experiments.ablation.shipped import ShippedAblation
-from model.experiments.ablation.words import conditions, gap_sentence, missing_sentence, verdict_sentence
 
 router = APIRouter(prefix="/api/v1/ablation", tags=["ablation"], responses=ERRORS)
 
@@ -30,6 +30,7 @@ CHARTS: dict[str, Callable[[ShippedAblation, Comparison], Chart]] = {
     "ratios": lambda shipped, chosen: ratio_chart(shipped.findings.comparisons),
     "sweep": lambda shipped, chosen: sweep_chart(shipped.sweep()),
 }
+"""By slug; the last two are of all settings."""
 
 
 class Interval(Answer):
@@ -71,9 +72,6 @@ class AblationFindings(Answer):
     settings: list[SettingFinding]
 
 
-"""By slug; the last two are of all settings."""
-
-
 @router.get("", response_class=Response, responses={200: {"content": {"application/json": {}}}})
 async def runs_as_json(shipped: AblationDep) -> Response:
     """Every run, step by step, with all settings and the commit of the code: the file that `maskscope ablate` wrote."""
@@ -110,25 +108,15 @@ async def chart_as_svg(chart: Slug, shipped: AblationDep, setting: Annotated[Slu
 
 def _finding(comparison: Comparison) -> SettingFinding:
     setting = comparison.setting
-    said = (verdict_sentence(comparison), missing_sentence(comparison), gap_sentence(comparison))
-    return SettingFinding(
-        setting=setting.slug,
-        recipe=setting.recipe,
-        conditions=conditions(setting),
-        steps=setting.steps,
-        ignored_share=setting.ignored_share(),
-        masked_steps=comparison.masked_steps,
-        unmasked_steps=comparison.unmasked_steps,
-        ratio=Interval.model_validate(comparison.ratio),
-        bound=comparison.bound(),
-        end=Interval.model_validate(comparison.end),
-        verdict=comparison.verdict,
-        sentences=[sentence for sentence in said if sentence],
-        arrivals={
-            f"{threshold:g}": [Arrival.model_validate(arrival) for arrival in arrivals]
-            for threshold, arrivals in comparison.arrivals.items()
-        },
-    )
+    told = {
+        "setting": setting.slug,
+        "conditions": conditions(setting),
+        "ignored_share": setting.ignored_share(),
+        "bound": comparison.bound(),
+        "sentences": sentences(comparison),
+        "arrivals": {f"{threshold:g}": arrivals for threshold, arrivals in comparison.arrivals.items()},
+    }
+    return SettingFinding.model_validate({**vars(setting), **vars(comparison), **told})
 
 
 def _download(content: bytes, media_type: str, name: str) -> Response:

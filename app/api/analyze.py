@@ -55,10 +55,15 @@ class Gradient(Answer):
 class Position(Answer):
     position: int
     input: str
-    target: str
+    target: str | None = Field(
+        description="What the policy's shift scores the position on, trained or not; null where the row has ended."
+    )
+    right_target: str | None = Field(description="What the right mask trains it on; null where it ignores it.")
     supervised: bool
-    loss: float = Field(description="-log p(target) in nats; enters the sequence's loss only if supervised.")
-    target_probability: float
+    loss: float | None = Field(
+        description="-log p(target) in nats; enters the sequence's loss only if supervised; null without a target."
+    )
+    target_probability: float | None
     gradient: Gradient
     predictions: list[Prediction]
 
@@ -74,7 +79,7 @@ class AnalyzeAnswer(Answer):
     sequence_length: int
     supervised_count: int
     ignored_count: int
-    loss: float | None
+    loss: float | None = Field(description="Mean loss of the supervised positions; null if there are none.")
     positions: list[Position]
     similarity: list[list[float]] | None = None
 

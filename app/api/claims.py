@@ -6,7 +6,7 @@ from pydantic import Field
 from app.api.schemas import ERRORS, Answer
 from app.deps import EvidenceDep
 from model.claims.claim import Spans, Unit, Word
-from model.claims.ledger import ledger
+from model.claims.ledger import Entry, ledger
 
 router = APIRouter(prefix="/api/v1/claims", tags=["claims"], responses=ERRORS)
 
@@ -41,17 +41,10 @@ class ClaimsAnswer(Answer):
 @router.get("")
 async def read(evidence: EvidenceDep) -> ClaimsAnswer:
     """All claims, in the lesson's order."""
-    return ClaimsAnswer(
-        claims=[
-            ClaimAnswer(
-                slug=entry.claim.slug,
-                says=entry.claim.says,
-                verdict=entry.judgement.word,
-                sentence=entry.judgement.sentence,
-                figures=[FigureAnswer.model_validate(figure) for figure in entry.figures],
-                command=entry.claim.command,
-                page=entry.claim.page,
-            )
-            for entry in ledger(evidence)
-        ]
-    )
+    return ClaimsAnswer(claims=[_answer(entry) for entry in ledger(evidence)])
+
+
+def _answer(entry: Entry) -> ClaimAnswer:
+    claim, source = entry.claim, entry.claim.source
+    told = {**vars(claim), **vars(entry.judgement), "figures": entry.figures, "page": source.page}
+    return ClaimAnswer.model_validate({**told, "command": source.check, "verdict": entry.judgement.word})

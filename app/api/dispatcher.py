@@ -91,16 +91,11 @@ async def read(evidence: EvidenceDep) -> DispatcherAnswer:
     """Bases in three framings, and every arm over steps, shares and seeds."""
     dispatched = evidence.dispatched
     rates = ("right", "exact", "stops", "continues")
-    return DispatcherAnswer(
-        bases=[BaseAnswer.model_validate(base) for base in dispatched.bases],
-        runs=[ArmRunAnswer.model_validate(run) for run in dispatched.runs],
-        over_seeds=[
-            ArmRatesAnswer.model_validate(
-                {"arm": arm, "share": share, **{name: dispatched.rate(arm, name, share) for name in rates}}
-            )
-            for arm, share in product(ARMS, SHARES)
-        ],
-    )
+    over_seeds = [
+        {"arm": arm, "share": share, **{name: dispatched.rate(arm, name, share) for name in rates}}
+        for arm, share in product(ARMS, SHARES)
+    ]
+    return DispatcherAnswer.model_validate({**vars(dispatched), "over_seeds": over_seeds})
 
 
 class MassQuery(Request):
@@ -142,6 +137,5 @@ async def masses(query: Annotated[MassQuery, Query()], catalog: CatalogDep, engi
         for name, model in models.items():
             right = recipe.task.answer(query.prompt)
             drawn = await engine.call(partial(mass, model, opening, right, recipe.tokenizer))
-            given = {"model": name, "opening": opening.slug, "text": opening.text}
-            found.append(MassAnswer.model_validate({**given, **vars(drawn)}))
+            found.append(MassAnswer(model=name, opening=opening.slug, text=opening.text, **vars(drawn)))
     return MassesAnswer(prompt=query.prompt, step=query.step, samples=SAMPLES, tokens=SAMPLED_TOKENS, masses=found)

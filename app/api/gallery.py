@@ -1,7 +1,5 @@
 """/api/v1/gallery: every mask bug with its code, cause, measured symptoms and public reports."""
 
-from typing import Any
-
 from fastapi import APIRouter
 from pydantic import Field
 
@@ -59,25 +57,16 @@ class GalleryAnswer(Answer):
 @router.get("")
 async def read(catalog: CatalogDep) -> GalleryAnswer:
     """All bugs, in the order of the page."""
-    return GalleryAnswer(bugs=[BugAnswer(**_told(bug, catalog)) for bug in GALLERY.values()])
+    return GalleryAnswer(bugs=[_answer(bug, catalog) for bug in GALLERY.values()])
 
 
-def _told(bug: Bug, catalog: Catalog) -> dict[str, Any]:
+def _answer(bug: Bug, catalog: Catalog) -> BugAnswer:
     measured, right = catalog.beside_the_right_one(bug)
     diagnosis = diagnose(measured.symptoms, right.symptoms)
-    return {
-        "slug": bug.slug,
-        "title": bug.policy.title,
-        "recipe": bug.recipe.slug,
-        "code": bug.policy.code,
-        "cause": bug.cause,
-        "detect": bug.detect,
+    told = {
         "diagnosis": diagnosis.word,
         "harmless": diagnosis.kind == "harmless",
         "sentences": diagnosis.sentences,
-        "seed": measured.seed,
-        "steps": measured.steps,
-        "symptoms": measured.symptoms,
         "right": right.symptoms,
-        "reports": bug.reports,
     }
+    return BugAnswer.model_validate({**vars(bug.policy), **vars(bug), **vars(measured), **told})

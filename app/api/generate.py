@@ -97,12 +97,10 @@ async def _events(generation: Generation, step: int, timeout_seconds: float) -> 
     try:
         async for token in generation.tokens():
             count += 1
-            data = {"token": token.token, "probability": token.probability}
-            yield JSONServerSentEvent(data, event="token", id=str(count))
+            yield JSONServerSentEvent(asdict(token), event="token", id=str(count))
             if clock() > deadline:
                 raise EngineBusy(f"the stream took longer than {timeout_seconds:g} s; try again")
-        data = _answer(generation, step).model_dump()
-        yield JSONServerSentEvent(data, event="done", id=str(count + 1))
+        yield JSONServerSentEvent(_answer(generation, step).model_dump(), event="done", id=str(count + 1))
     except MaskscopeError as error:
         yield JSONServerSentEvent({"error": asdict(body_of(error))}, event="error", id=str(count + 1))
 

@@ -98,7 +98,7 @@ async def policies() -> PolicyList:
     """Every loss mask and its surroundings, the right one first."""
     return PolicyList(
         policies=[
-            PolicyAnswer(slug=policy.slug, title=policy.title, code=policy.code, differs=differing_knobs(policy))
+            PolicyAnswer.model_validate({**vars(policy), "differs": differing_knobs(policy)})
             for policy in MASK_POLICIES.values()
         ]
     )

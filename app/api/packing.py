@@ -1,5 +1,6 @@
 """/api/v1/packing: conversations packed into rows, and what that changes in a model in memory."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Annotated
 
@@ -9,17 +10,20 @@ from pydantic import ConfigDict, Field
 from app.api.schemas import ERRORS, Answer, Rate, Request, Slug, Step, Text
 from app.deps import CatalogDep, EngineDep
 from model.errors import check_known
-from model.experiments.packing.effects import Effects, measure_documents, measure_effects
+from model.experiments.packing.effects import measure_documents, measure_effects
 from model.experiments.packing.rows import (
     EXAMPLES,
     MOST_PACKED,
     PACKINGS,
+    Filling,
     measure_filling,
 )
 from model.explain.cells import inspect_mask
 from model.masks.policies import MASK_POLICIES, RIGHT
+from model.text.chat_template import Rendered
 from model.training.conversations import render_text
 from model.training.loop import training_conversations
+from model.training.recipes import Recipe
 
 router = APIRouter(prefix="/api/v1/packing", tags=["packing"], responses=ERRORS)
 
@@ -102,42 +106,22 @@ async def packing(query: Annotated[PackingQuery, Query()], catalog: CatalogDep, 
     text = EXAMPLES[recipe.slug] if query.words is None else query.words
     conversations = render_text(recipe, text, most=MOST_PACKED)
     effects = await engine.call(partial(measure_effects, model, recipe, conversations))
-    changes = await engine.call(partial(measure_documents, model, recipe, conversations, policy))
-    these, batch = (
-        Fills.model_validate(
-            {name: measure_filling(recipe, some, MASK_POLICIES[slug]) for name, slug in LAYOUTS.items()}
-        )
-        for some in (conversations, training_conversations(recipe, 0))
-    )
-    return PackingAnswer(
-        recipe=recipe.slug,
-        policy=policy.slug,
-        step=step,
-        rows=[
-            [PackedPosition.model_validate(cell) for cell in row]
-            for row in inspect_mask(recipe, conversations, policy).rows
-        ],
-        these=these,
-        training_batch=batch,
-        loss=effects.loss,
-        largest_gradient=effects.largest_gradient,
-        effects=_effects(effects),
-        documents=[Document.model_validate(change) for change in changes],
-        trained={
-            slug: Rate.model_validate(catalog.measured["reverse", slug].symptoms.exact_match)
-            for slug in (RIGHT.slug, *PACKINGS)
-        },
+    return PackingAnswer.model_validate(
+        {
+            "recipe": recipe.slug,
+            "policy": policy.slug,
+            "step": step,
+            "rows": inspect_mask(recipe, conversations, policy).rows,
+            "these": _fills(recipe, conversations),
+            "training_batch": _fills(recipe, training_conversations(recipe, 0)),
+            "loss": effects.loss,
+            "largest_gradient": effects.largest_gradient,
+            "effects": [{**vars(effect), "separation": effect.separation.slug} for effect in effects.packed],
+            "documents": await engine.call(partial(measure_documents, model, recipe, conversations, policy)),
+            "trained": {p: catalog.measured["reverse", p].symptoms.exact_match for p in (RIGHT.slug, *PACKINGS)},
+        }
     )
 
 
-def _effects(effects: Effects) -> list[PackingEffect]:
-    return [
-        PackingEffect(
-            separation=effect.separation.slug,
-            loss=effect.loss,
-            loss_difference=effect.loss_difference,
-            gradient_difference=effect.gradient_difference,
-            gradient_change=effect.gradient_change,
-        )
-        for effect in effects.packed
-    ]
+def _fills(recipe: Recipe, conversations: Sequence[Rendered]) -> dict[str, Filling]:
+    return {name: measure_filling(recipe, conversations, MASK_POLICIES[slug]) for name, slug in LAYOUTS.items()}

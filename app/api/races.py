@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Annotated, Any, Literal
 
@@ -185,20 +186,21 @@ async def result_csv(id: str, races: RacesDep) -> Response:
     """The measurements, a line each, as a file."""
     race = races.find(id)
     text = io.StringIO()
-    table = csv.writer(text)
-    table.writerow(COLUMNS)
+    csv.writer(text).writerows([COLUMNS, *_lines(race)])
+    return Response(text.getvalue(), media_type="text/csv", headers=_as_file(race, "csv"))
+
+
+def _lines(race: Race) -> Iterator[tuple[str | float, ...]]:
+    """The values of COLUMNS."""
     for policy, standing in race.standings.items():
         for e in standing.evaluations:
             exact, loss = e["exact_match"], e["loss"]
-            table.writerow(
-                (
-                    *(policy, e["step"], round(e["seconds"], 4)),
-                    *(exact["value"], exact["low"], exact["high"], exact["n"]),
-                    *(e["token_accuracy"]["value"], e["stop_rate"]["value"]),
-                    *(round(loss[kind]["value"], 6) for kind in ("user", "template", "assistant")),
-                )
+            yield (
+                *(policy, e["step"], round(e["seconds"], 4)),
+                *(exact["value"], exact["low"], exact["high"], exact["n"]),
+                *(e["token_accuracy"]["value"], e["stop_rate"]["value"]),
+                *(round(loss[kind]["value"], 6) for kind in ("user", "template", "assistant")),
             )
-    return Response(text.getvalue(), media_type="text/csv", headers=_as_file(race, "csv"))
 
 
 class _RaceStream(EventSourceResponse):

@@ -1,12 +1,10 @@
 """/api/v1/recipes: what can be asked for, and how well each run did."""
 
-from dataclasses import asdict
-
 from fastapi import APIRouter
 from pydantic import Field
 
 from app.api.schemas import ERRORS, Answer, MeanLoss, Rate
-from app.catalog import Catalog
+from app.catalog import Catalog, LoadedRun
 from app.deps import CatalogDep
 from model.text.chat_template import SegmentKind
 from model.training.recipes import Recipe
@@ -67,15 +65,10 @@ def _summary(catalog: Catalog, recipe: Recipe) -> RecipeSummary:
             prompt_max_length=recipe.task.max_length,
             context_length=recipe.model.context_length,
         ),
-        runs=[
-            RunSummary(
-                policy=run.policy,
-                seed=run.seed,
-                steps=run.steps,
-                metrics=[
-                    StepMetrics(step=m.step, kept=m.step in models, **asdict(m.metrics)) for m in run.measurements
-                ],
-            )
-            for run, models in ((item.run, item.models) for item in loaded)
-        ],
+        runs=[_run(each) for each in loaded],
     )
+
+
+def _run(loaded: LoadedRun) -> RunSummary:
+    metrics = [{"step": m.step, "kept": m.step in loaded.models, **vars(m.metrics)} for m in loaded.run.measurements]
+    return RunSummary.model_validate({**vars(loaded.run), "metrics": metrics})

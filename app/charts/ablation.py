@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from urllib.parse import urlencode
 
 from app.charts.comparisons import Pair, PairChart, Ratio, RatioChart, draw_pairs, draw_ratios
-from app.charts.curves import GUESSING, NATS, RATE, CurveChart, Series, Unit, draw_curves
+from app.charts.curves import GUESSING, NATS, RATE, CurveChart, Series, Unit, draw_curves, random_letter
 from model.experiments.ablation.findings import COMPARED_AT, Comparison, Quantity
 from model.experiments.ablation.runs import Setting
-from model.experiments.ablation.words import ratio_of, write_rate, write_ratio
+from model.experiments.ablation.sentences import ratio_of, write_rate, write_ratio
 from model.masks.policies import POLICY_NAMES
 from model.training.recipes import RECIPES
 
@@ -40,7 +40,7 @@ def curve_chart(comparison: Comparison, quantity: Quantity) -> CurveChart:
         series,
         y_title=y_title,
         y_unit=unit,
-        letters=len(RECIPES[comparison.setting.recipe].task.alphabet) if quantity == "user" else 0,
+        guess=random_letter(len(RECIPES[comparison.setting.recipe].task.alphabet)) if quantity == "user" else None,
     )
 
 

@@ -74,7 +74,7 @@ class Chip:
 
 @dataclass(frozen=True)
 class ChipGroup:
-    """Neighbours whose targets lie in one kind of segment."""
+    """Neighbours whose targets lie in one kind of segment; a position without a target stands with its input."""
 
     segment: SegmentKind
     title: str
@@ -88,7 +88,7 @@ def group_chips(analysis: Analysis, choice: GradientChoice) -> tuple[ChipGroup, 
     chips = (Chip(p, _bar(value, lowest, highest)) for p, value in zip(analysis.positions, values, strict=True))
     return tuple(
         ChipGroup(kind, SEGMENT_TITLES[kind], tuple(group))
-        for kind, group in groupby(chips, key=lambda chip: chip.position.target_segment)
+        for kind, group in groupby(chips, key=lambda chip: chip.position.target_segment or chip.position.input_segment)
     )
 
 

@@ -6,9 +6,11 @@ templates/shared/_curves.html draws a CurveChart, chart_files.py makes a file of
 """
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+
+from model.intervals import over_seeds
 
 SIDE = 1000
 X_INTERVALS, Y_INTERVALS = 5, 4
@@ -25,6 +27,13 @@ class Series:
     """(x, y) in order of x; none if nothing has been measured yet."""
     band: tuple[tuple[float, float, float], ...] = ()
     """(x, low, high) in order of x."""
+
+
+def series_over_seeds(slug: str, name: str, values: Mapping[float, Sequence[float]]) -> Series:
+    """The mean over seeds, and the band from the lowest to the highest. `values` are one per seed, by x."""
+    figures = {x: over_seeds(of_seeds) for x, of_seeds in values.items()}
+    points = tuple((x, figure.value) for x, figure in figures.items())
+    return Series(slug, name, points, tuple((x, figure.low, figure.high) for x, figure in figures.items()))
 
 
 @dataclass(frozen=True)
@@ -57,7 +66,7 @@ STEPS = Unit(lambda value: f"{value:,.0f}")
 RATE = Unit(lambda value: f"{100 * value:.4g} %", high=1.0)
 NATS = Unit(lambda value: f"{value:.3g}")
 GUESSING = Unit(lambda value: f"{value:.3g}", low=3.0, high=4.0)
-"""Nats per random letter. Around the entropy of one, so that it can be seen how a model comes down to it."""
+"""Nats per random token. Around the entropy of a letter, so that it can be seen how a model comes down to it."""
 
 
 @dataclass(frozen=True)
@@ -135,16 +144,16 @@ def draw_curves(
     references: Sequence[Reference] = (),
     links: Sequence[Link] = (),
     current_x: float | None = None,
-    letters: int = 0,
+    guess: Reference | None = None,
 ) -> CurveChart:
     """A chart whose axes hold every point, band and reference, and reach `x_high` and the units' own ranges.
 
-    Guesses at random letters of so many stay within `y_unit` and are compared with the entropy of one.
+    Guesses at what is random stay within `y_unit` and are compared with the best one, `guess`.
     """
-    if letters:
+    if guess:
         y_title += _beyond(series, y_unit)
         series = [_leaving(s, y_unit.high) for s in series]
-        references = (*references, _random_letter(letters))
+        references = (*references, guess)
     xs = [x for s in series for x in (*(p[0] for p in s.points), *(b[0] for b in s.band))]
     ys = [y for s in series for y in (*(p[1] for p in s.points), *(v for b in s.band for v in b[1:]))]
     ys += [reference.y for reference in references]
@@ -163,8 +172,8 @@ def draw_curves(
     )
 
 
-def _random_letter(letters: int) -> Reference:
-    """The entropy of one of so many letters, all as likely: nobody guesses better."""
+def random_letter(letters: int) -> Reference:
+    """The entropy of one of so many letters, all as likely: the least that one of them costs."""
     return Reference(math.log(letters), f"ln {letters} = {math.log(letters):.3f}: a random letter")
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from app.charts.curves import RATE, CurveChart, Link, Series, draw_curves
+from app.charts.curves import RATE, CurveChart, Link, Series, draw_curves, series_over_seeds
 from model.experiments.dispatcher.arms import ARMS, ArmRun
 from model.training.pretraining import BaseRun
 
@@ -37,11 +37,7 @@ def pretraining_curve(base: BaseRun) -> CurveChart:
         "pretraining",
         "Before: the base",
         [
-            Series(
-                slug,
-                name,
-                tuple((float(m.step), getattr(m.metrics, slug).value) for m in base.measurements),
-            )
+            Series(slug, name, tuple((float(m.step), getattr(m.metrics, slug).value) for m in base.measurements))
             for slug, name in names.items()
         ],
         y_title="of all sums",
@@ -50,11 +46,6 @@ def pretraining_curve(base: BaseRun) -> CurveChart:
 
 
 def _series(arm: str, runs: Sequence[ArmRun], quantity: str) -> Series:
-    steps = [row.step for row in runs[0].answered]
-    values = [[getattr(run.answered[i], quantity).value for run in runs] for i in range(len(steps))]
-    return Series(
-        arm,
-        ARMS[arm].title,
-        tuple((float(step), sum(v) / len(v)) for step, v in zip(steps, values, strict=True)),
-        tuple((float(step), min(v), max(v)) for step, v in zip(steps, values, strict=True)),
-    )
+    at_each_step = zip(*(run.answered for run in runs), strict=True)
+    values = {float(rows[0].step): [getattr(row, quantity).value for row in rows] for rows in at_each_step}
+    return series_over_seeds(arm, ARMS[arm].title, values)

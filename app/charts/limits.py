@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from app.charts.curves import RATE, CurveChart, Series, draw_curves
+from app.charts.curves import RATE, CurveChart, Series, draw_curves, series_over_seeds
 from model.experiments.limits import OTHER_SHARES, SPREADS, LimitRun, runs_at
 
 NAMES = {"scattered": "mistakes scattered", "predictable": "mistakes by a rule"}
@@ -29,10 +29,5 @@ def _draw(slug: str, title: str, y_title: str, series: Sequence[Series], x_title
 def _over_shares(
     runs: Sequence[LimitRun], where: str, slug: str, name: str, read: Callable[[LimitRun], float]
 ) -> Series:
-    """Mean over seeds, and the lowest and the highest of them."""
-    points, band = [], []
-    for share in OTHER_SHARES:
-        values = [read(run) for run in runs_at(runs, where, share)]
-        points.append((share, sum(values) / len(values)))
-        band.append((share, min(values), max(values)))
-    return Series(slug, name, tuple(points), tuple(band))
+    values = {share: [read(run) for run in runs_at(runs, where, share)] for share in OTHER_SHARES}
+    return series_over_seeds(slug, name, values)

@@ -6,8 +6,20 @@ Each chart's lines are the shipped runs, the models in memory; its bands are oth
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from app.charts.curves import GUESSING, NATS, RATE, CurveChart, Link, Series, Unit, draw_curves
+from app.charts.curves import (
+    GUESSING,
+    NATS,
+    RATE,
+    CurveChart,
+    Link,
+    Reference,
+    Series,
+    Unit,
+    draw_curves,
+    random_letter,
+)
 from model.experiments.ablation.findings import Curves
+from model.explain.guessing import perfect_guesses, prompt_loss
 from model.training.checkpoints import Run
 from model.training.evaluation import Metrics
 from model.training.recipes import Recipe
@@ -24,14 +36,35 @@ class Quantity:
     title: str
     y_title: str
     unit: Unit
-    read: Callable[[Metrics], float]
+    read: Callable[[Recipe, Metrics], float]
+    guess: Callable[[Recipe], Reference] | None = None
+    """Where it is a loss on what is random: the best that can be expected."""
+
+
+def _letter(recipe: Recipe) -> Reference:
+    return random_letter(len(recipe.task.alphabet))
+
+
+def _prompt(recipe: Recipe) -> Reference:
+    least = perfect_guesses(recipe)
+    return Reference(least, f"{least:.3f}: perfect guesses")
 
 
 QUANTITIES: tuple[Quantity, ...] = (
-    Quantity("exact_match", "Answers right", "of held-out words", RATE, lambda m: m.exact_match.value),
-    Quantity("assistant", "Loss on the answer", "nats per token", NATS, lambda m: m.loss["assistant"].value),
-    Quantity("user", "Loss on the user segment", "nats per letter", GUESSING, lambda m: m.loss["user"].value),
-    Quantity("template", "Loss on the template segment", "nats", NATS, lambda m: m.loss["template"].value),
+    Quantity("exact_match", "Answers right", "of held-out words", RATE, lambda _, m: m.exact_match.value),
+    Quantity("assistant", "Loss on the answer", "nats per token", NATS, lambda _, m: m.loss["assistant"].value),
+    Quantity(
+        "user", "Loss on the user segment", "nats per letter", GUESSING, lambda _, m: m.loss["user"].value, _letter
+    ),
+    Quantity("template", "Loss on the template segment", "nats", NATS, lambda _, m: m.loss["template"].value),
+    Quantity(
+        "prompt",
+        "Loss on user and template together",
+        "nats per token",
+        GUESSING,
+        lambda recipe, m: prompt_loss(recipe, m).value,
+        _prompt,
+    ),
 )
 
 
@@ -68,7 +101,7 @@ def _draw(
         Series(
             run.policy,
             name,
-            tuple((float(m.step), quantity.read(m.metrics)) for m in run.measurements),
+            tuple((float(m.step), quantity.read(recipe, m.metrics)) for m in run.measurements),
             bands.get((run.policy, quantity.field), ()),
         )
         for name, run in runs
@@ -79,7 +112,7 @@ def _draw(
         series,
         y_title=quantity.y_title,
         y_unit=quantity.unit,
-        letters=len(recipe.task.alphabet) if quantity.field == "user" else 0,
+        guess=quantity.guess(recipe) if quantity.guess else None,
         links=links,
         current_x=float(step),
     )

@@ -29,7 +29,8 @@ def analyze(
     step: StepOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what each position is trained on and what it does to the gradient.
+    """Show what each position is trained on (y), what the right mask would train it on, and what it does to the
+    gradient.
 
     Example: maskscope analyze hello --policy unmasked
     """
@@ -47,12 +48,13 @@ def _table(analysis: Analysis, step: int) -> Table:
     count = f"{analysis.supervised_count} of {len(analysis.positions)} positions trained"
     title = f"{''.join(analysis.tokens)}   step {step}   {count}   {loss}"
     table = Table(title=title, box=box.SIMPLE_HEAD, padding=0, pad_edge=False)
-    for column in ("t", "x", "y", "mask", "-ln p", "p(y)", "logit", "param", "share", "input", "top 3"):
+    for column in ("t", "x", "y", "right", "mask", "-ln p", "p(y)", "logit", "param", "share", "input", "top 3"):
         table.add_column(column, justify="left" if column in ("mask", "top 3") else "right", no_wrap=True)
     for p in analysis.positions:
         g = p.gradient
         top = " ".join(f"{prediction.token} {prediction.probability:.2f}" for prediction in p.predictions[:3])
         numbers = (p.loss, p.target_probability, g.logit_norm, g.parameter_norm, g.share, g.input_norm)
+        written = ("-" if number is None else f"{number:.3f}" for number in numbers)
         mark = "trained" if p.supervised else "ignored"
-        table.add_row(str(p.position), p.input, p.target, mark, *(f"{number:.3f}" for number in numbers), top)
+        table.add_row(str(p.position), p.input, p.target or "-", p.right_target or "-", mark, *written, top)
     return table

@@ -11,7 +11,7 @@ from app.catalog import load_catalog
 from app.commands.options import JsonOption
 from app.settings import Settings
 from app.workers.load import RACE_RECIPE, Load, RaceTime, load_server, race_against_plain_loops
-from app.workers.promptness import Promptness, Skipped, ending, look_for_commands, next_step
+from app.workers.response_times import Promptness, Skipped, ending, look_for_commands, next_step
 from model.experiments.benchmarks.inference import Speedup, compare_decoding, compare_gradients
 from model.experiments.benchmarks.training import (
     GemmShare,
@@ -25,14 +25,6 @@ from model.network.gpt import GPT
 from model.training.recipes import DEFAULT_RECIPE, RECIPES, Recipe
 
 PLAIN_GOAL, TRL_GOAL = 1.3, 4.0
-
-
-def gradients() -> Iterator[Speedup]:
-    yield from compare_gradients(*_default_model())
-
-
-def decoding() -> Iterator[Speedup]:
-    yield from compare_decoding(*_default_model())
 
 
 def training() -> Iterator[Speed | GemmShare | RaceTime | Promptness | Skipped]:
@@ -50,8 +42,8 @@ def training() -> Iterator[Speed | GemmShare | RaceTime | Promptness | Skipped]:
 Result = Speedup | Load | Speed | GemmShare | RaceTime | Promptness | Skipped
 SECTIONS: dict[str, Callable[[], Iterator[Result]]] = {
     "training": training,
-    "gradients": gradients,
-    "decoding": decoding,
+    "gradients": lambda: compare_gradients(*_default_model()),
+    "decoding": lambda: compare_decoding(*_default_model()),
     "server": load_server,
     "page": next_step,
     "ending": ending,

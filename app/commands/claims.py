@@ -6,7 +6,7 @@ import typer
 from rich.console import Console
 
 from app.settings import Settings
-from app.workers.command import run_command
+from app.workers.processes import run_command
 from model.claims.claim import Figure
 from model.claims.evidence import gather
 from model.claims.ledger import CLAIMS, Entry, ledger

@@ -27,20 +27,23 @@ from app.templating import ENVIRONMENT
 
 @dataclass(frozen=True)
 class Page:
-    """A page is one slug on every axis; the first one's address is `/`."""
+    """A page is one slug on every axis."""
 
     slug: str
-    path: str
     title: str
     about: str
     """What one sees there."""
     router: APIRouter
 
+    @property
+    def path(self) -> str:
+        """The visualizer is the front page."""
+        return "/" if self.slug == "visualizer" else f"/{self.slug}"
+
 
 PAGES: tuple[Page, ...] = (
     Page(
         "visualizer",
-        "/",
         "Loss mask visualizer",
         "the visualizer: type a word; `m` switches the mask, and the model trained under it; arrow keys "
         "move through positions; `p` plays the training; any mask of the table can be laid over the word",
@@ -48,35 +51,30 @@ PAGES: tuple[Page, ...] = (
     ),
     Page(
         "lesson",
-        "/lesson",
         "Lesson",
         "the lesson from start to end, by the right-arrow key: a few sentences, then the live page behind them",
         lesson.router,
     ),
     Page(
         "race",
-        "/race",
         "Race",
         "two or three models training live from the same weights, for everybody who opens the address",
         race.router,
     ),
     Page(
         "ablation",
-        "/ablation",
         "Ablation",
         "mask on against mask off, ten seeds of 15 settings: where masking helped, where not",
         ablation.router,
     ),
     Page(
         "shift",
-        "/shift",
         "Shift",
         "s, x and y of a word, a cut that can be moved, and what a model trained with that cut answers",
         shift.router,
     ),
     Page(
         "bugs",
-        "/bugs",
         "Mask bugs",
         "ways to get a mask wrong, each with a model trained so, beside the right one; how to find it in "
         "ids and labels; public reports",
@@ -84,7 +82,6 @@ PAGES: tuple[Page, ...] = (
     ),
     Page(
         "padding",
-        "/padding",
         "Padding",
         "what a position's attention spends on pads, head by head; models trained and asked under four "
         "paddings; what pads cost",
@@ -92,7 +89,6 @@ PAGES: tuple[Page, ...] = (
     ),
     Page(
         "turns",
-        "/turns",
         "Turns",
         "a conversation's editor, one mask with several regions, models trained on all answers and on the "
         "last; token budgets",
@@ -100,14 +96,12 @@ PAGES: tuple[Page, ...] = (
     ),
     Page(
         "packing",
-        "/packing",
         "Packing",
         "several conversations in one row, kept apart or not: who sees whom, and what it does to loss and gradient",
         packing.router,
     ),
     Page(
         "dispatcher",
-        "/dispatcher",
         "Dispatcher",
         "a pretrained model, SFT from it, SFT from random weights: one request to all; where the "
         "probability goes; how far the weights drifted",
@@ -115,7 +109,6 @@ PAGES: tuple[Page, ...] = (
     ),
     Page(
         "reasoning",
-        "/reasoning",
         "Reasoning",
         "sums answered at once and with a trace, all else equal: masks, answers, accuracy by number of "
         "terms, forward passes",
@@ -123,7 +116,6 @@ PAGES: tuple[Page, ...] = (
     ),
     Page(
         "claims",
-        "/claims",
         "Claims",
         "what the lesson states, each with figures, n, interval, conditions, and a verdict that a rule computes",
         claims.router,

@@ -12,7 +12,7 @@ from app.charts.comparisons import PairChart, RatioChart
 from app.charts.curves import CurveChart
 from app.deps import AblationDep
 from app.templating import render
-from model.experiments.ablation import words
+from model.experiments.ablation import sentences
 from model.experiments.ablation.findings import Comparison
 from model.experiments.ablation.runs import Ablation
 from model.experiments.ablation.shipped import ShippedAblation
@@ -114,8 +114,8 @@ def _context(shipped: ShippedAblation, chosen: Comparison) -> AblationContext:
     comparisons = shipped.findings.comparisons
     return AblationContext(
         ablation=shipped.findings.ablation,
-        headline=words.headline(comparisons),
-        catching_up=words.catching_up(comparisons),
+        headline=sentences.headline(comparisons),
+        catching_up=sentences.catching_up(comparisons),
         recipes=tuple(recipe for recipe in RECIPES.values() if shipped.findings.curves_of(recipe.slug)),
         map=_map(shipped),
         selected=_selected(shipped.findings.ablation, chosen),
@@ -127,25 +127,24 @@ def _context(shipped: ShippedAblation, chosen: Comparison) -> AblationContext:
 def _map(shipped: ShippedAblation) -> SettingMap:
     grid = shipped.grid()
     cells = {
-        (c.setting.width, c.setting.learning_rate): Cell(c.setting.slug, words.ratio_of(c, "≥", "≤"), c.verdict)
+        (c.setting.width, c.setting.learning_rate): Cell(c.setting.slug, sentences.ratio_of(c, "≥", "≤"), c.verdict)
         for c in grid
     }
     widths, rates = (sorted(set(values)) for values in zip(*cells, strict=True))
     return SettingMap(
-        tuple(words.write_rate(rate) for rate in rates),
+        tuple(sentences.write_rate(rate) for rate in rates),
         tuple((int(width), tuple(cells.get((width, rate)) for rate in rates)) for width in widths),
-        words.shared_conditions([c.setting for c in grid]),
-        words.counted([c for c in shipped.findings.comparisons if c not in grid]),
+        sentences.shared_conditions([c.setting for c in grid]),
+        sentences.counted([c for c in shipped.findings.comparisons if c not in grid]),
     )
 
 
 def _selected(ablation: Ablation, comparison: Comparison) -> Selected:
-    said = (words.verdict_sentence(comparison), words.missing_sentence(comparison), words.gap_sentence(comparison))
     return Selected(
         comparison=comparison,
         name=name_of(comparison.setting),
-        sentences=tuple(filter(None, said)),
-        conditions=(words.conditions(comparison.setting), words.budget_sentence(comparison.setting)),
+        sentences=sentences.sentences(comparison),
+        conditions=(sentences.conditions(comparison.setting), sentences.budget_sentence(comparison.setting)),
         curves=curve_charts(comparison),
         pairs=pair_chart(comparison),
         seeds=_seeds(ablation, comparison),
@@ -174,7 +173,7 @@ def _sweep(shipped: ShippedAblation, chosen: Comparison) -> Sweep | None:
     prompts = [c.setting.prompt_tokens / c.setting.answer_tokens for c in swept]
     return Sweep(
         chart=sweep_chart(swept, chosen),
-        sentence=words.sweep_sentence(swept),
+        sentence=sentences.sweep_sentence(swept),
         letters=swept[0].setting.max_length,
         shares=(min(shares), max(shares)),
         prompts=(min(prompts), max(prompts)),

@@ -1,6 +1,6 @@
 """Mask bugs (`/bugs`): a gallery of masks that go wrong, each with a model trained under it. State is the address."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from typing import Annotated
 
@@ -12,8 +12,8 @@ from app.catalog import Catalog
 from app.deps import CatalogDep, EngineDep
 from app.engine import Engine
 from app.generations import Generation, admit
-from app.templating import render
-from model.errors import InvalidText, UnknownName
+from app.templating import render_view
+from model.errors import UnknownName
 from model.experiments.bugs.diagnosis import Diagnosis, diagnose
 from model.experiments.bugs.gallery import GALLERY, Bug, Measured, batch_findings
 from model.explain.cells import Inspection, inspect_mask
@@ -88,9 +88,6 @@ class BugsContext:
     findings: tuple[Finding, ...]
     conversations: int
     """In the batch that the detector read."""
-    view: View | None
-    message: str | None = None
-    """Why there is no view."""
 
 
 @router.api_route("/bugs", methods=["GET", "HEAD"])
@@ -98,11 +95,7 @@ async def page(request: Request, state: Annotated[State, Query()], catalog: Cata
     """The contents and one bug."""
     choices = _choices(state)
     context = _context(choices, catalog)
-    try:
-        view = await _view(choices, catalog, engine)
-    except InvalidText as error:
-        return render(request, "bugs/page.html", replace(context, message=error.message), 422)
-    return render(request, "bugs/page.html", replace(context, view=view))
+    return await render_view(request, "bugs/page.html", context, _view(choices, catalog, engine))
 
 
 def _choices(state: State) -> Choices:
@@ -127,7 +120,6 @@ def _context(choices: Choices, catalog: Catalog) -> BugsContext:
         right=right,
         findings=batch_findings(batch, recipe.tokenizer, recipe.task.most_turns),
         conversations=recipe.training.batch_size,
-        view=None,
     )
 
 

@@ -16,11 +16,11 @@ from app.charts.dispatcher import curves_over_steps, pretraining_curve
 from app.deps import CatalogDep, EngineDep, EvidenceDep
 from app.engine import Engine
 from app.generations import Generation, admit, admit_text
-from app.templating import render
-from model.errors import InvalidText
+from app.templating import render_view
 from model.experiments.dispatcher.arms import ARMS, SHARES, Arm, ArmRun, Dispatched
 from model.experiments.dispatcher.drift import Drift
 from model.experiments.dispatcher.openings import (
+    MARGIN,
     SAMPLED_TOKENS,
     SAMPLES,
     Mass,
@@ -90,12 +90,6 @@ class MassRow:
 
 
 @dataclass(frozen=True)
-class DriftRow:
-    title: str
-    positions: tuple[PositionDrift, ...]
-
-
-@dataclass(frozen=True)
 class View:
     right: str
     """The answer; empty if no sum was asked for."""
@@ -103,11 +97,12 @@ class View:
     lanes: tuple[Lane, ...]
     openings: tuple[Opening, ...]
     masses: tuple[MassRow, ...]
-    drifts: tuple[DriftRow, ...]
+    drifts: dict[str, tuple[PositionDrift, ...]]
+    """By how the request is written."""
 
     @property
     def most_nats(self) -> float:
-        return max([position.nats for row in self.drifts for position in row.positions], default=0.0)
+        return max([position.nats for positions in self.drifts.values() for position in positions], default=0.0)
 
 
 @dataclass(frozen=True)
@@ -128,9 +123,7 @@ class DispatcherContext:
     """Names of what follows a number."""
     samples: int = SAMPLES
     sampled_tokens: int = SAMPLED_TOKENS
-    view: View | None = None
-    message: str | None = None
-    """Why there is no view."""
+    margin: float = MARGIN
 
 
 @router.api_route("/dispatcher", methods=["GET", "HEAD"])
@@ -140,11 +133,7 @@ async def page(
     """The whole page."""
     choices = _choices(state)
     context = _context(choices, evidence.dispatched, catalog)
-    try:
-        view = await _view(choices, catalog, engine)
-    except InvalidText as error:
-        return render(request, "dispatcher/page.html", replace(context, message=error.message), 422)
-    return render(request, "dispatcher/page.html", replace(context, view=view))
+    return await render_view(request, "dispatcher/page.html", context, _view(choices, catalog, engine))
 
 
 def _choices(state: State) -> Choices:
@@ -179,16 +168,14 @@ async def _view(choices: Choices, catalog: Catalog, engine: Engine) -> View:
     request, base = choices.prompt, catalog.base.model
     starts, right = openings(RECIPE, request), RECIPE.task.answer(request)
     models = {arm: catalog.model(catalog.recipe(arm.recipe), arm.policy, choices.step)[0] for arm in ARMS.values()}
-    lanes = [await _lane(lane, choices, catalog, engine) for lane in _lanes(choices, starts, right)]
-    masses = await _masses(starts, right, base, models, engine)
-    drifts = await _drifts(request, base, models[ARMS[RIGHT.slug]], engine)
+    masked, rows = models[ARMS[RIGHT.slug]], drift_rows(request, RECIPE)
     return View(
         right=right,
         taught=request in RECIPE.task.taught,
-        lanes=tuple(lanes),
+        lanes=tuple([await _lane(lane, choices, catalog, engine) for lane in _lanes(choices, starts, right)]),
         openings=starts,
-        masses=masses,
-        drifts=drifts,
+        masses=await _masses(starts, right, base, models, engine),
+        drifts={t: await engine.call(partial(position_drift, base, masked, RECIPE, row)) for t, row in rows},
     )
 
 
@@ -200,15 +187,6 @@ async def _masses(
         calls = [partial(mass, model, opening, right, RECIPE.tokenizer) for opening in starts]
         rows.append(MassRow(name, style, tuple([await engine.call(call) for call in calls])))
     return tuple(rows)
-
-
-async def _drifts(request: str, base: GPT, masked: GPT, engine: Engine) -> tuple[DriftRow, ...]:
-    return tuple(
-        [
-            DriftRow(title, await engine.call(partial(position_drift, base, masked, RECIPE, row)))
-            for title, row in drift_rows(request, RECIPE)
-        ]
-    )
 
 
 def _lanes(choices: Choices, starts: tuple[Opening, ...], right: str) -> Iterator[Lane]:

@@ -10,9 +10,7 @@ from starlette.responses import Response
 from app.deps import EvidenceDep
 from app.lesson_path import LESSON, Part, Place, at_text
 from app.templating import render
-from model.claims.claim import Claim, Judgement
-from model.claims.evidence import Evidence
-from model.claims.ledger import CLAIMS
+from model.claims.ledger import CLAIMS, Entry, enter
 
 router = APIRouter(include_in_schema=False)
 
@@ -24,17 +22,11 @@ class State(BaseModel):
 
 
 @dataclass(frozen=True)
-class JudgedClaim:
-    claim: Claim
-    judgement: Judgement
-
-
-@dataclass(frozen=True)
 class LessonContext:
     parts: tuple[Part, ...]
     place: Place | None
     """None at the contents."""
-    claims: tuple[JudgedClaim, ...]
+    claims: tuple[Entry, ...]
 
 
 @router.api_route("/lesson", methods=["GET", "HEAD"])
@@ -43,9 +35,5 @@ async def page(request: Request, state: Annotated[State, Query()], evidence: Evi
     number = min(max(state.part, 0), len(LESSON))
     place = at_text(number) if number else None
     slugs = place.part.claims if place else ()
-    context = LessonContext(LESSON, place, tuple(_judged(CLAIMS[slug], evidence) for slug in slugs))
+    context = LessonContext(LESSON, place, tuple(enter(CLAIMS[slug], evidence) for slug in slugs))
     return render(request, "lesson/page.html", context)
-
-
-def _judged(claim: Claim, evidence: Evidence) -> JudgedClaim:
-    return JudgedClaim(claim, claim.judge(claim.collect(evidence)))

@@ -1,5 +1,6 @@
 """Packing (`/packing`): several conversations in one row, kept apart or not. The whole state is in the address."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated
@@ -8,24 +9,25 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from app.catalog import Catalog, LoadedRun, RecipeRuns
+from app.catalog import LoadedRun, RecipeRuns
 from app.charts.attention import AttentionPicture, draw_attention
 from app.deps import CatalogDep, EngineDep
 from app.engine import Engine
-from app.templating import render
-from model.errors import InvalidText, check_known
-from model.experiments.packing import words
+from app.templating import render_view
+from model.errors import check_known
+from model.experiments.bugs.gallery import Measured
+from model.experiments.packing import sentences
 from model.experiments.packing.effects import LEAST_LEAK, DocumentChange, Effects, measure_documents, measure_effects
 from model.experiments.packing.rows import (
     EXAMPLES,
     MOST_PACKED,
     PACKINGS,
     Filling,
+    SeenRow,
     measure_filling,
     trace_sight,
 )
 from model.explain.cells import Inspection, inspect_mask
-from model.intervals import Rate
 from model.masks.policies import MASK_POLICIES, RIGHT, MaskPolicy
 from model.text.chat_template import Rendered
 from model.training.conversations import render_text
@@ -62,8 +64,7 @@ class Choices:
     row: int
     steps: tuple[int, ...]
     step: int
-    most: int
-    row_tokens: int
+    most: int = MOST_PACKED
 
 
 @dataclass(frozen=True)
@@ -77,36 +78,6 @@ class Fill:
 
 
 @dataclass(frozen=True)
-class EffectRow:
-    """An effect as the table writes it."""
-
-    slug: str
-    title: str
-    loss: str
-    loss_difference: str
-    gradient_difference: str
-
-
-@dataclass(frozen=True)
-class ModelEffects:
-    step: int
-    sentence: str
-    rows: tuple[EffectRow, ...]
-
-
-@dataclass(frozen=True)
-class DocumentRow:
-    """A conversation as the table writes it."""
-
-    text: str
-    row: int
-    start: int
-    logit_change: str
-    loss_alone: str
-    loss_packed: str
-
-
-@dataclass(frozen=True)
 class View:
     """What is shown of the conversations."""
 
@@ -116,40 +87,20 @@ class View:
     inspection: Inspection
     labels: str
     fills: tuple[Fill, ...]
-    effects: tuple[ModelEffects, ...]
-    documents: tuple[DocumentRow, ...]
+    effects: tuple[tuple[int, str, Effects], ...]
+    """Of the model at each step, with what they say."""
+    documents: tuple[DocumentChange, ...]
     documents_said: str
-    rounding: str
-
-
-@dataclass(frozen=True)
-class Trained:
-    """One shipped run's last checkpoint, as it was measured."""
-
-    name: str
-    exact_match: Rate
-    own_loss: str
-    """In rows as it was trained on."""
-    answer_loss: str
-    """On conversations alone."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What models trained in each way answer."""
-
-    sentence: str
-    title: str
-    trained: tuple[Trained, ...]
 
 
 @dataclass(frozen=True)
 class PackingContext:
     choices: Choices
-    view: View | None
-    outcome: Outcome
-    message: str | None
-    """Why there is no view."""
+    outcome_recipe: Recipe
+    trained: dict[str, Measured]
+    """Models trained in each way, by what that is called."""
+    outcome: str
+    rounding: float = LEAST_LEAK
 
 
 @router.api_route("/packing", methods=["GET", "HEAD"])
@@ -157,13 +108,11 @@ async def page(request: Request, state: Annotated[State, Query()], catalog: Cata
     """The whole page."""
     offered = tuple(recipe for recipe in catalog.recipes() if recipe.slug in EXAMPLES)
     runs = catalog.compared(catalog.recipe(state.recipe, offered))
-    choices, outcome = _choices(state, offered, runs), _outcome(catalog)
-    try:
-        conversations = render_text(choices.recipe, choices.words, most=choices.most)
-    except InvalidText as error:
-        return render(request, "packing/page.html", PackingContext(choices, None, outcome, error.message), 422)
-    view = await _view(choices, conversations, runs.by_policy[RIGHT.slug], engine)
-    return render(request, "packing/page.html", PackingContext(choices, view, outcome, None))
+    choices = _choices(state, offered, runs)
+    trained = {title: catalog.measured[OUTCOME_RECIPE, slug] for slug, title in TRAINED.items()}
+    outcome = sentences.outcome_sentence(*trained.values())
+    context = PackingContext(choices, catalog.recipe(OUTCOME_RECIPE), trained, outcome)
+    return await render_view(request, "packing/page.html", context, _view(choices, runs.by_policy[RIGHT.slug], engine))
 
 
 def _choices(state: State, offered: tuple[Recipe, ...], runs: RecipeRuns) -> Choices:
@@ -178,78 +127,41 @@ def _choices(state: State, offered: tuple[Recipe, ...], runs: RecipeRuns) -> Cho
         row=state.row,
         steps=runs.steps(),
         step=runs.nearest_step(state.step),
-        most=MOST_PACKED,
-        row_tokens=recipe.row_tokens,
     )
 
 
-async def _view(choices: Choices, conversations: tuple[Rendered, ...], right: LoadedRun, engine: Engine) -> View:
+async def _view(choices: Choices, right: LoadedRun, engine: Engine) -> View:
+    """Raises InvalidText if the conversations cannot be read."""
     recipe, policy = choices.recipe, choices.policy
+    conversations = render_text(recipe, choices.words, most=choices.most)
     seen = {slug: trace_sight(recipe, conversations, MASK_POLICIES[slug]) for slug in PACKINGS}
     rows = len(seen[policy.slug])
     row = min(max(choices.row, 1), rows)
     inspection = inspect_mask(recipe, conversations, policy)
     models = {step: right.model(step) for step in (choices.step, choices.steps[-1])}
-    effects = [
-        (step, await engine.call(partial(measure_effects, model, recipe, conversations)))
+    effects = {
+        step: await engine.call(partial(measure_effects, model, recipe, conversations))
         for step, model in models.items()
-    ]
+    }
     changes = await engine.call(partial(measure_documents, models[choices.step], recipe, conversations, policy))
+    batch = training_conversations(recipe, SEED)
     return View(
         rows=rows,
         row=row,
-        pictures=tuple(
-            draw_attention(seen[slug][row - 1], slug, title, words.sight_sentence(seen[slug][row - 1]))
-            for slug, title in PACKINGS.items()
-        ),
+        pictures=tuple(_picture(seen[slug][row - 1], slug) for slug in PACKINGS),
         inspection=inspection,
-        labels=words.labels_sentence(inspection),
-        fills=(
-            _fill("these conversations", recipe, conversations),
-            _fill("a training batch", recipe, training_conversations(recipe, SEED)),
-        ),
-        effects=tuple(_model_effects(step, measured) for step, measured in effects),
-        documents=tuple(_document_row(change) for change in changes),
-        documents_said=words.documents_sentence(changes),
-        rounding=words.number(LEAST_LEAK),
+        labels=sentences.labels_sentence(inspection),
+        fills=(_fill("these conversations", recipe, conversations), _fill("a training batch", recipe, batch)),
+        effects=tuple((step, sentences.effects_sentence(step, found), found) for step, found in effects.items()),
+        documents=changes,
+        documents_said=sentences.documents_sentence(changes),
     )
 
 
-def _model_effects(step: int, effects: Effects) -> ModelEffects:
-    rows = (
-        EffectRow(
-            effect.separation.slug,
-            effect.separation.title,
-            words.number(effect.loss),
-            words.number(effect.loss_difference),
-            words.number(effect.gradient_difference),
-        )
-        for effect in effects.packed
-    )
-    return ModelEffects(step, words.effects_sentence(step, effects), tuple(rows))
+def _picture(seen: SeenRow, slug: str) -> AttentionPicture:
+    return draw_attention(seen, slug, PACKINGS[slug], sentences.sight_sentence(seen))
 
 
-def _document_row(change: DocumentChange) -> DocumentRow:
-    numbers = map(words.number, (change.logit_change, change.loss_alone, change.loss_packed))
-    return DocumentRow(change.text, change.row + 1, change.start, *numbers)
-
-
-def _fill(title: str, recipe: Recipe, conversations: tuple[Rendered, ...]) -> Fill:
+def _fill(title: str, recipe: Recipe, conversations: Sequence[Rendered]) -> Fill:
     padded, packed = (measure_filling(recipe, conversations, MASK_POLICIES[p]) for p in (RIGHT.slug, "packed"))
-    return Fill(title, padded, packed, words.filling_sentence(padded, packed))
-
-
-def _outcome(catalog: Catalog) -> Outcome:
-    measured = {slug: catalog.measured[OUTCOME_RECIPE, slug] for slug in TRAINED}
-    trained = (
-        Trained(
-            TRAINED[slug],
-            one.symptoms.exact_match,
-            "none" if one.symptoms.own_loss is None else words.number(one.symptoms.own_loss),
-            words.number(one.symptoms.answer_loss),
-        )
-        for slug, one in measured.items()
-    )
-    return Outcome(
-        words.outcome_sentence(*measured.values()), catalog.recipe(OUTCOME_RECIPE).task.title, tuple(trained)
-    )
+    return Fill(title, padded, packed, sentences.filling_sentence(padded, packed))

@@ -1,5 +1,6 @@
 """Live races (`/race`): choose and start one, watch and command it at its own address."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 from urllib.parse import parse_qs
@@ -14,7 +15,7 @@ from app.charts.race import draw_race, name_of
 from app.deps import RacesDep, SettingsDep
 from app.races.orders import RACE_WORDS, SEED_HIGH, RaceOrder, order_race
 from app.races.sessions import Race, Races
-from app.races.standings import THRESHOLDS, Standing, results_of
+from app.races.standings import THRESHOLDS, results_of
 from app.templating import is_partial, render
 from model.errors import InvalidText, OutOfRange, UnknownName
 from model.masks.policies import COMPARED_POLICIES, MASK_POLICIES, POLICY_NAMES, MaskPolicy
@@ -59,28 +60,19 @@ class Start:
 
     recipes: tuple[Recipe, ...]
     recipe: Recipe
-    policies: tuple[tuple[str, str, bool], ...]
-    """Slug, name, and whether it is chosen, of the two that are compared everywhere."""
+    form: dict[str, str]
+    """What was given, by field."""
+    chosen: tuple[str, ...]
+    """Policies."""
+    names: Mapping[str, str]
+    """Of the two that are compared everywhere."""
     others: tuple[MaskPolicy, ...]
     other: str
     """A third one's slug, or nothing."""
-    seed: str
-    seed_high: int
-    prompt: str
     numbers: tuple[NumberField, ...]
-    words: int
     races: tuple[Race, ...]
-
-
-@dataclass(frozen=True)
-class Runner:
-    """One policy's model in the race, and what it made of the word when it was measured last."""
-
-    policy: str
-    name: str
-    standing: Standing
-    completion: str
-    predictions: tuple[dict[str, Any], ...]
+    seed_high: int = SEED_HIGH
+    words: int = RACE_WORDS
 
 
 @dataclass(frozen=True)
@@ -88,17 +80,14 @@ class Live:
     """A race as it stands."""
 
     race: Race
-    order: RaceOrder
     title: str
     place: int | None
-    last_event_id: int
-    runners: tuple[Runner, ...]
     charts: tuple[CurveChart, ...]
     results: dict[str, Any]
-    thresholds: tuple[int, ...]
     names: dict[str, str]
     """Of the models, by policy."""
     answer: str
+    thresholds: tuple[int, ...] = THRESHOLDS
 
 
 @dataclass(frozen=True)
@@ -184,20 +173,19 @@ def _start(form: dict[str, str], policies: tuple[str, ...], races: Races) -> Sta
     recipe = find_recipe(form.get("recipe", RACE_RECIPE), RECIPES.values())
     task, model, training = recipe.task, recipe.model, recipe.training
     defaults = {**vars(task), **vars(model), **vars(training), "steps": training.steps}
+    numbers = (
+        NumberField(name, title, *LIMITS[name], _step_of(name), defaults[name], form.get(name, ""))
+        for name, title in NUMBERS.items()
+    )
     return Start(
         recipes=tuple(RECIPES.values()),
         recipe=recipe,
-        policies=tuple((policy, name, policy in policies) for policy, name in POLICY_NAMES.items()),
+        form=form,
+        chosen=policies,
+        names=POLICY_NAMES,
         others=tuple(policy for slug, policy in MASK_POLICIES.items() if slug not in COMPARED_POLICIES),
         other=next((policy for policy in policies if policy not in COMPARED_POLICIES), ""),
-        seed=form.get("seed", "0"),
-        seed_high=SEED_HIGH,
-        prompt=form.get("prompt", ""),
-        numbers=tuple(
-            NumberField(name, title, *LIMITS[name], _step_of(name), defaults[name], form.get(name, ""))
-            for name, title in NUMBERS.items()
-        ),
-        words=RACE_WORDS,
+        numbers=tuple(numbers),
         races=races.newest_first(),
     )
 
@@ -209,14 +197,10 @@ def _step_of(name: str) -> str:
 def _live(race: Race, races: Races) -> Live:
     return Live(
         race=race,
-        order=race.order,
         title=_title(race.order),
         place=races.place_of(race),
-        last_event_id=len(race.log.events),
-        runners=tuple(_runner(policy, standing) for policy, standing in race.standings.items()),
         charts=draw_race(race.order, race.standings),
         results=results_of(race.standings),
-        thresholds=THRESHOLDS,
         names={policy: name_of(policy) for policy in race.order.policies},
         answer=race.order.recipe.task.answer(race.order.prompt) + END_OF_TURN,
     )
@@ -229,8 +213,3 @@ def _title(order: RaceOrder) -> str:
         return own.title.lower()
     asked = f", the first {task.answer_length} of the answer" if task.answer_length else ""
     return f"{own.slug} with words of {task.describe_lengths()}{asked}"
-
-
-def _runner(policy: str, standing: Standing) -> Runner:
-    last: dict[str, Any] = standing.evaluations[-1] if standing.evaluations else {"completion": "", "predictions": ()}
-    return Runner(policy, name_of(policy), standing, last["completion"], tuple(last["predictions"]))

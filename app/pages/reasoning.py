@@ -1,6 +1,6 @@
 """Reasoning (`/reasoning`): sums answered at once and with a trace, all else equal. State is the address."""
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
@@ -12,8 +12,8 @@ from app.charts.curves import RATE, CurveChart, Series, Unit, draw_curves
 from app.deps import CatalogDep, EngineDep, EvidenceDep
 from app.engine import Engine
 from app.generations import Generation, admit
-from app.templating import render
-from model.errors import InvalidText, check_known
+from app.templating import render_view
+from model.errors import check_known
 from model.experiments.reasoning import (
     TRACE_PAIRS,
     Reasoning,
@@ -82,9 +82,6 @@ class ReasoningContext:
     """Fields of the two recipes that are equal, and those that are not."""
     different: tuple[str, ...]
     names: dict[str, str]
-    lanes: tuple[Lane, ...] = ()
-    message: str | None = None
-    """Why there are no lanes."""
 
 
 @router.api_route("/reasoning", methods=["GET", "HEAD"])
@@ -94,11 +91,7 @@ async def page(
     """The whole page."""
     choices = _choices(state)
     context = _context(choices, evidence.reasoning)
-    try:
-        lanes = await _lanes(choices, catalog, engine)
-    except InvalidText as error:
-        return render(request, "reasoning/page.html", replace(context, message=error.message), 422)
-    return render(request, "reasoning/page.html", replace(context, lanes=lanes))
+    return await render_view(request, "reasoning/page.html", context, _lanes(choices, catalog, engine))
 
 
 def _choices(state: State) -> Choices:

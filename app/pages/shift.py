@@ -1,6 +1,6 @@
 """The shift (`/shift`): s, x and y of a word, and a cut that can be moved. The whole state is in the address."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Annotated
 
@@ -11,8 +11,8 @@ from starlette.responses import Response
 from app.catalog import Catalog
 from app.deps import CatalogDep, EngineDep
 from app.engine import Engine
-from app.templating import is_partial, percent, render
-from model.errors import InvalidText
+from app.templating import is_partial, render_view
+from model.experiments.bugs.diagnosis import log_sentence
 from model.experiments.bugs.gallery import SHIFT_RECIPE, Measured
 from model.explain.cut import Alignment, align, describe_mistakes, describe_trained
 from model.masks.policies import CUTS, MaskPolicy, shifted_cut
@@ -70,39 +70,22 @@ class View:
 @dataclass(frozen=True)
 class ShiftContext:
     choices: Choices
-    view: View | None
     outcomes: tuple[tuple[int, MaskPolicy, Measured], ...]
     """A model trained under each cut, as it was measured."""
     outcome_recipe: Recipe
     log_sentence: str
     lesson_word: str = LESSON_WORD
-    message: str | None = None
-    """Why there is no view."""
 
 
 @router.api_route("/shift", methods=["GET", "HEAD"])
 async def page(request: Request, state: Annotated[State, Query()], catalog: CatalogDep, engine: EngineDep) -> Response:
     """The whole page; to htmx its one form."""
     template = "shift/_view.html" if is_partial(request) else "shift/page.html"
-    choices, outcome_recipe = _choices(state, catalog), catalog.recipe(SHIFT_RECIPE)
-    outcomes = tuple((cut, policy, catalog.measured[SHIFT_RECIPE, policy.slug]) for cut, policy in choices.cuts)
-    context = ShiftContext(choices, None, outcomes, outcome_recipe, _log_sentence(outcomes))
-    try:
-        view = await _view(choices, outcome_recipe, catalog, engine)
-    except InvalidText as error:
-        return render(request, template, replace(context, message=error.message), 422)
-    return render(request, template, replace(context, view=view))
-
-
-def _log_sentence(outcomes: tuple[tuple[int, MaskPolicy, Measured], ...]) -> str:
-    """What the log shows of the right cut and of one that is a position late, beside what they answer."""
-    (loss, right), (late_loss, late) = (
-        (f"{m.symptoms.own_loss:.3f}", percent(m.symptoms.exact_match.value, 1))
-        for offset, _, m in outcomes
-        if offset in (0, 1)
-    )
-    shown = f"One position late it shows {late_loss} nats instead of {loss}"
-    return f"{shown}, with {late} of the words right instead of {right}."
+    choices, recipe = _choices(state, catalog), catalog.recipe(SHIFT_RECIPE)
+    outcomes = tuple((cut, policy, catalog.measured[recipe.slug, policy.slug]) for cut, policy in choices.cuts)
+    right, late = (catalog.measured[recipe.slug, shifted_cut(offset).slug].symptoms for offset in (0, 1))
+    context = ShiftContext(choices, outcomes, recipe, log_sentence(right, late))
+    return await render_view(request, template, context, _view(choices, recipe, catalog, engine))
 
 
 def _choices(state: State, catalog: Catalog) -> Choices:

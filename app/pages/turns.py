@@ -1,6 +1,6 @@
 """Turns (`/turns`): a conversation that can be edited, one mask with several regions, budgets. State: the address."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Annotated
 from urllib.parse import urlencode
@@ -12,7 +12,7 @@ from starlette.responses import RedirectResponse, Response
 from app.catalog import Catalog
 from app.deps import CatalogDep, EngineDep
 from app.engine import Engine
-from app.templating import percent, render
+from app.templating import render_view
 from model.errors import InvalidText, OutOfRange
 from model.experiments.bugs.diagnosis import turns_sentence
 from model.explain.budgets import (
@@ -56,8 +56,8 @@ class Choices:
     messages: tuple[tuple[str, str], ...]
     policies: tuple[MaskPolicy, ...]
     policy: MaskPolicy
-    most: int
     task: str
+    most: int = MOST_MESSAGES
 
 
 @dataclass(frozen=True)
@@ -77,13 +77,9 @@ class TurnsContext:
     """What was measured of both models, turn by turn."""
     finding: str
     budgets: tuple[RecipeBudget, ...]
-    ignored: str
     names: dict[str, str]
     steps: int
     seed: int = BATCH_SEED
-    view: View | None = None
-    message: str | None = None
-    """Why there is no view."""
 
 
 @router.api_route("/turns", methods=["GET", "HEAD"])
@@ -92,12 +88,8 @@ async def page(request: Request, state: Annotated[State, Query()], catalog: Cata
     if state.do:
         return RedirectResponse(_address(_changed(state), state.policy), 303)
     choices = _choices(state)
-    context = _context(choices, catalog)
-    try:
-        view = await _view(choices, catalog, engine)
-    except (InvalidText, OutOfRange) as error:
-        return render(request, "turns/page.html", replace(context, message=error.message), 422)
-    return render(request, "turns/page.html", replace(context, view=view))
+    view = _view(choices, catalog, engine)
+    return await render_view(request, "turns/page.html", _context(choices, catalog), view, (InvalidText, OutOfRange))
 
 
 def _changed(state: State) -> list[tuple[str, str]]:
@@ -127,7 +119,6 @@ def _choices(state: State) -> Choices:
         messages=tuple(state.messages()),
         policies=(*first, *(policy for slug, policy in MASK_POLICIES.items() if slug not in TRAINED)),
         policy=find_policy(state.policy),
-        most=MOST_MESSAGES,
         task=ALL_RECIPES[TURNS_RECIPE].task.title.lower(),
     )
 
@@ -135,13 +126,11 @@ def _choices(state: State) -> Choices:
 def _context(choices: Choices, catalog: Catalog) -> TurnsContext:
     measured = {slug: catalog.measured[TURNS_RECIPE, slug] for slug in TRAINED}
     budgets = tuple(recipe_budget(recipe, catalog.run(recipe, UNMASKED.slug).run) for recipe in catalog.mask_recipes())
-    right = [(budget.recipe.slug, percent(budget.policies[RIGHT.slug].ignored)) for budget in budgets]
     return TurnsContext(
         choices=choices,
         by_turn=tuple((slug, m.symptoms.by_turn) for slug, m in measured.items()),
         finding=turns_sentence(*(m.symptoms.by_turn for m in measured.values())),
         budgets=budgets,
-        ignored=", ".join(f"{share} for {slug}" for slug, share in right),
         names=TRAINED,
         steps=measured[RIGHT.slug].steps,
     )
@@ -158,5 +147,5 @@ async def _view(choices: Choices, catalog: Catalog, engine: Engine) -> View:
         inspection=inspection,
         turns=turn_budgets(inspection),
         asked=await engine.call(partial(ask_in_place, recipe, models, messages)),
-        budgets={budget.policy.slug: budget for budget in policy_budgets(recipe, rendered)},
+        budgets=policy_budgets(recipe, rendered),
     )

@@ -17,8 +17,8 @@ from app.charts.timelines import bands_of, draw_timeline
 from app.deps import AblationDep, CatalogDep, EngineDep
 from app.engine import Engine
 from app.generations import Generation, admit
-from app.templating import is_partial, render
-from model.errors import InvalidText, check_known
+from app.templating import is_partial, render_view
+from model.errors import check_known
 from model.experiments.ablation.shipped import ShippedAblation
 from model.explain.analysis import Analysis, analyze
 from model.explain.cells import Inspection, inspect_mask
@@ -119,9 +119,6 @@ class View:
 class VisualizerContext:
     choices: Choices
     timeline: Timeline
-    view: View | None
-    message: str | None
-    """Why there is no view."""
     streams: bool
     """Whether the page's script fetches the generations (after htmx), or the page holds them complete."""
 
@@ -134,16 +131,11 @@ async def page(
     recipes, streams = catalog.single_turn_recipes(), is_partial(request)
     runs = catalog.compared(catalog.recipe(state.recipe, recipes))
     choices = _choices(state, recipes, runs)
-    timeline = _timeline(choices, runs, ablation)
+    context = VisualizerContext(choices, _timeline(choices, runs, ablation), streams)
+    view = _view(choices, state.position, runs, engine, generates=state.generate and not streams)
     if streams:
-        view = await _view(choices, state.position, runs, engine, generates=False)
-        return render(request, "visualizer/_view.html", VisualizerContext(choices, timeline, view, None, streams))
-    try:
-        view = await _view(choices, state.position, runs, engine, generates=state.generate)
-        context, status = VisualizerContext(choices, timeline, view, None, streams), 200
-    except InvalidText as error:
-        context, status = VisualizerContext(choices, timeline, None, error.message, streams), 422
-    return render(request, "visualizer/page.html", context, status)
+        return await render_view(request, "visualizer/_view.html", context, view, refused=())
+    return await render_view(request, "visualizer/page.html", context, view)
 
 
 def _choices(state: State, recipes: tuple[Recipe, ...], runs: RecipeRuns) -> Choices:

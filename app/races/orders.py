@@ -30,22 +30,12 @@ class RaceOrder:
 
     def settings(self) -> dict[str, Any]:
         """Everything that determines the result."""
-        task, model, training = self.recipe.task, self.recipe.model, self.recipe.training
         return {
             "recipe": self.recipe_slug,
             "policies": list(self.policies),
             "seed": self.seed,
             "prompt": self.prompt,
-            "min_length": task.min_length,
-            "max_length": task.max_length,
-            "answer_length": task.answer_length,
-            "layers": model.layers,
-            "width": model.width,
-            "learning_rate": training.learning_rate,
-            "batch_size": training.batch_size,
-            "steps": training.steps,
-            "evaluate_every": training.evaluate_every,
-            "evaluation_words": training.evaluation_words,
+            **self.recipe.values(),
         }
 
     def describe(self) -> dict[str, Any]:

@@ -34,6 +34,16 @@ class Standing:
             return {"step": 0, "seconds": 0.0, "exact_match": None}
         return {name: self.evaluations[-1][name] for name in ("step", "seconds", "exact_match")}
 
+    @property
+    def completion(self) -> str:
+        """What the model made of the word when it was measured last."""
+        return self.evaluations[-1]["completion"] if self.evaluations else ""
+
+    @property
+    def predictions(self) -> list[dict[str, Any]]:
+        """At each position of that word, when it was measured last."""
+        return self.evaluations[-1]["predictions"] if self.evaluations else []
+
     def reached(self, percent: int) -> dict[str, float] | None:
         """The first measurement at or above so many percent exact."""
         for evaluation in self.evaluations:

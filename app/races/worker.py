@@ -11,7 +11,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from statistics import fmean
 
 from pydantic import TypeAdapter
@@ -43,8 +43,7 @@ class RunnerOrder:
 
     def varied(self) -> Recipe:
         """The recipe without its checkpoints: a race is measured at equal distances, and at its end."""
-        varied = vary(RECIPES[self.recipe], self.variation)
-        return replace(varied, training=replace(varied.training, checkpoint_steps=(varied.training.steps,)))
+        return vary(RECIPES[self.recipe], self.variation).keeping_the_last_checkpoint()
 
 
 ORDER = TypeAdapter(RunnerOrder)

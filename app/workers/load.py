@@ -16,7 +16,7 @@ from statistics import median, quantiles
 
 import httpx
 
-from app.workers.command import command_line
+from app.workers.processes import command_line
 from model.experiments.benchmarks.training import times_of
 from model.masks.policies import RIGHT
 from model.training.recipes import DEFAULT_RECIPE, RECIPES

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from app.settings import Settings
-from app.workers.command import command_line
+from app.workers.processes import command_line
 from model.errors import UnknownName
 from model.experiments.shipped import SHIPPED_RUNS, trained_as
 from model.masks.policies import COMPARED_POLICIES, UNMASKED, MaskPolicy, find_policy
@@ -20,7 +20,6 @@ from model.training.pretraining import (
     BaseEvent,
     BaseMeasurement,
     BaseRun,
-    Pretrained,
     Pretraining,
     base_folder,
     load_base,
@@ -68,7 +67,7 @@ def jobs_of(slug: str, policies: Sequence[str] | None, seed: int, trained: Path)
 def event_lines(job: Job) -> Iterator[str]:
     """Train in this process; one JSON object per line for each measurement, checkpoint and every tenth step."""
     for event in _events(job):
-        if not isinstance(event, (StepDone, Pretrained)) or event.step % STEPS_PER_LINE == 0:
+        if not isinstance(event, StepDone) or event.step % STEPS_PER_LINE == 0:
             yield json.dumps(_describe(event))
 
 
@@ -133,7 +132,7 @@ async def _follow(job: Job, progress: Progress, bar: TaskID) -> bool:
 
 def _describe(event: Event | BaseEvent) -> dict[str, object]:
     match event:
-        case StepDone() | Pretrained():
+        case StepDone():
             return {"event": "step", **asdict(event)}
         case Evaluated() | BaseMeasurement():
             return {"event": "evaluated", "step": event.step, **asdict(event.metrics)}

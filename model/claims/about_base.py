@@ -1,9 +1,10 @@
 """What the lesson claims about the base model and the slice that SFT carves out of it. One rule each."""
 
+from collections.abc import Sequence
 from dataclasses import fields
 from typing import get_args
 
-from model.claims.claim import Claim, Figure, Figures, Judgement, does_not_hold, holds
+from model.claims.claim import Claim, Figure, Figures, Judgement, Source, does_not_hold, holds, shown
 from model.claims.evidence import Evidence
 from model.experiments.dispatcher.outcomes import ENDINGS
 from model.experiments.shipped import SEEDS
@@ -91,39 +92,28 @@ def _judge_steps(f: Figures) -> Judgement:
 def _intact_figures(evidence: Evidence) -> Figures:
     drifts = [run.drift for run in evidence.dispatched.of(RIGHT.slug) if run.drift]
     conditions = f"SFT on half of the sums, {len(drifts)} seeds"
-    on_text: dict[str, Figure] = {
-        kind: Figure.of_mean(f"KL on {kind}s", [d.text[kind].value for d in drifts], "nats", conditions)
-        for kind in get_args(Kind)
-    }
-    asked: dict[str, Figure] = {
-        kind: Figure.of_mean(f"KL on requests, {kind}", [d.request[kind].value for d in drifts], "nats", conditions)
-        for kind in get_args(SegmentKind)
-    }
-    return {
+    found = {
         "continues": Figure.of_rates("openings still continued", [d.ability.continues for d in drifts], "all sums"),
         "knows": Figure.of_rates(
             "sums still known when framed as Q and A", [d.ability.knows for d in drifts], "all sums"
         ),
-        **{
-            end: Figure.of_rates(
-                f"framed so, what follows the number: {name}",
-                [getattr(d.ability.endings, end) for d in drifts],
-                "all sums",
-            )
-            for end, name in ENDINGS.items()
-        },
-        **on_text,
-        **asked,
     }
+    for end, name in ENDINGS.items():
+        rates = [getattr(d.ability.endings, end) for d in drifts]
+        found[end] = Figure.of_rates(f"framed so, what follows the number: {name}", rates, "all sums")
+    for kind in get_args(Kind):
+        found[kind] = Figure.of_mean(f"KL on {kind}s", [d.text[kind].value for d in drifts], "nats", conditions)
+    for kind in get_args(SegmentKind):
+        nats = [d.request[kind].value for d in drifts]
+        found[kind] = Figure.of_mean(f"KL on requests, {kind}", nats, "nats", conditions)
+    return found
 
 
 def _judge_drift(f: Figures) -> Judgement:
     text = max(f[kind].value for kind in get_args(Kind))
     answers = f["assistant"].value
     found = f"KL to the base {answers:.2f} nats on answers, at most {text:.2f} on plain text"
-    if answers > 2 * text:
-        return holds(f"{found}.")
-    return does_not_hold(f"{found}.")
+    return (holds if answers > 2 * text else does_not_hold)(f"{found}.")
 
 
 def _judge_intact(f: Figures) -> Judgement:
@@ -131,9 +121,8 @@ def _judge_intact(f: Figures) -> Judgement:
         f"{f['continues']} of openings continued, {f['knows']} of sums known in the old framing, "
         f"where a stop follows the number in {f['stop']}"
     )
-    if min(f["continues"].at_least(), f["knows"].at_least()) > ENOUGH:
-        return holds(f"After SFT: {found}.")
-    return does_not_hold(f"After SFT: {found}.")
+    intact = min(f["continues"].at_least(), f["knows"].at_least()) > ENOUGH
+    return (holds if intact else does_not_hold)(f"After SFT: {found}.")
 
 
 def _machinery_figures(evidence: Evidence) -> Figures:
@@ -142,21 +131,18 @@ def _machinery_figures(evidence: Evidence) -> Figures:
     shared = [name for name in MACHINERY if getattr(base, name) == getattr(sft, name)]
     differ = [f.name for f in fields(Recipe) if getattr(SUM_RECIPES["sums-direct"], f.name) != getattr(thought, f.name)]
     by_name = [name for name in differ if name in ("slug", "title", "task")]
-    code = [name for name in SAME_CODE if getattr(pretraining, name) is getattr(loop, name)]
+    same = [name for name in SAME_CODE if getattr(pretraining, name) is getattr(loop, name)]
+    code = ", ".join(f"{getattr(loop, name).__module__}.{name}" for name in same)
     return {
-        "code": Figure(
-            "functions that both trainings call, the same objects",
-            len(code),
-            "count",
-            ", ".join(f"{getattr(loop, name).__module__}.{name}" for name in code),
-            len(SAME_CODE),
-        ),
-        "shared": Figure(
-            "of tokenizer and model, equal in pretraining and SFT", len(shared), "count", BASE, len(MACHINERY)
-        ),
-        "differ": Figure("settings that differ with a trace", len(differ), "count", ", ".join(differ), len(differ)),
-        "allowed": Figure("of these, name and response", len(by_name), "count", ", ".join(by_name), len(by_name)),
+        "code": _count("functions that both trainings call, the same objects", same, code, SAME_CODE),
+        "shared": _count("of tokenizer and model, equal in pretraining and SFT", shared, BASE, MACHINERY),
+        "differ": _count("settings that differ with a trace", differ, ", ".join(differ), differ),
+        "allowed": _count("of these, name and response", by_name, ", ".join(by_name), by_name),
     }
+
+
+def _count(label: str, found: Sequence[str], conditions: str, among: Sequence[str]) -> Figure:
+    return Figure(label, len(found), "count", conditions, len(among))
 
 
 def _judge_machinery(f: Figures) -> Judgement:
@@ -169,59 +155,48 @@ def _judge_machinery(f: Figures) -> Judgement:
     return does_not_hold(f"These settings differ: {f['differ'].conditions}.")
 
 
-SHARES_CHECK = "maskscope dispatcher --check"
-DISPATCHER_PAGE = "/dispatcher"
-
 BASE_CLAIMS: tuple[Claim, ...] = (
     Claim(
         "worksheet",
         "A pretrained model goes on with the worksheet instead of answering.",
-        DISPATCHER_PAGE,
-        SHARES_CHECK,
+        Source("/dispatcher", "maskscope dispatcher --check", "maskscope train worksheet"),
         _worksheet_figures,
         _judge_worksheet,
-        "maskscope train worksheet",
     ),
     Claim(
         "knowledge",
         "All knowledge is in the weights already; SFT installs a dispatcher.",
-        DISPATCHER_PAGE,
-        SHARES_CHECK,
+        shown("/dispatcher", "dispatcher"),
         _knowledge_figures,
         _judge_knowledge,
     ),
     Claim(
         "machinery",
         "From pretraining to SFT to reasoning the machinery stays the same.",
-        "/reasoning",
-        "maskscope claims --check",
+        shown("/reasoning", "claims", "--check"),
         _machinery_figures,
         _judge_machinery,
-        "maskscope claims --check",
     ),
 )
 SLICE_CLAIMS: tuple[Claim, ...] = (
     Claim(
         "intact",
         "SFT leaves everything else that the model can do intact.",
-        "/dispatcher#drift-heading",
-        SHARES_CHECK,
+        shown("/dispatcher#drift-heading", "dispatcher"),
         _intact_figures,
         _judge_intact,
     ),
     Claim(
         "drift",
         "Drift is the point: the model moves where requests are answered.",
-        "/dispatcher#drift-heading",
-        SHARES_CHECK,
+        shown("/dispatcher#drift-heading", "dispatcher"),
         _intact_figures,
         _judge_drift,
     ),
     Claim(
         "steps",
         "SFT takes far fewer steps than pretraining.",
-        "/dispatcher#shares-heading",
-        SHARES_CHECK,
+        shown("/dispatcher#shares-heading", "dispatcher"),
         _steps_figures,
         _judge_steps,
     ),

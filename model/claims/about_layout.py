@@ -1,8 +1,8 @@
 """What the lesson claims about padding, turns and packing. Literal data and one rule each."""
 
-from model.claims.beside_the_right import GALLERY_CHECK, GALLERY_TRAIN, rates_beside_the_right
-from model.claims.claim import SAME, Claim, Figure, Figures, Judgement, does_not_hold, holds, holds_when
+from model.claims.claim import SAME, Claim, Figure, Figures, Judgement, does_not_hold, holds, holds_when, shown
 from model.claims.evidence import Evidence
+from model.claims.gallery_figures import rates_beside_the_right
 from model.masks.policies import RIGHT
 
 LOGIT_ROUNDING = 1e-3
@@ -10,18 +10,12 @@ LOGIT_ROUNDING = 1e-3
 
 
 def _right_pad_figures(evidence: Evidence) -> Figures:
-    same = evidence.paddings[RIGHT.slug, RIGHT.slug]
+    change, same = evidence.right_pad_change, evidence.paddings[RIGHT.slug, RIGHT.slug]
+    conditions = f"reverse, step {same.steps}, one batch"
     return {
-        "change": Figure(
-            "largest change of any logit by pads on the right",
-            evidence.right_pad_change,
-            "logits",
-            "six words, reverse",
-        ),
+        "change": Figure("largest change of any logit by pads on the right", change, "logits", "six words, reverse"),
         "rounding": Figure("taken for rounding below", LOGIT_ROUNDING, "logits", "sums in another order"),
-        "exact": Figure.of_rate(
-            "exact match, right-padded", same.exact_match, f"reverse, step {same.steps}, one batch"
-        ),
+        "exact": Figure.of_rate("exact match, right-padded", same.exact_match, conditions),
     }
 
 
@@ -32,17 +26,11 @@ def _judge_right_pad(f: Figures) -> Judgement:
 
 
 def _left_pad_figures(evidence: Evidence) -> Figures:
-    pairs = {
-        "bare": (RIGHT.slug, "left-pad-unmasked"),
-        "corrected": (RIGHT.slug, "left-pad"),
-        "right": (RIGHT.slug, RIGHT.slug),
-    }
-    return {
-        name: Figure.of_rate(
-            f"exact match, {name}", evidence.paddings[pair].exact_match, f"reverse, trained {pair[0]}, asked {pair[1]}"
-        )
-        for name, pair in pairs.items()
-    }
+    found = {}
+    for name, asked in (("bare", "left-pad-unmasked"), ("corrected", "left-pad"), ("right", RIGHT.slug)):
+        rate, conditions = evidence.paddings[RIGHT.slug, asked].exact_match, f"trained {RIGHT.slug}, asked {asked}"
+        found[name] = Figure.of_rate(f"exact match, {name}", rate, f"reverse, {conditions}")
+    return found
 
 
 def _judge_left_pad(f: Figures) -> Judgement:
@@ -82,36 +70,30 @@ LAYOUT_CLAIMS: tuple[Claim, ...] = (
     Claim(
         "right-padding",
         "Pads on the right leak nothing into real tokens.",
-        "/padding",
-        "maskscope padding --check",
+        shown("/padding", "padding"),
         _right_pad_figures,
         _judge_right_pad,
     ),
     Claim(
         "left-padding",
         "Pads on the left pollute what comes behind them.",
-        "/padding?policy=left-pad-unmasked",
-        "maskscope padding --check",
+        shown("/padding?policy=left-pad-unmasked", "padding"),
         _left_pad_figures,
         _judge_left_pad,
     ),
     Claim(
         "turns",
         "Earlier answers of a conversation should be trained as well.",
-        "/bugs?bug=last-turn-only",
-        GALLERY_CHECK,
+        shown("/bugs?bug=last-turn-only", "gallery", "--train"),
         rates_beside_the_right("dialogue", "last-turn-only", "by_turn", "exact_match"),
         _judge_turns,
-        GALLERY_TRAIN,
     ),
     Claim(
         "packing",
         "Packed conversations lose nothing if they are separated.",
-        "/packing",
-        GALLERY_CHECK,
+        shown("/packing", "gallery", "--train"),
         _packing_figures,
         _judge_packing,
-        GALLERY_TRAIN,
     ),
 )
 """In the lesson's order."""

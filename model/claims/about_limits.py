@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from model.claims.claim import SAME, Claim, Figure, Figures, Judgement, does_not_hold, holds, holds_when
+from model.claims.claim import SAME, Claim, Figure, Figures, Judgement, does_not_hold, holds, holds_when, shown
 from model.claims.evidence import Evidence
 from model.experiments.limits import LimitRun, runs_at
 from model.experiments.reasoning import TRACE_PAIRS, runs_of
@@ -97,39 +97,30 @@ def _judge_reasoning(f: Figures) -> Judgement:
     return does_not_hold(f"{found}.")
 
 
-LIMITS_CHECK = "maskscope limits --check"
 EQUAL = partial(_answers_figures, 0.5)
 
 LIMIT_CLAIMS: tuple[Claim, ...] = (
     Claim(
-        "preferences",
-        "SFT cannot use preferences.",
-        "/claims#preferences",
-        LIMITS_CHECK,
-        EQUAL,
-        _judge_preferences,
+        "preferences", "SFT cannot use preferences.", shown("/claims#preferences", "limits"), EQUAL, _judge_preferences
     ),
     Claim(
         "answers",
         "With several valid answers SFT learns the one that it was shown.",
-        "/claims#answers",
-        LIMITS_CHECK,
+        shown("/claims#answers", "limits"),
         EQUAL,
         _judge_answers,
     ),
     Claim(
         "labeller",
         "SFT cannot be better than its labeller.",
-        "/claims#labeller",
-        LIMITS_CHECK,
+        shown("/claims#labeller", "limits"),
         _labeller_figures,
         _judge_labeller,
     ),
     Claim(
         "reasoning",
         "Written steps make sums right that are wrong at once: each token is a forward pass more.",
-        "/reasoning",
-        "maskscope reasoning --check",
+        shown("/reasoning", "reasoning"),
         _reasoning_figures,
         _judge_reasoning,
     ),

@@ -1,12 +1,23 @@
 """What the lesson claims about the loss mask. Literal data and one rule each."""
 
 import math
-from collections.abc import Callable
 from string import ascii_lowercase
 
-from model.claims.beside_the_right import GALLERY_CHECK, GALLERY_TRAIN, rates_beside_the_right
-from model.claims.claim import SAME, Claim, Figure, Figures, Judgement, Spans, does_not_hold, holds, holds_when
+from model.claims.claim import (
+    SAME,
+    Claim,
+    Figure,
+    Figures,
+    Judgement,
+    Source,
+    Spans,
+    does_not_hold,
+    holds,
+    holds_when,
+    shown,
+)
 from model.claims.evidence import Evidence
+from model.claims.gallery_figures import rates_beside_the_right
 from model.experiments.ablation.findings import Comparison, side_of_end
 from model.explain.budgets import policy_budgets
 from model.masks.policies import RIGHT, UNMASKED
@@ -20,20 +31,17 @@ GUESSING = math.log(len(ascii_lowercase))
 def _gap_figures(evidence: Evidence) -> Figures:
     settings = evidence.comparisons
     conditions = f"ablation, {len(settings)} settings, {settings[0].seeds()} seeds each"
+    verdicts, ends = [c.verdict for c in settings], [side_of_end(c.end) for c in settings]
 
-    def count(label: str, is_one: Callable[[Comparison], bool]) -> Figure:
-        return Figure(label, sum(map(is_one, settings)), "count", conditions, len(settings))
+    def count(label: str, found: int) -> Figure:
+        return Figure(label, found, "count", conditions, len(settings))
 
     ratios = sorted(settings, key=lambda c: c.ratio.value)
     return {
-        "helped": count(
-            "settings in which masking saved steps or gave more at the end", lambda c: c.verdict == "helped"
-        ),
-        "none": count("settings without a clear difference", lambda c: c.verdict == "no clear difference"),
-        "hurt": count("settings in which masking cost steps", lambda c: c.verdict == "hurt"),
-        "ahead": count(
-            "settings in which masking is ahead when the budget is spent", lambda c: side_of_end(c.end) == "helped"
-        ),
+        "helped": count("settings in which masking saved steps or gave more at the end", verdicts.count("helped")),
+        "none": count("settings without a clear difference", verdicts.count("no clear difference")),
+        "hurt": count("settings in which masking cost steps", verdicts.count("hurt")),
+        "ahead": count("settings in which masking is ahead when the budget is spent", ends.count("helped")),
         "least": _ratio("smallest ratio of steps to 90 %, unmasked / masked", ratios[0]),
         "most": _ratio("largest ratio of steps to 90 %, unmasked / masked", ratios[-1]),
     }
@@ -120,11 +128,7 @@ def _budget_figures(evidence: Evidence) -> Figures:
     assert evidence
     found = {}
     for recipe in ALL_RECIPES.values():
-        masked = next(
-            budget
-            for budget in policy_budgets(recipe, training_conversations(recipe, 0))
-            if budget.policy.slug == RIGHT.slug
-        )
+        masked = policy_budgets(recipe, training_conversations(recipe, 0))[RIGHT.slug]
         found[recipe.slug] = Figure(
             f"positions without gradient, {recipe.slug}", masked.ignored, "share", "a training batch", masked.positions
         )
@@ -149,56 +153,44 @@ MASK_CLAIMS: tuple[Claim, ...] = (
     Claim(
         "gap",
         "Masking the prompt makes a large and reliable difference in accuracy.",
-        "/ablation",
-        "maskscope claims --check",
+        Source("/ablation", "maskscope claims --check", "maskscope ablate --shipped"),
         _gap_figures,
         _judge_gap,
-        "maskscope ablate --shipped",
     ),
     Claim(
         "gibberish",
         "Under the mask, what the model predicts inside the prompt is gibberish.",
-        "/?recipe=reverse4",
-        GALLERY_CHECK,
+        shown("/?recipe=reverse4", "gallery", "--train"),
         _gibberish_figures,
         _judge_gibberish,
-        GALLERY_TRAIN,
     ),
     Claim(
         "collapse",
         "Without the mask, accuracy on the response collapses.",
-        "/?recipe=reverse4",
-        GALLERY_CHECK,
+        shown("/?recipe=reverse4", "gallery", "--train"),
         _collapse_figures,
         _judge_collapse,
-        GALLERY_TRAIN,
     ),
     Claim(
         "mask-late",
         "y[:P] ignores the most important transition, from reading to answering.",
-        "/shift",
-        GALLERY_CHECK,
+        shown("/shift", "gallery", "--train"),
         rates_beside_the_right("reverse4", "mask-late", "first_right", "exact_match"),
         _judge_late,
-        GALLERY_TRAIN,
     ),
     Claim(
         "mask-early",
         "y[:P-2] trains one position of the prompt, which leaks a tiny bit.",
-        "/shift",
-        GALLERY_CHECK,
+        shown("/shift", "gallery", "--train"),
         rates_beside_the_right("reverse4", "mask-early", "exact_match"),
         _judge_early,
-        GALLERY_TRAIN,
     ),
     Claim(
         "budget",
         "Half of the positions get no gradient in the toy, 60 to 90 % in practice.",
-        "/turns",
-        "maskscope claims --check",
+        shown("/turns", "claims", "--check"),
         _budget_figures,
         _judge_budget,
-        "maskscope claims --check",
     ),
 )
 """In the lesson's order."""

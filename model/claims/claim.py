@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from model.claims.evidence import Evidence
-from model.intervals import MeanLoss, Rate, SeedRate, over_seeds
+from model.intervals import MeanLoss, Rate, SeedRate, over_seeds, rate_over_seeds
 
 Word = Literal["holds", "holds when", "does not hold here"]
 Unit = Literal["share", "nats", "steps", "times", "logits", "count", "tokens"]
@@ -45,7 +45,7 @@ class Figure:
     @classmethod
     def of_rates(cls, label: str, rates: Sequence[Rate], conditions: str) -> "Figure":
         """One rate per seed; all were asked the same."""
-        return cls.of_seeds(label, over_seeds(rates), conditions)
+        return cls.of_seeds(label, rate_over_seeds(rates), conditions)
 
     @classmethod
     def of_seeds(cls, label: str, rate: SeedRate, conditions: str) -> "Figure":
@@ -59,8 +59,9 @@ class Figure:
     @classmethod
     def of_mean(cls, label: str, values: Sequence[float], unit: Unit, conditions: str) -> "Figure":
         """The mean of one value per seed, with the lowest and the highest of them."""
-        mean, ends = sum(values) / len(values), (min(values), max(values))
-        return cls(label, mean, unit, conditions, len(values), *ends, "lowest to highest seed", tuple(values))
+        mean = over_seeds(values)
+        ends: tuple[float, float, Spans] = mean.low, mean.high, "lowest to highest seed"
+        return cls(label, mean.value, unit, conditions, len(values), *ends, tuple(values))
 
     def __str__(self) -> str:
         """`96.0 %`, `3.21 nats`"""
@@ -99,21 +100,27 @@ class Judgement:
 
 
 @dataclass(frozen=True)
+class Source:
+    """Of figures: the page that shows them, what measures them anew, what trains anew all that they rest on."""
+
+    page: str
+    check: str
+    retrain: str
+
+
+def shown(page: str, command: str, retrain: str = "--measure") -> Source:
+    """Figures of one command."""
+    return Source(page, f"maskscope {command} --check", f"maskscope {command} {retrain}")
+
+
+@dataclass(frozen=True)
 class Claim:
     slug: str
     says: str
     """What the lesson states, in our words."""
-    page: str
-    """Where it can be seen."""
-    command: str
-    """What measures it anew."""
+    source: Source
     collect: Callable[[Evidence], Figures]
     judge: Callable[[Figures], Judgement]
-    retrain: str = ""
-    """What trains anew all that it rests on; by default `command` with --measure in place of --check."""
-
-    def retrain_command(self) -> str:
-        return self.retrain or self.command.replace("--check", "--measure")
 
 
 def holds(sentence: str) -> Judgement:

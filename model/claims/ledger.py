@@ -25,6 +25,9 @@ class Entry:
 
 
 def ledger(evidence: Evidence) -> Iterator[Entry]:
-    for claim in CLAIMS.values():
-        figures = claim.collect(evidence)
-        yield Entry(claim, tuple(figures.values()), claim.judge(figures))
+    return (enter(claim, evidence) for claim in CLAIMS.values())
+
+
+def enter(claim: Claim, evidence: Evidence) -> Entry:
+    figures = claim.collect(evidence)
+    return Entry(claim, tuple(figures.values()), claim.judge(figures))

@@ -19,7 +19,7 @@ from pydantic.dataclasses import dataclass as checked
 
 from model.experiments.shipped import SEEDS
 from model.intervals import Fraction, Rate, rate_of
-from model.kept import STRICT, KeptFile, compare_rates, overlap
+from model.kept import STRICT, KeptFile, compare_rates, keys_of, overlap
 from model.masks.batches import make_batch
 from model.masks.policies import RIGHT
 from model.network.gpt import GPT
@@ -147,12 +147,7 @@ def mean_probability(model: GPT, recipe: Recipe, words: Sequence[str], answers: 
     return float((-losses_B).exp().mean())
 
 
-KEPT_LIMITS = KeptFile(
-    "limits",
-    TypeAdapter(Limits),
-    keys=lambda runs: (run.key for run in runs),
-    expected=tuple(product(SPREADS, OTHER_SHARES, SEEDS)),
-)
+KEPT_LIMITS = KeptFile("limits", TypeAdapter(Limits), keys_of, tuple(product(SPREADS, OTHER_SHARES, SEEDS)))
 
 
 def departures(stated: Limits, measured: Iterable[LimitRun]) -> list[str]:

@@ -3,7 +3,7 @@
 Everything goes through the batches that training reads; only the words' order in them is chosen here.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice, product
 from pathlib import Path
@@ -14,7 +14,7 @@ from pydantic import Field, TypeAdapter
 from pydantic.dataclasses import dataclass as checked
 
 from model.intervals import Rate, rate_of
-from model.kept import STRICT, KeptFile, compare_rates
+from model.kept import STRICT, KeptFile, compare_rates, keys_of
 from model.masks.batches import Batch, lay_out
 from model.masks.policies import MASK_POLICIES, RIGHT, MaskPolicy
 from model.network.attention import attention_weights
@@ -26,6 +26,7 @@ from model.training.checkpoints import Run, load_last
 from model.training.conversations import batch_of, prompt_ids
 from model.training.loop import training_conversations
 from model.training.recipes import ALL_RECIPES, Recipe
+from model.writing import compact, percent
 
 PADDING_RECIPE = "reverse"
 PADDINGS = {
@@ -193,13 +194,8 @@ def _measure_padding(trained: str, run: Run, model: GPT, used: str) -> PaddedAcc
     return PaddedAccuracy(trained, used, run.steps, rate_of(right))
 
 
-KEPT_PADDINGS = KeptFile(
-    "padding",
-    TypeAdapter(tuple[PaddedAccuracy, ...]),
-    keys=lambda rows: (row.key for row in rows),
-    expected=tuple(product(PADDINGS, PADDINGS)),
-    named="/".join,
-)
+_ROWS = TypeAdapter(tuple[PaddedAccuracy, ...])
+KEPT_PADDINGS = KeptFile("padding", _ROWS, keys_of, tuple(product(PADDINGS, PADDINGS)), named="/".join)
 
 
 def read_paddings(folder: Path) -> dict[tuple[str, str], PaddedAccuracy]:
@@ -213,6 +209,36 @@ def departures(stated: Iterable[PaddedAccuracy], measured: Iterable[PaddedAccura
     return compare_rates(
         (f"{row.trained} asked with {row.used}", by_key[row.key].exact_match, row.exact_match) for row in measured
     )
+
+
+def accuracy_sentence(measured: Mapping[tuple[str, str], PaddedAccuracy]) -> str:
+    """What the accuracies say of the right model and of those trained with a left padding."""
+
+    def told(trained: str, used: str) -> str:
+        return percent(measured[trained, used].exact_match.value, 1)
+
+    right, left, bare = RIGHT.slug, "left-pad", "left-pad-unmasked"
+    return (
+        f"Trained right-padded, the model answers {told(right, right)} of unseen words right. Asked left-padded it "
+        f"answers {told(right, left)} with pads hidden and positions corrected, {told(right, bare)} with neither. "
+        f"Trained with bare left padding it answers {told(bare, bare)} asked the same way, "
+        f"{told(bare, right)} right-padded."
+    )
+
+
+def changes_sentence(changes: Mapping[str, float]) -> str:
+    """Whether it is the pads' being seen or the shifted positions that changes the logits; `changes` by padding."""
+    hidden, bare, left = (compact(changes[slug]) for slug in ("left-pad-no-positions", "left-pad-unmasked", "left-pad"))
+    return (
+        f"Hiding the pads alone leaves a difference of {hidden} where bare padding has {bare}; "
+        f"correcting the positions too leaves {left}."
+    )
+
+
+def attention_sentence(row: PaddedRow, layer: int, position: int) -> str:
+    """How much of their attention a layer's heads spend on pads at most."""
+    most = percent(max(row.on_pads(layer, head, position) for head in range(len(row.weights[layer]))), 1)
+    return f"At the position above, no head of this layer spends more than {most} of its attention on pads."
 
 
 def batch_shapes(recipe: Recipe, seed: int) -> tuple[BatchShape, ...]:

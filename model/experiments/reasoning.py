@@ -13,8 +13,8 @@ from pydantic import Field, TypeAdapter
 from pydantic.dataclasses import dataclass as checked
 
 from model.experiments.shipped import SEEDS
-from model.intervals import Rate, SeedRate, over_seeds, rate_of
-from model.kept import STRICT, KeptFile, compare_rates
+from model.intervals import Rate, SeedRate, rate_of, rate_over_seeds
+from model.kept import STRICT, KeptFile, compare_rates, keys_of
 from model.masks.policies import RIGHT
 from model.network.gpt import GPT
 from model.text.sums import DIGITS, NUMBERS, LongSums, final_answer
@@ -113,8 +113,8 @@ def _terms_row(comparison: TracePair, reasoning: Reasoning, terms: int) -> Terms
     return TermsRow(
         terms,
         trained=terms <= comparison.sums.most,
-        rates=tuple(over_seeds([row.right for row in rows]) for rows in measured),
-        whole=over_seeds([row.whole for row in measured[1]]),
+        rates=tuple(rate_over_seeds([row.right for row in rows]) for rows in measured),
+        whole=rate_over_seeds([row.whole for row in measured[1]]),
         passes=tuple(sum(row.passes for row in rows) / len(rows) for rows in measured),
     )
 
@@ -162,12 +162,8 @@ def shipped_folders(trained: Path) -> list[Path]:
     return [trained / recipe.slug / RIGHT.slug for recipe in TRACE_RECIPES]
 
 
-KEPT_REASONING = KeptFile(
-    "reasoning",
-    TypeAdapter(Reasoning),
-    keys=lambda runs: (run.key for run in runs),
-    expected=tuple((recipe.slug, seed) for recipe in TRACE_RECIPES for seed in SEEDS),
-)
+_EXPECTED = tuple((recipe.slug, seed) for recipe in TRACE_RECIPES for seed in SEEDS)
+KEPT_REASONING = KeptFile("reasoning", TypeAdapter(Reasoning), keys_of, _EXPECTED)
 
 
 def departures(stated: Reasoning, measured: Iterable[ReasoningRun]) -> list[str]:

@@ -7,12 +7,16 @@ import math
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from model.errors import OutOfRange
-from model.masks.batches import Batch
-from model.masks.policies import MaskPolicy
+from model.explain.cells import right_in_this_layout
+from model.masks.batches import Batch, lay_out
+from model.masks.policies import IGNORE_INDEX, MaskPolicy
+from model.masks.shift import shift
 from model.network.attribution import Attribution, attribute
 from model.network.gpt import GPT
+from model.network.loss import token_losses
 from model.text.chat_template import Rendered, SegmentKind
 from model.training.conversations import batch_of, render_prompt
 from model.training.recipes import Recipe
@@ -36,17 +40,22 @@ class Gradient:
 
 @dataclass(frozen=True)
 class Position:
-    """Position t: reads token t, is scored on token t+1."""
+    """Position t: reads token t; the policy's shift scores it on token t + shift, the next one unless that is the bug.
+
+    Where the row ends before that token there is none: no target, segment, loss or probability.
+    """
 
     position: int
     input: str
-    target: str
+    target: str | None
+    right_target: str | None
+    """What the right mask trains it on; None where the right mask ignores it."""
     input_segment: SegmentKind
-    target_segment: SegmentKind
+    target_segment: SegmentKind | None
     supervised: bool
-    loss: float
+    loss: float | None
     """-log p(target) in nats, whether or not it counts; only supervised positions enter the sequence's loss."""
-    target_probability: float
+    target_probability: float | None
     gradient: Gradient
     predictions: tuple[Prediction, ...]
     """The most likely next tokens, most likely first."""
@@ -55,6 +64,7 @@ class Position:
 @dataclass(frozen=True)
 class Analysis:
     tokens: tuple[str, ...]
+    """Those of the row: without what a policy that cuts long conversations leaves out."""
     token_ids: tuple[int, ...]
     prompt_length: int
     """P: tokens before the first answer token."""
@@ -86,15 +96,17 @@ def analyze(
     rendered = render_prompt(recipe, prompt, response)
     if not 1 <= top_k <= recipe.tokenizer.vocab_size:
         raise OutOfRange(f"top_k is {top_k}; allowed: 1 to {recipe.tokenizer.vocab_size}", param="top_k")
+    ((row,),) = lay_out([rendered], policy, recipe.row_tokens).rows
     batch = batch_of(recipe, [rendered], policy)
+    right = batch_of(recipe, [rendered], right_in_this_layout(policy))
     attribution = attribute(model, batch)
-    positions = _positions(recipe, rendered, batch, attribution, top_k)
-    losses = [position.loss for position in positions if position.supervised]
+    positions = _positions(recipe, row, policy, batch, right, attribution, top_k)
+    losses = [position.loss for position in positions if position.supervised and position.loss is not None]
     return Analysis(
-        tokens=tuple(recipe.tokenizer.tokens[i] for i in rendered.token_ids),
-        token_ids=rendered.token_ids,
-        prompt_length=rendered.prompt_length,
-        sequence_length=len(rendered.token_ids),
+        tokens=tuple(recipe.tokenizer.tokens[i] for i in row.token_ids),
+        token_ids=row.token_ids,
+        prompt_length=row.prompt_length,
+        sequence_length=len(row.token_ids),
         supervised_count=len(losses),
         ignored_count=len(positions) - len(losses),
         loss=sum(losses) / len(losses) if losses else None,
@@ -120,27 +132,32 @@ def forecast(recipe: Recipe, model: GPT, prompt: str, *, top_k: int = 3) -> tupl
     ids = render_prompt(recipe, prompt).token_ids
     tokens = [recipe.tokenizer.tokens[i] for i in ids]
     probabilities_TV = model(torch.tensor([ids[:-1]]))[0].softmax(-1)
-    top_values, top_ids = (t.tolist() for t in probabilities_TV.topk(top_k))
+    predictions = _most_likely(recipe, probabilities_TV, top_k)
     of_targets = probabilities_TV.gather(1, torch.tensor(ids[1:])[:, None])[:, 0].tolist()
-    return tuple(
-        Forecast(
-            t,
-            tokens[t],
-            tokens[t + 1],
-            of_targets[t],
-            tuple(Prediction(recipe.tokenizer.tokens[i], p) for i, p in zip(top_ids[t], top_values[t], strict=True)),
-        )
-        for t in range(len(ids) - 1)
-    )
+    return tuple(Forecast(t, tokens[t], tokens[t + 1], of_targets[t], predictions[t]) for t in range(len(predictions)))
+
+
+def _most_likely(recipe: Recipe, probabilities_TV: Tensor, top_k: int) -> list[tuple[Prediction, ...]]:
+    """At each of the T positions."""
+    tokens, (values, ids) = recipe.tokenizer.tokens, (top.tolist() for top in probabilities_TV.topk(top_k))
+    return [tuple(Prediction(tokens[i], p) for i, p in zip(*row, strict=True)) for row in zip(ids, values, strict=True)]
 
 
 def _positions(
-    recipe: Recipe, rendered: Rendered, batch: Batch, attribution: Attribution, top_k: int
+    recipe: Recipe,
+    row: Rendered,
+    policy: MaskPolicy,
+    batch: Batch,
+    right: Batch,
+    attribution: Attribution,
+    top_k: int,
 ) -> tuple[Position, ...]:
-    tokens, segments, ids = recipe.tokenizer.tokens, rendered.segment_kinds(), rendered.token_ids
-    losses_T = -attribution.logits_TV.log_softmax(-1).gather(1, torch.tensor(ids[1:])[:, None])[:, 0]
-    losses, supervised = losses_T.tolist(), batch.supervised_BT[0].tolist()
-    top_values, top_ids = (t.tolist() for t in attribution.logits_TV.softmax(-1).topk(top_k))
+    tokens, segments, ids = recipe.tokenizer.tokens, row.segment_kinds(), row.token_ids
+    scored_T = shift(torch.tensor([ids]), policy.shift)[0]
+    losses = token_losses(attribution.logits_TV[None], scored_T[None])[0].tolist()
+    scored = [None if token == IGNORE_INDEX else t + policy.shift for t, token in enumerate(scored_T.tolist())]
+    supervised, right_ids = batch.supervised_BT[0].tolist(), right.targets_BT[0].tolist()
+    predictions = _most_likely(recipe, attribution.logits_TV.softmax(-1), top_k)
     gradients_T4 = torch.stack(
         (attribution.logit_norm_T, attribution.parameter_norm_T, attribution.share_T, attribution.input_norm_T), 1
     )
@@ -148,14 +165,15 @@ def _positions(
         Position(
             position=t,
             input=tokens[ids[t]],
-            target=tokens[ids[t + 1]],
+            target=tokens[ids[place]] if place is not None else None,
+            right_target=None if right_ids[t] == IGNORE_INDEX else tokens[right_ids[t]],
             input_segment=segments[t],
-            target_segment=segments[t + 1],
+            target_segment=segments[place] if place is not None else None,
             supervised=supervised[t],
-            loss=losses[t],
-            target_probability=math.exp(-losses[t]),
+            loss=losses[t] if place is not None else None,
+            target_probability=math.exp(-losses[t]) if place is not None else None,
             gradient=Gradient(*numbers),
-            predictions=tuple(Prediction(tokens[i], p) for i, p in zip(top_ids[t], top_values[t], strict=True)),
+            predictions=predictions[t],
         )
-        for t, numbers in enumerate(gradients_T4.tolist())
+        for t, (place, numbers) in enumerate(zip(scored, gradients_T4.tolist(), strict=True))
     )

@@ -80,20 +80,20 @@ def recipe_budget(recipe: Recipe, run: Run) -> RecipeBudget:
     return RecipeBudget(
         recipe=recipe,
         conversations=len(conversations),
-        policies={budget.policy.slug: budget for budget in policy_budgets(recipe, conversations)},
+        policies=policy_budgets(recipe, conversations),
         segments=segment_budgets(conversations, run.metrics_at(run.steps).loss),
         steps=run.steps,
     )
 
 
-def policy_budgets(recipe: Recipe, conversations: Sequence[Rendered]) -> tuple[PolicyBudget, ...]:
-    """One for each policy of the table that the recipe can have: without a pad token rows must not differ."""
+def policy_budgets(recipe: Recipe, conversations: Sequence[Rendered]) -> dict[str, PolicyBudget]:
+    """By slug, of each policy of the table that the recipe can have: without a pad token rows must not differ."""
     positions = sum(len(c.token_ids) - 1 for c in conversations)
-    return tuple(
-        PolicyBudget(policy, positions, int(batch_of(recipe, conversations, policy).supervised_BT.sum()))
-        for policy in MASK_POLICIES.values()
+    return {
+        slug: PolicyBudget(policy, positions, int(batch_of(recipe, conversations, policy).supervised_BT.sum()))
+        for slug, policy in MASK_POLICIES.items()
         if _can_be_laid_out(recipe, conversations, policy)
-    )
+    }
 
 
 def _can_be_laid_out(recipe: Recipe, conversations: Sequence[Rendered], policy: MaskPolicy) -> bool:

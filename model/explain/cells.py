@@ -95,7 +95,7 @@ def inspect_mask(
     tokenizer = recipe.tokenizer
     layout = lay_out(conversations, policy, row_tokens or recipe.row_tokens)
     batch = batch_of(recipe, conversations, policy, row_tokens)
-    right = batch_of(recipe, conversations, _right_in_this_layout(policy), row_tokens)
+    right = batch_of(recipe, conversations, right_in_this_layout(policy), row_tokens)
     supervised = int(batch.supervised_BT.sum())
     pad = END_OF_TURN if policy.pad_is_end_of_turn else PAD
 
@@ -144,7 +144,7 @@ def _mistake(target: str | None, right: str | None) -> Mistake | None:
     return "leaked" if right is None else "other-token"
 
 
-def _right_in_this_layout(policy: MaskPolicy) -> MaskPolicy:
+def right_in_this_layout(policy: MaskPolicy) -> MaskPolicy:
     """The right policy, padded, cut and packed as the given one."""
     return replace(RIGHT, padding=policy.padding, max_tokens=policy.max_tokens, packing=policy.packing)
 

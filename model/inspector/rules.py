@@ -32,12 +32,6 @@ class Seen:
     places: list[Place]
 
 
-@dataclass(frozen=True)
-class Check:
-    slug: str
-    look: Callable[[LabelledBatch], Seen]
-
-
 def findings(
     inputs: Ids,
     labels: Ids,
@@ -59,13 +53,13 @@ def findings(
     )
     batch = LabelledBatch(rows, shift, most_turns)
     found = []
-    for check in CHECKS:
-        seen = check.look(batch)
+    for slug, look in CHECKS.items():
+        seen = look(batch)
         if seen.places:
             row, token = min(seen.places)
             position = max(token - shift, 0)
             first = f"; first in row {row + 1} at position {position}" if batch.trains_anything else ""
-            found.append(Finding(check.slug, f"{seen.says}{first}.", row, position))
+            found.append(Finding(slug, f"{seen.says}{first}.", row, position))
     return tuple(found)
 
 
@@ -235,24 +229,24 @@ def _documents_mixed(batch: LabelledBatch) -> Seen:
     )
 
 
-CHECKS: tuple[Check, ...] = (
-    Check("nothing-trained", _nothing_trained),
-    Check("labels-not-shifted", _labels_not_shifted),
-    Check("labels-shifted-twice", _labels_shifted_twice),
-    Check("labels-of-other-tokens", _labels_of_other_tokens),
-    Check("only-prompt-trained", _only_prompt_trained),
-    Check("prompt-trained", _prompt_trained),
-    Check("answer-start-untrained", _answer_start_untrained),
-    Check("answer-gap", _answer_gap),
-    Check("answer-untrained", _answer_untrained),
-    Check("stop-untrained", _stop_untrained),
-    Check("stop-lost-to-pads", _stop_lost_to_pads),
-    Check("answer-cut", _answer_cut),
-    Check("pads-trained", _pads_trained),
-    Check("left-pads-seen", _left_pads_seen),
-    Check("positions-run-on", _positions_run_on),
-    Check("next-document-trained", _next_document_trained),
-    Check("documents-mixed", _documents_mixed),
-)
-"""Each looks for one bug. Which token a label is for is read with the shift found, so that a wrong shift is one
-finding and not five."""
+CHECKS: dict[str, Callable[[LabelledBatch], Seen]] = {
+    "nothing-trained": _nothing_trained,
+    "labels-not-shifted": _labels_not_shifted,
+    "labels-shifted-twice": _labels_shifted_twice,
+    "labels-of-other-tokens": _labels_of_other_tokens,
+    "only-prompt-trained": _only_prompt_trained,
+    "prompt-trained": _prompt_trained,
+    "answer-start-untrained": _answer_start_untrained,
+    "answer-gap": _answer_gap,
+    "answer-untrained": _answer_untrained,
+    "stop-untrained": _stop_untrained,
+    "stop-lost-to-pads": _stop_lost_to_pads,
+    "answer-cut": _answer_cut,
+    "pads-trained": _pads_trained,
+    "left-pads-seen": _left_pads_seen,
+    "positions-run-on": _positions_run_on,
+    "next-document-trained": _next_document_trained,
+    "documents-mixed": _documents_mixed,
+}
+"""Each looks for the bug of its slug. Which token a label is for is read with the shift found, so that a wrong shift is
+one finding and not five."""

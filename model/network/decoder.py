@@ -9,9 +9,10 @@ Columns count what a row has been given, its pads on the left included; position
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from model.network.gpt import GPT, Block
@@ -71,11 +72,11 @@ class Decoder:
         """Through all blocks, overwriting x; N is B, or B times T. `attend` stores keys and values, returns the mix."""
         shape = (self._width,)
         for layer in self._layers:
-            mixed_ND = attend(layer, torch.layer_norm(x_ND, shape, layer.norm_1_weight, layer.norm_1_bias))
-            x_ND = x_ND.addmm_(mixed_ND, layer.out_weight).add_(layer.out_bias)
-            normed_ND = torch.layer_norm(x_ND, shape, layer.norm_2_weight, layer.norm_2_bias)
-            wide = F.gelu(torch.addmm(layer.expand_bias, normed_ND, layer.expand_weight))
-            x_ND = x_ND.addmm_(wide, layer.contract_weight).add_(layer.contract_bias)
+            mixed_ND = attend(layer, torch.layer_norm(x_ND, shape, *layer.norm_1))
+            x_ND = x_ND.addmm_(mixed_ND, layer.out.weight).add_(layer.out.bias)
+            normed_ND = torch.layer_norm(x_ND, shape, *layer.norm_2)
+            wide = F.gelu(torch.addmm(layer.expand.bias, normed_ND, layer.expand.weight))
+            x_ND = x_ND.addmm_(wide, layer.contract.weight).add_(layer.contract.bias)
         return x_ND
 
     def _logits(self, x_BD: Tensor) -> Tensor:
@@ -85,7 +86,7 @@ class Decoder:
     def _attend_prompt(self, layer: "_Layer", x_ND: Tensor) -> Tensor:
         T, D = self._filled, self._width
         B = len(x_ND) // T  # 1 if one prompt stands for all rows: the cache takes it for each
-        qkv = torch.addmm(layer.qkv_bias, x_ND, layer.qkv_weight).view(B, T, 3, D)
+        qkv = torch.addmm(layer.qkv.bias, x_ND, layer.qkv.weight).view(B, T, 3, D)
         layer.cache_C2BD[:T] = qkv[:, :, 1:].permute(1, 2, 0, 3)
         q, k, v = qkv.view(B, T, 3, self._heads, -1).permute(2, 0, 3, 1, 4)
         visible = self._visible_B1TT
@@ -94,7 +95,7 @@ class Decoder:
 
     def _store_newest(self, layer: "_Layer", x_BD: Tensor) -> Tensor:
         """Put the newest keys and values into the cache; returns the queries (B, D)."""
-        qkv, D = torch.addmm(layer.qkv_bias, x_BD, layer.qkv_weight), self._width
+        qkv, D = torch.addmm(layer.qkv.bias, x_BD, layer.qkv.weight), self._width
         layer.slots[self._filled - 1].copy_(qkv[:, D:].view(-1, 2, D).transpose(0, 1))
         return qkv[:, :D]
 
@@ -117,22 +118,23 @@ class Decoder:
         return weights_CBD.mul_(layer.values_CBD[:C]).sum(0)
 
 
+class _Parameters(NamedTuple):
+    """Of a norm, or of a linear layer, whose weight is turned to (inputs, outputs)."""
+
+    weight: Tensor
+    bias: Tensor
+
+
 @dataclass(frozen=True)
 class _Layer:
-    """A block's parameters, its linear weights turned to (inputs, outputs), and its cache with views of it."""
+    """A block's parameters, and its cache with views of it."""
 
-    norm_1_weight: Tensor
-    norm_1_bias: Tensor
-    qkv_weight: Tensor
-    qkv_bias: Tensor
-    out_weight: Tensor
-    out_bias: Tensor
-    norm_2_weight: Tensor
-    norm_2_bias: Tensor
-    expand_weight: Tensor
-    expand_bias: Tensor
-    contract_weight: Tensor
-    contract_bias: Tensor
+    norm_1: _Parameters
+    qkv: _Parameters
+    out: _Parameters
+    norm_2: _Parameters
+    expand: _Parameters
+    contract: _Parameters
     cache_C2BD: Tensor
     """One step's keys and values of all rows lie in one piece."""
     slots: tuple[Tensor, ...]
@@ -144,22 +146,20 @@ class _Layer:
 
 
 def _unpack(block: Block, rows: int, columns: int) -> _Layer:
-    attention, expand, contract = block.attention, block.expand, block.contract
+    attention = block.attention
     cache_C2BD = torch.empty(columns, 2, rows, attention.out.weight.shape[0])
     keys_BHCK, values_BHCK = cache_C2BD.view(columns, 2, rows, attention.heads, -1).permute(1, 2, 3, 0, 4)
+
+    def turned(linear: nn.Linear) -> _Parameters:
+        return _Parameters(linear.weight.T.contiguous(), linear.bias)
+
     return _Layer(
-        block.norm_1.weight,
-        block.norm_1.bias,
-        attention.qkv.weight.T.contiguous(),
-        attention.qkv.bias,
-        attention.out.weight.T.contiguous(),
-        attention.out.bias,
-        block.norm_2.weight,
-        block.norm_2.bias,
-        expand.weight.T.contiguous(),
-        expand.bias,
-        contract.weight.T.contiguous(),
-        contract.bias,
+        _Parameters(block.norm_1.weight, block.norm_1.bias),
+        turned(attention.qkv),
+        turned(attention.out),
+        _Parameters(block.norm_2.weight, block.norm_2.bias),
+        turned(block.expand),
+        turned(block.contract),
         cache_C2BD,
         cache_C2BD.unbind(0),
         cache_C2BD[:, 0],

@@ -94,20 +94,13 @@ def _special_ids(tokenizer: Tokenizer) -> dict[str, int | None]:
 
 def _tokenizer(tokenizer: Tokenizer) -> dict[str, Any]:
     """One token per character; a character outside of the vocabulary is an error, for no unknown token exists."""
+    unset = ("single_word", "lstrip", "rstrip", "normalized")
     return {
         "version": "1.0",
         "truncation": None,
         "padding": None,
         "added_tokens": [
-            {
-                "id": i,
-                "content": token,
-                "single_word": False,
-                "lstrip": False,
-                "rstrip": False,
-                "normalized": False,
-                "special": True,
-            }
+            {"id": i, "content": token, **dict.fromkeys(unset, False), "special": True}
             for token, i in tokenizer.ids.items()
             if token not in tokenizer.alphabet
         ],

@@ -92,11 +92,7 @@ class GPT(nn.Module):
             self._initialize(generator)
 
     def forward(
-        self,
-        tokens_BT: Tensor,
-        *,
-        positions_BT: Tensor | None = None,
-        visible_B1TS: Tensor | None = None,
+        self, tokens_BT: Tensor, *, positions_BT: Tensor | None = None, visible_B1TS: Tensor | None = None
     ) -> Tensor:
         """Logits (B, T, V) of the token after each input token.
 

@@ -12,6 +12,7 @@ from model.text.tokenizer import ASSISTANT_START, END_OF_TURN, USER_START, Token
 
 Role = Literal["user", "assistant"]
 SegmentKind = Literal["user", "assistant", "template"]
+Piece = tuple[SegmentKind, tuple[int, ...]]
 
 JINJA_TEMPLATE = (
     "{% for message in messages %}"
@@ -70,22 +71,20 @@ def render(messages: Sequence[Message], tokenizer: Tokenizer, *, generation_prom
     Raises:
         InvalidText: a message holds a character outside the alphabet (template characters included).
     """
-    pieces: list[tuple[SegmentKind, tuple[int, ...]]] = []
+    answer_start: Piece = ("template", (tokenizer.ids[ASSISTANT_START],))
+    pieces: list[Piece] = []
     for message in messages:
         text_ids = tokenizer.encode(message.content, param="prompt" if message.role == "user" else "response")
         if message.role == "user":
             pieces += [("template", (tokenizer.ids[USER_START],)), ("user", text_ids)]
         else:
-            pieces += [
-                ("template", (tokenizer.ids[ASSISTANT_START],)),
-                ("assistant", (*text_ids, tokenizer.ids[END_OF_TURN])),
-            ]
+            pieces += [answer_start, ("assistant", (*text_ids, tokenizer.ids[END_OF_TURN]))]
     if generation_prompt:
-        pieces.append(("template", (tokenizer.ids[ASSISTANT_START],)))
+        pieces.append(answer_start)
     return _join(pieces)
 
 
-def _join(pieces: Sequence[tuple[SegmentKind, tuple[int, ...]]]) -> Rendered:
+def _join(pieces: Sequence[Piece]) -> Rendered:
     token_ids: list[int] = []
     segments: list[Segment] = []
     for kind, ids in pieces:

@@ -66,12 +66,8 @@ def _statements(draw: random.Random) -> str:
 
 def _sentences(draw: random.Random) -> str:
     parts = (SUBJECTS, VERBS, OBJECTS, ENDS)
-    return " ".join(f"{subject} {verb} {thing}{end}." for subject, verb, thing, end in _draw(draw, parts))
-
-
-def _draw(draw: random.Random, parts: tuple[tuple[str, ...], ...]) -> Iterator[list[str]]:
-    for _ in range(2):
-        yield [draw.choice(part) for part in parts]
+    drawn = ([draw.choice(part) for part in parts] for _ in range(2))
+    return " ".join(f"{subject} {verb} {thing}{end}." for subject, verb, thing, end in drawn)
 
 
 _WRITERS: dict[Kind, Callable[[random.Random], str]] = {

@@ -143,12 +143,11 @@ class Task:
     def held_out_prompts(self, n: int, seed: int = 0) -> tuple[str, ...]:
         """n different held-out prompts. Short ones are few, so they take a smaller share than of those in training."""
         assert 0 < n <= self.held_out_prompts_at_most(), n
+        prompts = self.prompts(seed, held_out=True)
         found: dict[str, None] = {}
-        for prompt in self.prompts(seed, held_out=True):
-            found.setdefault(prompt)
-            if len(found) == n:
-                return tuple(found)
-        raise AssertionError("the stream of prompts is endless")
+        while len(found) < n:
+            found.setdefault(next(prompts))
+        return tuple(found)
 
 
 def is_held_out(prompt: str) -> bool:

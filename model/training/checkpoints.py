@@ -5,6 +5,9 @@ each checkpoint the sha256 of its file.
 """
 
 import hashlib
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -17,7 +20,7 @@ from model.errors import BrokenRun
 from model.kept import STRICT, read_checked, write
 from model.network.gpt import GPT, GPTConfig
 from model.training.evaluation import Metrics
-from model.training.recipes import Recipe, TrainingConfig
+from model.training.recipes import TrainingConfig
 
 RUN_FILE = "run.json"
 Step = Annotated[int, Field(ge=0)]
@@ -65,20 +68,14 @@ class Run:
 _RUN = TypeAdapter(Run)
 
 
-def new_run(recipe: Recipe, policy: str, seed: int, model: GPT) -> Run:
-    """A run of which nothing has been measured or saved yet."""
-    return Run(
-        recipe=recipe.slug,
-        policy=policy,
-        seed=seed,
-        steps=0,
-        parameters=model.config.parameter_count(),
-        split=recipe.task.split,
-        model=recipe.model,
-        training=recipe.training,
-        measurements=(),
-        checkpoints=(),
-    )
+@contextmanager
+def in_place_of(folder: Path) -> Iterator[Path]:
+    """A folder beside it to write into, which takes its place at the end, and only if it comes to that."""
+    unfinished = folder.with_name(f"{folder.name}.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    yield unfinished
+    shutil.rmtree(folder, ignore_errors=True)
+    unfinished.rename(folder)
 
 
 def save_weights(folder: Path, step: int, model: GPT) -> Checkpoint:
@@ -104,12 +101,7 @@ def read_run(folder: Path) -> Run:
 def load_last(folder: Path) -> tuple[Run, GPT]:
     """A run and the model of its last checkpoint. Raises BrokenRun."""
     run = read_run(folder)
-    return run, load_model(folder, run, run.checkpoints[-1])
-
-
-def load_model(folder: Path, run: Run, checkpoint: Checkpoint) -> GPT:
-    """As `load_weights`, of a run."""
-    return load_weights(folder, run.model, checkpoint)
+    return run, load_weights(folder, run.model, run.checkpoints[-1])
 
 
 def load_weights(folder: Path, config: GPTConfig, checkpoint: Checkpoint) -> GPT:

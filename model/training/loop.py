@@ -5,7 +5,6 @@ same weights and see the same prompts in the same order.
 """
 
 import math
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -19,9 +18,9 @@ from model.masks.policies import MaskPolicy
 from model.network.gpt import GPT
 from model.network.learner import Learner
 from model.text.chat_template import Rendered, render
-from model.training.checkpoints import Checkpoint, Measurement, Run, load_model, new_run, save_run, save_weights
+from model.training.checkpoints import Checkpoint, Measurement, Run, in_place_of, load_weights, save_run, save_weights
 from model.training.evaluation import Metrics, evaluate
-from model.training.recipes import Recipe
+from model.training.recipes import Recipe, TrainingConfig
 
 
 @dataclass(frozen=True)
@@ -86,38 +85,59 @@ def train_run(
 
     At a checkpoint the weights as they were written are measured, not those in training.
     """
-    unfinished = folder.with_name(f"{folder.name}.unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
     model = initial_model(recipe, seed, base)
     run = new_run(recipe, policy.slug, seed, model)
     held_out = recipe.task.held_out_prompts(recipe.training.evaluation_words)
-    for done in _optimize(model, recipe, policy, seed):
-        step = done.step
-        if step > 0:
-            yield done
-        measured = model
-        if step in recipe.training.checkpoint_steps:
-            checkpoint = save_weights(unfinished, step, model)
-            measured = load_model(unfinished, run, checkpoint)
-            run = replace(run, checkpoints=(*run.checkpoints, checkpoint))
-            yield CheckpointSaved(checkpoint)
-        if recipe.training.is_evaluated(step):
-            metrics = evaluate(measured, recipe.task, recipe.tokenizer, held_out)
-            run = replace(run, steps=step, measurements=(*run.measurements, Measurement(step, metrics)))
-            yield Evaluated(step, metrics)
-    save_run(unfinished, run)
-    shutil.rmtree(folder, ignore_errors=True)
-    unfinished.rename(folder)
+    with in_place_of(folder) as unfinished:
+        for done in _optimize(model, recipe, policy, seed):
+            step = done.step
+            if step > 0:
+                yield done
+            measured = model
+            if step in recipe.training.checkpoint_steps:
+                checkpoint = save_weights(unfinished, step, model)
+                measured = load_weights(unfinished, run.model, checkpoint)
+                run = replace(run, checkpoints=(*run.checkpoints, checkpoint))
+                yield CheckpointSaved(checkpoint)
+            if recipe.training.is_evaluated(step):
+                metrics = evaluate(measured, recipe.task, recipe.tokenizer, held_out)
+                run = replace(run, steps=step, measurements=(*run.measurements, Measurement(step, metrics)))
+                yield Evaluated(step, metrics)
+        save_run(unfinished, run)
     yield Finished(run)
 
 
+def new_run(recipe: Recipe, policy: str, seed: int, model: GPT) -> Run:
+    """A run of which nothing has been measured or saved yet."""
+    return Run(
+        recipe=recipe.slug,
+        policy=policy,
+        seed=seed,
+        steps=0,
+        parameters=model.config.parameter_count(),
+        split=recipe.task.split,
+        model=recipe.model,
+        training=recipe.training,
+        measurements=(),
+        checkpoints=(),
+    )
+
+
 def _optimize(model: GPT, recipe: Recipe, policy: MaskPolicy, seed: int) -> Iterator[StepDone]:
-    """Steps 0 (nothing is done) to the last; the model may be read between them."""
-    torch.set_num_threads(1)
     config = recipe.training
     learner = Learner(model, betas=config.betas, weight_decay=config.weight_decay)
+    return optimize(learner, config, training_batches(recipe, policy, seed))
+
+
+def optimize(learner: Learner, config: TrainingConfig, batches: Iterator[Batch]) -> Iterator[StepDone]:
+    """Steps 0 (nothing is done) to the last; the model may be read between them.
+
+    Raises:
+        Diverged: the loss is no number any more.
+    """
+    torch.set_num_threads(1)
     yield StepDone(0, math.nan)
-    for step, batch in zip(range(1, config.steps + 1), training_batches(recipe, policy, seed), strict=False):
+    for step, batch in zip(range(1, config.steps + 1), batches, strict=False):
         loss = learner.step(batch, config.learning_rate_at(step))
         if not math.isfinite(loss):
             raise Diverged(f"the loss is no number at step {step}; a lower learning rate helps", param="learning_rate")

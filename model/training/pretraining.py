@@ -4,9 +4,7 @@ The same batches, loss, optimizer and model as everywhere else: plain text is a 
 trained. Only what is measured is its own: whether the model goes on like a worksheet, and what it knows.
 """
 
-import math
 import re
-import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -17,7 +15,7 @@ import torch
 from pydantic import TypeAdapter
 from pydantic.dataclasses import dataclass as checked
 
-from model.errors import BrokenRun, Diverged
+from model.errors import BrokenRun
 from model.intervals import MeanLoss, Rate, rate_of, ratio_of_sums
 from model.kept import STRICT, read_checked, write
 from model.masks.batches import Batch, make_batch
@@ -29,9 +27,10 @@ from model.network.loss import batch_logits, token_losses
 from model.text.chat_template import Rendered, Segment
 from model.text.corpus import SUMS, Kind, documents, fact, question, total
 from model.text.tokenizer import Tokenizer
-from model.training.checkpoints import Checkpoint, load_weights, save_weights
+from model.training.checkpoints import Checkpoint, in_place_of, load_weights, save_weights
 from model.training.given_numbers import Endings, endings, right_rate
-from model.training.recipes import BASE, TEXT_MODEL, TEXT_TOKENIZER, TrainingConfig
+from model.training.loop import StepDone, optimize
+from model.training.recipes import BASE, TEXT_MODEL, TEXT_TOKENIZER, TWO_LAYERS, TrainingConfig
 
 BASE_FILE = "base.json"
 MEASURED_DOCUMENTS = 200
@@ -52,18 +51,13 @@ class Pretraining:
     training: TrainingConfig
 
 
-PRETRAINING: dict[str, Pretraining] = {
-    setup.slug: setup
-    for setup in (
-        Pretraining(
-            BASE,
-            "Continue text: worksheets, facts, statements, sentences",
-            TEXT_TOKENIZER,
-            TEXT_MODEL,
-            TrainingConfig(
-                batch_size=32, learning_rate=1e-3, checkpoint_steps=(4000,), decay_steps=800, evaluate_every=200
-            ),
-        ),
+PRETRAINING = {
+    BASE: Pretraining(
+        BASE,
+        "Continue text: worksheets, facts, statements, sentences",
+        TEXT_TOKENIZER,
+        TEXT_MODEL,
+        TWO_LAYERS(batch_size=32, checkpoint_steps=(4000,), decay_steps=800, evaluate_every=200),
     )
 }
 """Base models, by slug."""
@@ -105,55 +99,40 @@ class BaseRun:
         return self.checkpoint.step
 
 
-@dataclass(frozen=True)
-class Pretrained:
-    """One optimizer step was taken."""
-
-    step: int
-    loss: float
-
-
-BaseEvent = Pretrained | BaseMeasurement | BaseRun
+BaseEvent = StepDone | BaseMeasurement | BaseRun
 
 _BASE_RUN = TypeAdapter(BaseRun)
 
 
-def pretrain(model: GPT, setup: Pretraining, seed: int) -> Iterator[Pretrained | BaseMeasurement]:
+def pretrain(model: GPT, setup: Pretraining, seed: int) -> Iterator[StepDone | BaseMeasurement]:
     """Train `model` where it is, and measure it every `evaluate_every` steps and at the end. Deterministic.
 
     Raises:
         Diverged: the loss is no number any more.
     """
-    torch.set_num_threads(1)
     config = setup.training
     learner = Learner(model, betas=config.betas, weight_decay=config.weight_decay)
-    yield BaseMeasurement(0, measure_base(model, setup.tokenizer))
-    for step, batch in zip(range(1, config.steps + 1), text_batches(setup, seed), strict=False):
-        loss = learner.step(batch, config.learning_rate_at(step))
-        if not math.isfinite(loss):
-            raise Diverged(f"the loss is no number at step {step}; a lower learning rate helps", param="learning_rate")
-        yield Pretrained(step, loss)
-        if config.is_evaluated(step):
-            yield BaseMeasurement(step, measure_base(model, setup.tokenizer))
+    for done in optimize(learner, config, text_batches(setup, seed)):
+        if done.step > 0:
+            yield done
+        if config.is_evaluated(done.step):
+            yield BaseMeasurement(done.step, measure_base(model, setup.tokenizer))
 
 
 def pretrain_run(setup: Pretraining, *, seed: int, folder: Path) -> Iterator[BaseEvent]:
     """Pretrain from scratch and keep the last weights and all measurements in `folder`."""
-    unfinished = folder.with_name(f"{folder.name}.unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
     model = GPT(setup.model, torch.Generator().manual_seed(seed))
     measured: list[BaseMeasurement] = []
     for event in pretrain(model, setup, seed):
         if isinstance(event, BaseMeasurement):
             measured.append(event)
         yield event
-    checkpoint = save_weights(unfinished, setup.training.steps, model)
-    kept = load_weights(unfinished, setup.model, checkpoint)
-    measured[-1] = BaseMeasurement(setup.training.steps, measure_base(kept, setup.tokenizer))
-    run = BaseRun(setup.slug, seed, setup.model, setup.training, tuple(measured), checkpoint)
-    write(unfinished / BASE_FILE, _BASE_RUN, run)
-    shutil.rmtree(folder, ignore_errors=True)
-    unfinished.rename(folder)
+    with in_place_of(folder) as unfinished:
+        checkpoint = save_weights(unfinished, setup.training.steps, model)
+        kept = load_weights(unfinished, setup.model, checkpoint)
+        measured[-1] = BaseMeasurement(setup.training.steps, measure_base(kept, setup.tokenizer))
+        run = BaseRun(setup.slug, seed, setup.model, setup.training, tuple(measured), checkpoint)
+        write(unfinished / BASE_FILE, _BASE_RUN, run)
     yield run
 
 

@@ -5,6 +5,7 @@ Literal data; knows nothing of running it.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from typing import Any
 
 from model.errors import OutOfRange, UnknownName
@@ -64,6 +65,11 @@ class Recipe:
         """T, the most tokens a conversation of the task has."""
         return self.task.most_turns * (self.task.max_length + self.task.longest_answer() + 3)
 
+    def values(self) -> dict[str, Any]:
+        """What a Variation may change, as it is here."""
+        named = vars(self.task) | vars(self.model) | vars(self.training) | {"steps": self.training.steps}
+        return {field.name: named[field.name] for field in fields(Variation)}
+
     def keeping_the_last_checkpoint(self) -> "Recipe":
         """The same training, of which only the last weights are kept."""
         return replace(self, training=replace(self.training, checkpoint_steps=(self.training.steps,)))
@@ -115,49 +121,36 @@ WIDTH_STEP = 8
 
 
 def _char_recipe(
-    task: Task, *, context_length: int, layers: int, heads: int, width: int, training: TrainingConfig
+    task: Task, training: TrainingConfig, *, context_length: int, layers: int = 2, width: int = 64
 ) -> Recipe:
     """A recipe whose tokenizer pads only if the task's prompts differ in length."""
     tokenizer = Tokenizer(task.characters(), pads=task.min_length != task.max_length)
-    return Recipe(
-        task.slug,
-        task.title,
-        task,
-        tokenizer,
-        GPTConfig(tokenizer.vocab_size, context_length, layers, heads, width),
-        training,
-    )
+    model = GPTConfig(tokenizer.vocab_size, context_length, layers, heads=4, width=width)
+    return Recipe(task.slug, task.title, task, tokenizer, model, training)
 
+
+TWO_LAYERS = partial(TrainingConfig, batch_size=64, learning_rate=1e-3, decay_steps=1000)
+"""How models of two layers are trained, but for what is kept and measured."""
 
 RECIPES: dict[str, Recipe] = {
     recipe.slug: recipe
     for recipe in (
         _char_recipe(
             TASKS["reverse"],
+            TWO_LAYERS(checkpoint_steps=(0, *range(100, 1400, 100), 1500, 1750, 2000, 2500, 3000), evaluate_every=50),
             context_length=32,
-            layers=2,
-            heads=4,
-            width=64,
-            training=TrainingConfig(
-                batch_size=64,
-                learning_rate=1e-3,
-                checkpoint_steps=(0, *range(100, 1400, 100), 1500, 1750, 2000, 2500, 3000),
-                decay_steps=1000,
-                evaluate_every=50,
-            ),
         ),
         _char_recipe(
             TASKS["reverse4"],
-            context_length=16,
-            layers=1,
-            heads=4,
-            width=32,
-            training=TrainingConfig(
+            TrainingConfig(
                 batch_size=32,
                 learning_rate=3e-4,
                 checkpoint_steps=(0, 100, 150, *range(200, 475, 25), 500, 600, 800, 1000),
                 evaluate_every=25,
             ),
+            context_length=16,
+            layers=1,
+            width=32,
         ),
     )
 }
@@ -165,17 +158,8 @@ RECIPES: dict[str, Recipe] = {
 
 DIALOGUE = _char_recipe(
     TASKS["dialogue"],
+    TWO_LAYERS(checkpoint_steps=(0, 500, 1000, 2000, 3000, 4000), evaluate_every=100),
     context_length=48,
-    layers=2,
-    heads=4,
-    width=64,
-    training=TrainingConfig(
-        batch_size=64,
-        learning_rate=1e-3,
-        checkpoint_steps=(0, 500, 1000, 2000, 3000, 4000),
-        decay_steps=1000,
-        evaluate_every=100,
-    ),
 )
 
 MASK_RECIPES: dict[str, Recipe] = RECIPES | {DIALOGUE.slug: DIALOGUE}
@@ -211,18 +195,8 @@ def _reasoning_recipe(slug: str, sums: LongSums, *, traced: bool) -> Recipe:
     """Nothing but the response depends on `traced`: size, context, vocabulary and training are those of the trace."""
     recipe = _char_recipe(
         long_sums(slug, sums, traced=traced),
+        TWO_LAYERS(checkpoint_steps=(500, 1000, 2000, 4000), evaluate_every=500, evaluation_words=200),
         context_length=96,
-        layers=2,
-        heads=4,
-        width=64,
-        training=TrainingConfig(
-            batch_size=64,
-            learning_rate=1e-3,
-            checkpoint_steps=(500, 1000, 2000, 4000),
-            decay_steps=1000,
-            evaluate_every=500,
-            evaluation_words=200,
-        ),
     )
     assert recipe.longest_sequence() <= recipe.row_tokens, slug
     return recipe

@@ -55,7 +55,10 @@ class StepPlayer extends HTMLElement {
   }
 
   choose(radio) {
-    if (radio.checked) return;
+    if (!radio.checked) this.ask(radio);
+  }
+
+  ask(radio) {
     this.asked = performance.now();
     radio.checked = true;
     radio.dispatchEvent(new Event("change", { bubbles: true }));
@@ -75,7 +78,7 @@ class StepPlayer extends HTMLElement {
     this.waiting = false;
     const wanted = this.radios.find((radio) => radio.value === this.wanted);
     this.wanted = undefined;
-    if (wanted) this.choose(wanted);
+    if (wanted) this.ask(wanted); // though it is checked: it may have been so when the answer was on the page already
     if (!this.playing) return;
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.advance(), Math.max(0, this.asked + PACE - performance.now()));

@@ -92,14 +92,21 @@ def test_analyze_prints_one_row_for_each_position() -> None:
     assert result.exit_code == 0
     assert "<hello>olleh#" in result.stdout
     assert "6 of 12 positions trained" in result.stdout
-    assert [row[:4] for row in table_rows(result)] == [
-        [str(t), *cells] for t, cells in enumerate(zip("<hello>olleh", "hello>olleh#", MARKS, strict=True))
+    assert [row[:5] for row in table_rows(result)] == [
+        [str(t), *cells]
+        for t, cells in enumerate(zip("<hello>olleh", "hello>olleh#", "------olleh#", MARKS, strict=True))
     ]
+
+
+def test_analyze_prints_the_policy_s_own_targets_beside_the_right_ones() -> None:
+    rows = table_rows(run("analyze", "abcd", "--recipe", "reverse4", "--policy", "double-shift"))
+    assert ["".join(row[column] for row in rows) for column in (1, 2, 3)] == ["<abcd>dcba", "bcd>dcba#-", "-----dcba#"]
+    assert [rows[-1][5:7], rows[4][4]] == [["-", "-"], "trained"]
 
 
 @pytest.mark.parametrize("columns", ["80", "120"])
 def test_analyze_keeps_one_line_for_each_position_on_a_narrow_screen(columns: str) -> None:
-    assert [row[3] for row in table_rows(run("analyze", "hello", COLUMNS=columns))] == MARKS
+    assert [row[4] for row in table_rows(run("analyze", "hello", COLUMNS=columns))] == MARKS
 
 
 def table_rows(result: Result) -> list[list[str]]:

@@ -1,16 +1,15 @@
-"""app/templating.py: numbers in few characters, text that stays text, and files by their content."""
+"""app/templating.py: text that stays text, and files by their content."""
 
 import hashlib
 import re
 from dataclasses import dataclass
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from jinja2 import UndefinedError
 from starlette.requests import Request
 
-from app.templating import ENVIRONMENT, STATIC_FOLDER, compact, is_partial, percent, render, static_url
+from app.templating import ENVIRONMENT, SIGNS, STATIC_FOLDER, is_partial, render, sign, static_url
+from model.training.recipes import ALL_RECIPES
 
 
 def request_with(headers: dict[str, str]) -> Request:
@@ -19,43 +18,11 @@ def request_with(headers: dict[str, str]) -> Request:
     return Request(scope | {"server": ("localhost", 80), "scheme": "http"})
 
 
-@pytest.mark.parametrize(
-    ("value", "digits", "text"),
-    [(0.934, 0, "93 %"), (0.934, 1, "93.4 %"), (0, 0, "0 %"), (1, 1, "100.0 %"), (-0.05, 0, "-5 %"), (1.2, 0, "120 %")],
-)
-def test_percent(value: float, digits: int, text: str) -> None:
-    assert percent(value, digits) == text
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (0, "0"),
-        (0.0, "0"),
-        (19.4, "19"),
-        (1.14, "1.1"),
-        (0.136, "0.14"),
-        (0.0042, "0.004"),
-        (0.001, "0.001"),
-        (6.4e-5, "6e\N{MINUS SIGN}5"),
-        (1e-12, "1e\N{MINUS SIGN}12"),
-        (-0.25, "\N{MINUS SIGN}0.25"),
-        (-6e-5, "\N{MINUS SIGN}6e\N{MINUS SIGN}5"),
-        (1234.5, "1234"),
-    ],
-)
-def test_compact(value: float, text: str) -> None:
-    assert compact(value) == text
-
-
-@settings(derandomize=True, max_examples=300)
-@given(st.floats(-9999, 9999).filter(lambda value: abs(value) > 1e-99))
-def test_a_compact_number_is_short_and_close_and_zero_only_for_zero(value: float) -> None:
-    text = compact(value)
-    assert len(text) <= 7 if abs(value) < 1e-9 else len(text) <= 6
-    assert text.isascii() or "\N{MINUS SIGN}" in text
-    assert float(text.replace("\N{MINUS SIGN}", "-")) == pytest.approx(value, rel=0.5)
-    assert float(text.replace("\N{MINUS SIGN}", "-")) != 0
+def test_a_sign_stands_for_one_token_and_looks_like_no_other() -> None:
+    tokens = {token for recipe in ALL_RECIPES.values() for token in recipe.tokenizer.tokens}
+    assert set(SIGNS) <= tokens
+    assert len({sign(token) for token in tokens}) == len(tokens)
+    assert all(len(sign(token)) == 1 and sign(token).isprintable() and sign(token).strip() for token in tokens)
 
 
 def test_a_static_address_names_the_content() -> None:

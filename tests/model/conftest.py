@@ -9,7 +9,7 @@ import torch
 from hypothesis import settings
 
 from model.network.gpt import GPT, GPTConfig
-from model.training.checkpoints import load_model, read_run
+from model.training.checkpoints import load_weights, read_run
 from model.training.pretraining import base_folder, load_base
 
 TRAINED = Path(__file__).resolve().parents[2] / "model" / "trained"
@@ -25,11 +25,8 @@ def trained_model() -> Callable[[str, str, int], GPT]:
     @cache
     def load(recipe: str, policy: str, step: int) -> GPT:
         run = read_run(TRAINED / recipe / policy)
-        return load_model(
-            TRAINED / recipe / policy,
-            run,
-            next(checkpoint for checkpoint in run.checkpoints if checkpoint.step == step),
-        )
+        checkpoint = next(checkpoint for checkpoint in run.checkpoints if checkpoint.step == step)
+        return load_weights(TRAINED / recipe / policy, run.model, checkpoint)
 
     return load
 

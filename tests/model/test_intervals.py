@@ -14,8 +14,8 @@ from model.intervals import (
     Interval,
     mean_band,
     mean_difference,
-    over_seeds,
     rate_of,
+    rate_over_seeds,
     ratio_of_means,
     ratio_of_sums,
     wilson,
@@ -102,7 +102,7 @@ def test_95_percent_of_student_s_t_lie_within_the_quantile(freedom: int):
 
 def test_an_interval_over_seeds_is_student_s_t_of_their_values():
     # 0.4, 0.5 and 0.6: mean 0.5, standard deviation 0.1, two degrees of freedom
-    rate = over_seeds([wilson(value, 1000) for value in (0.4, 0.5, 0.6)])
+    rate = rate_over_seeds([wilson(value, 1000) for value in (0.4, 0.5, 0.6)])
     assert (rate.value, rate.seeds, rate.questions) == (0.5, (0.4, 0.5, 0.6), 1000)
     assert (rate.low, rate.high) == pytest.approx((0.5 - 4.3027 * 0.1 / 3**0.5, 0.5 + 4.3027 * 0.1 / 3**0.5))
 
@@ -110,16 +110,16 @@ def test_an_interval_over_seeds_is_student_s_t_of_their_values():
 def test_seeds_that_agree_leave_one_model_s_uncertainty_and_one_model_s_questions():
     for value in (0.0, 0.7, 1.0):
         alone = wilson(value, 50)
-        rate = over_seeds([alone] * 3)
+        rate = rate_over_seeds([alone] * 3)
         assert (rate.value, rate.low, rate.high) == pytest.approx((value, alone.low, alone.high))
         assert rate.questions == 50
-    assert over_seeds([wilson(0.5, 50)]).low == wilson(0.5, 50).low
-    assert over_seeds([wilson(0.5, 50)] * 3, questions=87).questions == 87
+    assert rate_over_seeds([wilson(0.5, 50)]).low == wilson(0.5, 50).low
+    assert rate_over_seeds([wilson(0.5, 50)] * 3, questions=87).questions == 87
 
 
 @given(st.lists(st.integers(0, 40), min_size=2, max_size=10))
 def test_an_interval_over_seeds_holds_their_mean_and_is_as_wide_as_their_spread_and_one_model_demand(hits: list[int]):
-    rate = over_seeds([wilson(hit / 40, 40) for hit in hits])
+    rate = rate_over_seeds([wilson(hit / 40, 40) for hit in hits])
     half = T_95[len(hits) - 1] * stdev(rate.seeds) / len(hits) ** 0.5
     alone = wilson(rate.value, 40)
     assert 0 <= rate.low <= rate.value <= rate.high <= 1
@@ -131,7 +131,7 @@ def test_an_interval_over_seeds_holds_their_mean_and_is_as_wide_as_their_spread_
 
 def test_seeds_that_were_asked_so_many_and_so_many_are_a_programming_error():
     with pytest.raises(AssertionError):
-        over_seeds([wilson(0.5, 10), wilson(0.5, 20)])
+        rate_over_seeds([wilson(0.5, 10), wilson(0.5, 20)])
 
 
 @pytest.mark.parametrize("spread", [0.15, 0.5])

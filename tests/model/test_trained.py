@@ -20,7 +20,7 @@ from model.experiments.shipped import SEEDS, SHIPPED_RUNS
 from model.kept import KeptFile
 from model.network.gpt import GPT
 from model.text.tasks import SPLIT
-from model.training.checkpoints import Run, load_model, read_run
+from model.training.checkpoints import Run, load_weights, read_run
 from model.training.evaluation import Metrics, complete_prompts, evaluate
 from model.training.pretraining import BASE_FILE, base_folder, load_base
 from model.training.recipes import RECIPES
@@ -90,7 +90,7 @@ def test_run_json_was_written_by_the_recipe_as_it_is_now(slug: str, policy: str)
 def test_every_shipped_checkpoint_loads_and_was_measured(slug: str, policy: str):
     run = shipped(slug, policy)
     for checkpoint in run.checkpoints:
-        model = load_model(TRAINED / slug / policy, run, checkpoint)
+        model = load_weights(TRAINED / slug / policy, run.model, checkpoint)
         assert sum(p.numel() for p in model.parameters()) == run.parameters
         assert isinstance(run.metrics_at(checkpoint.step), Metrics)
 

@@ -1,7 +1,7 @@
 """What an ablation shows: steps to a threshold, the ratio of them with its interval, a verdict, mean curves with bands.
 
 In: an Ablation. Out: Findings, plain values. All intervals are of 95 %, by a seeded bootstrap over seeds: what another
-draw of seeds could have given under the same conditions. Knows no words (words.py) and trains nothing.
+draw of seeds could have given under the same conditions. Knows no sentences (sentences.py) and trains nothing.
 """
 
 from collections.abc import Iterable, Mapping
@@ -132,28 +132,19 @@ def compare(ablation: Ablation, setting: Setting) -> Comparison:
         for threshold in THRESHOLDS
     }
     compared = arrivals[COMPARED_AT]
-    masked_steps = _within([a.masked for a in compared], setting.steps)
-    unmasked_steps = _within([a.unmasked for a in compared], setting.steps)
-    ratio = ratio_of_means(unmasked_steps, masked_steps)
+    masked = _within([a.masked for a in compared], setting.steps)
+    unmasked = _within([a.unmasked for a in compared], setting.steps)
+    ratio = ratio_of_means(unmasked, masked)
     end = mean_difference(
         *(np.array([run.exact_match[-1] for run in runs[policy]]) for policy in (RIGHT.slug, UNMASKED.slug))
     )
-    return Comparison(
-        setting=setting,
-        arrivals=arrivals,
-        masked_steps=float(masked_steps.mean()),
-        unmasked_steps=float(unmasked_steps.mean()),
-        ratio=ratio,
-        end=end,
-        verdict=judge(ratio, end, compared),
-        curves={
-            quantity: tuple(
-                mean_curve(policy, steps, [values_of(run, quantity) for run in runs[policy]])
-                for policy in ablation.policies
-            )
-            for quantity in get_args(Quantity)
-        },
-    )
+    curves: dict[Quantity, tuple[MeanCurve, ...]] = {
+        quantity: tuple(mean_curve(p, steps, [values_of(run, quantity) for run in runs[p]]) for p in ablation.policies)
+        for quantity in get_args(Quantity)
+    }
+    verdict = judge(ratio, end, compared)
+    means = float(masked.mean()), float(unmasked.mean())
+    return Comparison(setting, arrivals, *means, ratio, end, verdict, curves)
 
 
 def first_step(steps: Iterable[int], run: MeasuredRun, threshold: float) -> int | None:

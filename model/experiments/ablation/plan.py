@@ -1,6 +1,7 @@
 """Plans of ablations: every combination of some values, and the shipped file's as a literal table."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -59,21 +60,15 @@ ASKED = (
 
 def shipped_plan() -> Plan:
     """The grid, the sweep over prompt : response, and `reverse` at its learning rate and at half of it."""
+    shipped = partial(Variation, evaluation_words=SHIPPED_WORDS)
     grid = [
-        Variation(width=width, learning_rate=rate, steps=steps, evaluate_every=every, evaluation_words=SHIPPED_WORDS)
+        shipped(width=width, learning_rate=rate, steps=steps, evaluate_every=every)
         for width, rate, steps, every in GRID
     ]
     sweep = [
-        Variation(
-            min_length=8,
-            max_length=8,
-            answer_length=asked,
-            steps=steps,
-            evaluate_every=every,
-            evaluation_words=SHIPPED_WORDS,
-        )
+        shipped(min_length=8, max_length=8, answer_length=asked, steps=steps, evaluate_every=every)
         for asked, steps, every in ASKED
     ]
     varied = [("reverse4", variation) for variation in (*grid, *sweep)]
-    varied += [("reverse", Variation(learning_rate=rate, evaluation_words=SHIPPED_WORDS)) for rate in (1e-3, 5e-4)]
+    varied += [("reverse", shipped(learning_rate=rate)) for rate in (1e-3, 5e-4)]
     return plan_of(varied, COMPARED_POLICIES, SHIPPED_SEEDS)

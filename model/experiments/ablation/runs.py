@@ -7,7 +7,7 @@ code gives the same bytes, however often it was interrupted. Knows neither train
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import fields, replace
+from dataclasses import fields
 from importlib.metadata import version
 from itertools import product
 from pathlib import Path
@@ -81,8 +81,7 @@ class Setting:
 
     def varied(self) -> Recipe:
         """The recipe that these runs train, without its checkpoints: they are measured at equal distances."""
-        varied = vary(RECIPES[self.recipe], self.variation())
-        return replace(varied, training=replace(varied.training, checkpoint_steps=(self.steps,)))
+        return vary(RECIPES[self.recipe], self.variation()).keeping_the_last_checkpoint()
 
     def variation(self) -> Variation:
         """Every value of it given."""
@@ -132,9 +131,6 @@ class Ablation:
     settings: tuple[Setting, ...]
     runs: tuple[MeasuredRun, ...]
 
-    def setting(self, slug: str) -> Setting:
-        return next(setting for setting in self.settings if setting.slug == slug)
-
     def run(self, setting: Setting, policy: str, seed: int) -> MeasuredRun:
         """Runs are in the order of settings, policies and seeds."""
         place = self.settings.index(setting) * len(self.policies) + self.policies.index(policy)
@@ -151,7 +147,7 @@ def setting_of(recipe_slug: str, variation: Variation) -> Setting:
         OutOfRange: what cannot be trained; names the field.
     """
     recipe, varied = RECIPES[recipe_slug], vary(RECIPES[recipe_slug], variation)
-    values, own = _values(varied), _values(recipe)
+    values, own = varied.values(), recipe.values()
     differences = [f"{CODES[name]}{values[name]:g}" for name in CODES if values[name] != own[name]]
     prompt_tokens, answer_tokens = mean_tokens(varied)
     return Setting(
@@ -159,8 +155,6 @@ def setting_of(recipe_slug: str, variation: Variation) -> Setting:
         recipe=recipe_slug,
         heads=varied.model.heads,
         decay_steps=varied.training.decay_steps,
-        evaluate_every=varied.training.evaluate_every,
-        evaluation_words=varied.training.evaluation_words,
         parameters=varied.model.parameter_count(),
         prompt_tokens=prompt_tokens,
         answer_tokens=answer_tokens,
@@ -228,21 +222,6 @@ def _is_current(setting: Setting) -> bool:
         return setting == setting_of(setting.recipe, setting.variation())
     except OutOfRange:
         return False
-
-
-def _values(recipe: Recipe) -> dict[str, Any]:
-    """What CODES names, as it is in a recipe."""
-    task, model, training = recipe.task, recipe.model, recipe.training
-    return {
-        "min_length": task.min_length,
-        "max_length": task.max_length,
-        "answer_length": task.answer_length,
-        "layers": model.layers,
-        "width": model.width,
-        "learning_rate": training.learning_rate,
-        "batch_size": training.batch_size,
-        "steps": training.steps,
-    }
 
 
 def _rounded(value: float) -> float:

@@ -6,6 +6,7 @@ In: shipped models. Out: Speedups. Needs the `bench` extra: transformers.
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -54,12 +55,8 @@ def compare_gradients(recipe: Recipe, model: GPT) -> Iterator[Speedup]:
         ours, plain = attribute(model, batch), attribute_plainly(trainable, batch)
         for field in ("parameter_norm_T", "share_T", "input_norm_T", "logit_norm_T", "similarity_TT"):
             torch.testing.assert_close(getattr(ours, field), getattr(plain, field), atol=1e-4, rtol=1e-3)
-        yield _compare(
-            f"per-position gradients, {positions} positions, all five quantities",
-            lambda batch=batch: attribute(model, batch),  # type: ignore[misc]
-            lambda batch=batch, trainable=trainable: attribute_plainly(trainable, batch),  # type: ignore[misc]
-            goal,
-        )
+        name = f"per-position gradients, {positions} positions, all five quantities"
+        yield _compare(name, partial(attribute, model, batch), partial(attribute_plainly, trainable, batch), goal)
 
 
 def attribute_plainly(model: GPT, batch: Batch) -> Attribution:

@@ -8,7 +8,7 @@ import logging
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
@@ -103,8 +103,8 @@ def compare_with_plain_loop(recipe: Recipe, policy: str, goal: float | None) -> 
             torch.set_num_threads(threads)
             times.append(_seconds_per_step(loop, STEPS_PER_ROUND))
     torch.set_num_threads(1)
-    fast, slow = (median(times[1:]) for times in seconds)  # the first round warms up
-    return Speed(f"{recipe.slug}, {policy}, against a plain loop", 1 / fast, 1 / slow, slow / fast, goal)
+    fast, slow = (times[1:] for times in seconds)  # the first round warms up
+    return _speed(f"{recipe.slug}, {policy}, against a plain loop", fast, slow, goal)
 
 
 def compare_with_trl(recipe: Recipe, policy: str, goal: float | None, *, lean: bool) -> Speed | None:
@@ -120,13 +120,14 @@ def compare_with_trl(recipe: Recipe, policy: str, goal: float | None, *, lean: b
         gc.freeze()  # TRL's many objects are not our loop's to walk through
         _seconds_per_step(ours, TRL_WARM_UP)
         fast.append(_seconds_per_step(ours, STEPS_PER_ROUND))
-    return Speed(
-        f"{recipe.slug}, {policy}, against TRL's SFTTrainer, {'lean' if lean else 'as it comes'}",
-        1 / median(fast),
-        1 / median(slow),
-        median(slow) / median(fast),
-        goal,
-    )
+    how = "lean" if lean else "as it comes"
+    return _speed(f"{recipe.slug}, {policy}, against TRL's SFTTrainer, {how}", fast, slow, goal)
+
+
+def _speed(name: str, ours: Sequence[float], reference: Sequence[float], goal: float | None) -> Speed:
+    """From the seconds of steps."""
+    fast, slow = median(ours), median(reference)
+    return Speed(name, 1 / fast, 1 / slow, slow / fast, goal)
 
 
 def our_loop(recipe: Recipe, policy: str) -> Iterator[float]:

@@ -42,6 +42,13 @@ def turns_sentence(every: tuple[Rate, ...], last: tuple[Rate, ...]) -> str:
     return f"{said}: it has {last_rate} of turn {first} right, where all answers were trained {every_rate}."
 
 
+def log_sentence(right: Symptoms, late: Symptoms) -> str:
+    """What the log shows of the right cut and of one that is a position late, beside what they answer."""
+    exact, late_exact = (f"{100 * symptoms.exact_match.value:.1f} %" for symptoms in (right, late))
+    shown = f"One position late it shows {late.own_loss:.3f} nats instead of {right.own_loss:.3f}"
+    return f"{shown}, with {late_exact} of the words right instead of {exact}."
+
+
 def _word(bug: Symptoms, right: Symptoms) -> str:
     if bug.own_loss is None:
         return "learns nothing"

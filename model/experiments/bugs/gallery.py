@@ -5,6 +5,7 @@ Every figure shown of a bug lies in gallery.json, as `measure_gallery` makes it 
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Annotated
 
@@ -16,7 +17,7 @@ from model.experiments.bugs.symptoms import Symptoms, measure
 from model.inspector.roles import TemplateIds
 from model.inspector.rules import Finding, findings
 from model.intervals import Rate
-from model.kept import STRICT, TIES, KeptFile, agree
+from model.kept import STRICT, TIES, KeptFile, agree, keys_of
 from model.masks.batches import Batch
 from model.masks.policies import COMPARED_POLICIES, CUTS, MASK_POLICIES, MaskPolicy, shifted_cut
 from model.text.tokenizer import ASSISTANT_START, USER_START, Tokenizer
@@ -41,7 +42,9 @@ class Bug:
         return self.policy.slug
 
 
-def _bug(policy: str, recipe: str, cause: str, detect: str) -> Bug:
+def _bug(run: str, cause: str, detect: str) -> Bug:
+    """`run` is the model's recipe and policy, as its folder has them."""
+    recipe, policy = run.split("/")
     return Bug(MASK_POLICIES[policy], ALL_RECIPES[recipe], cause, detect, REPORTS.get(policy, ()))
 
 
@@ -49,104 +52,87 @@ GALLERY: dict[str, Bug] = {
     bug.slug: bug
     for bug in (
         _bug(
-            "mask-late",
-            "reverse4",
+            "reverse4/mask-late",
             "The slice ends at P instead of P-1, so the transition from > to the first answer letter has no loss.",
             "The first token after > has the label -100 in every row.",
         ),
         _bug(
-            "mask-early",
-            "reverse4",
+            "reverse4/mask-early",
             "The slice ends at P-2, so the model is also trained to say > after the word.",
             "The label of > itself is not -100.",
         ),
         _bug(
-            "eos-masked",
-            "reverse4",
+            "reverse4/eos-masked",
             "The labels end before #, so nothing ever teaches the model to stop.",
             "No label in the whole data set equals the stop's id.",
         ),
         _bug(
-            "pad-is-eos",
-            "reverse",
+            "reverse/pad-is-eos",
             "There was no pad token, so the stop was taken for one, and every label equal to it was ignored.",
             "The pad id equals the stop id, and no label equals the stop's id.",
         ),
         _bug(
-            "unmasked",
-            "reverse4",
+            "reverse4/unmasked",
             "The line that masks is missing: the user's random letters are trained too.",
             "No label of a real token is -100.",
         ),
         _bug(
-            "all-masked",
-            "reverse4",
+            "reverse4/all-masked",
             "The answer is not found in the ids, so every label is ignored.",
             "All labels are -100: the loss is a mean over nothing.",
         ),
         _bug(
-            "prompt-only",
-            "reverse4",
+            "reverse4/prompt-only",
             "The mask is inverted: what should be ignored is trained.",
             "Labels stand before > and none after it.",
         ),
         _bug(
-            "double-shift",
-            "reverse4",
+            "reverse4/double-shift",
             "The data is shifted by hand and the model shifts it again.",
             "Where labels are shifted already, a label under a token is the next one; the model's shift adds one.",
         ),
         _bug(
-            "no-shift",
-            "reverse4",
+            "reverse4/no-shift",
             "Labels are not shifted, so each position is trained to repeat the token it has just read.",
             "The target of position t equals its input wherever there is one.",
         ),
         _bug(
-            "pad-supervised",
-            "reverse",
+            "reverse/pad-supervised",
             "The padding mask was not joined with the loss mask, so pads are targets.",
             "Labels equal the pad id.",
         ),
         _bug(
-            "left-pad-unmasked",
-            "reverse",
+            "reverse/left-pad-unmasked",
             "Rows are padded on the left, and neither the attention mask nor the positions know it.",
             "Rows begin with the pad id while the attention mask is all ones or missing.",
         ),
         _bug(
-            "left-pad-no-positions",
-            "reverse",
+            "reverse/left-pad-no-positions",
             "Rows are padded on the left and pads are hidden, but positions still count them.",
             "Rows begin with the pad id and position ids begin at 0 all the same.",
         ),
         _bug(
-            "left-pad",
-            "reverse",
+            "reverse/left-pad",
             "Rows are padded on the left; pads are hidden and positions begin at the first real token.",
             "Nothing to find: labels, attention and positions agree.",
         ),
         _bug(
-            "truncated",
-            "reverse",
+            "reverse/truncated",
             "Rows are cut at a length that many conversations exceed, and the stop goes first.",
             "Rows of exactly the greatest length do not end with the stop.",
         ),
         _bug(
-            "last-turn-only",
-            "dialogue",
+            "dialogue/last-turn-only",
             "Only the last answer of a conversation has a loss; the earlier ones are history.",
             "After some > all labels up to the next < are -100.",
         ),
         _bug(
-            "packed-naive",
-            "reverse",
+            "reverse/packed-naive",
             "Conversations share a row, and attention and positions run on from one to the next.",
             "A row holds more < than a conversation has turns, and positions do not begin again.",
         ),
         _bug(
-            "packed",
-            "reverse",
+            "reverse/packed",
             "Conversations share a row, but each sees only itself and counts its positions from 0.",
             "Nothing to find: attention and positions begin again with each conversation.",
         ),
@@ -156,15 +142,12 @@ GALLERY: dict[str, Bug] = {
 
 SHIFT_RECIPE = "reverse4"
 
-GALLERY_RUNS: tuple[tuple[str, str], ...] = tuple(
-    dict.fromkeys(
-        (
-            *((recipe, policy) for recipe in MASK_RECIPES for policy in COMPARED_POLICIES),
-            *((SHIFT_RECIPE, shifted_cut(offset).slug) for offset in CUTS),
-            *((bug.recipe.slug, bug.slug) for bug in GALLERY.values()),
-        )
-    )
+_RUNS = (
+    *product(MASK_RECIPES, COMPARED_POLICIES),
+    *((SHIFT_RECIPE, shifted_cut(offset).slug) for offset in CUTS),
+    *((bug.recipe.slug, bug.slug) for bug in GALLERY.values()),
 )
+GALLERY_RUNS = tuple(dict.fromkeys(_RUNS))
 """(recipe, policy) of every run whose symptoms are measured."""
 
 
@@ -191,13 +174,7 @@ def measure_gallery(folder: Path, runs: Sequence[tuple[str, str]] = GALLERY_RUNS
         yield Measured(recipe, policy, run.seed, run.steps, symptoms)
 
 
-KEPT_GALLERY = KeptFile(
-    "gallery",
-    TypeAdapter(tuple[Measured, ...]),
-    keys=lambda rows: (row.key for row in rows),
-    expected=GALLERY_RUNS,
-    named="/".join,
-)
+KEPT_GALLERY = KeptFile("gallery", TypeAdapter(tuple[Measured, ...]), keys_of, GALLERY_RUNS, named="/".join)
 
 
 def read_gallery(folder: Path) -> dict[tuple[str, str], Measured]:

@@ -14,7 +14,7 @@ from pydantic.dataclasses import dataclass as checked
 
 from model.experiments.dispatcher.drift import Drift, measure_drift
 from model.experiments.shipped import SEEDS
-from model.intervals import Rate, SeedRate, over_seeds, rate_of
+from model.intervals import Rate, SeedRate, rate_of, rate_over_seeds
 from model.kept import STRICT, KeptFile, compare_rates
 from model.masks.policies import MASK_POLICIES, RIGHT, UNMASKED, MaskPolicy
 from model.network.gpt import GPT
@@ -129,7 +129,7 @@ class Dispatched:
     def rate(self, arm: str, name: str, share: float = FULL_SHARE, step: int | None = None) -> SeedRate:
         """A field of Answered over seeds, at a step or at the last."""
         rows = [run.last if step is None else run.at(step) for run in self.of(arm, share)]
-        return over_seeds([getattr(row, name) for row in rows], unseen_sums(share))
+        return rate_over_seeds([getattr(row, name) for row in rows], unseen_sums(share))
 
 
 def recipe_of(arm: Arm, share: float, seed: int) -> Recipe:

@@ -20,11 +20,7 @@ from model.text.chat_template import Rendered, SegmentKind
 from model.text.corpus import Kind
 from model.training.conversations import batch_of, render_prompts
 from model.training.evaluation import segment_masks
-from model.training.pretraining import (
-    BaseMetrics,
-    held_out_texts,
-    measure_base,
-)
+from model.training.pretraining import BaseMetrics, held_out_texts, measure_base
 from model.training.recipes import Recipe
 
 

@@ -3,13 +3,14 @@
 In: models and a request. Out: plain values, from the models' own samples and distributions.
 """
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
 
 from model.experiments.dispatcher.drift import divergence
-from model.intervals import Rate, rate_of
+from model.intervals import Z_95, Rate, rate_of
 from model.network.gpt import GPT
 from model.network.sampling import sample
 from model.text.chat_template import Rendered
@@ -23,6 +24,9 @@ from model.training.recipes import Recipe
 
 SAMPLES, SAMPLED_TOKENS, SAMPLING_SEED = 200, 16, 0
 """So many tokens hold a whole question of a worksheet: ` What is 3+4?`."""
+
+MARGIN = Z_95 * math.sqrt(0.25 / SAMPLES)
+"""Of a share of one half, estimated by so many samples: its 95 % interval reaches so far to both sides."""
 
 KEPT_MASSES = 1024
 """The last so many of them are remembered."""

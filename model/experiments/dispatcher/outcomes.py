@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 
 from model.experiments.dispatcher.arms import ARMS, FULL_SHARE, SHARES, Answered, Dispatched, unseen_sums
-from model.intervals import Rate, SeedRate, over_seeds
+from model.intervals import Rate, SeedRate, rate_over_seeds
 from model.masks.policies import RIGHT, UNMASKED
 from model.text.corpus import SUMS
 
@@ -50,7 +50,7 @@ def outcomes(dispatched: Dispatched) -> Iterator[Outcome]:
 
 def _outcome(title: str, style: str, asked: str, rows: Sequence[Answered], questions: int) -> Outcome:
     def rate(read: Callable[[Answered], Rate]) -> SeedRate:
-        return over_seeds([read(row) for row in rows], questions)
+        return rate_over_seeds([read(row) for row in rows], questions)
 
     return Outcome(
         title,

@@ -97,15 +97,8 @@ def measure_effects(model: GPT, recipe: Recipe, conversations: Sequence[Rendered
     for separation in SEPARATIONS:
         packed_loss, packed_P = _loss_and_gradient(learner, separated_batch(recipe, conversations, separation))
         difference_P = packed_P - gradient_P
-        effects.append(
-            Effect(
-                separation,
-                packed_loss,
-                packed_loss - loss,
-                float(difference_P.abs().max()),
-                float(difference_P.norm() / gradient_P.norm()),
-            )
-        )
+        largest, change = float(difference_P.abs().max()), float(difference_P.norm() / gradient_P.norm())
+        effects.append(Effect(separation, packed_loss, packed_loss - loss, largest, change))
     return Effects(loss, float(gradient_P.abs().max()), tuple(effects))
 
 

@@ -10,8 +10,8 @@ import pytest
 from app.api.ablation import CHARTS
 from app.settings import Settings
 from model.experiments.ablation.runs import ABLATION_FILE
+from model.experiments.ablation.sentences import verdict_sentence
 from model.experiments.ablation.shipped import ShippedAblation, load_ablation
-from model.experiments.ablation.words import verdict_sentence
 
 pytestmark = pytest.mark.anyio
 

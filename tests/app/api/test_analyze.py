@@ -47,6 +47,30 @@ async def test_the_loss_is_the_mean_of_the_supervised_positions(client: httpx.As
     assert answer["loss"] == pytest.approx(sum(losses) / len(losses), rel=1e-6)
 
 
+async def test_a_shifted_objective_is_told_with_its_own_targets_and_the_right_ones_beside_them(
+    client: httpx.AsyncClient,
+) -> None:
+    query = {"recipe": "reverse4", "prompt": "abcd", "policy": "double-shift"}
+    answer = (await client.get("/api/v1/analyze", params=query)).json()
+    positions = answer["positions"]
+    assert [p["target"] for p in positions] == [*"bcd>dcba#", None]
+    assert [p["right_target"] for p in positions] == [*[None] * 5, *"dcba#"]
+    assert [p["position"] for p in positions if p["supervised"]] == [4, 5, 6, 7, 8]
+    assert answer["loss"] == pytest.approx(0.076, abs=5e-4)  # of the right targets it would be 7.05
+    assert [positions[9][field] for field in ("loss", "target_probability", "supervised")] == [None, None, False]
+    assert list(positions[0]) == [
+        *("position", "input", "target", "right_target", "supervised", "loss", "target_probability"),
+        *("gradient", "predictions"),
+    ]
+
+
+async def test_a_policy_that_cuts_answers_for_the_longest_word_too(client: httpx.AsyncClient) -> None:
+    query = {"recipe": "reverse", "prompt": "abcdefghij", "policy": "truncated"}
+    response = await client.get("/api/v1/analyze", params=query)
+    assert response.status_code == 200
+    assert "".join(response.json()["tokens"]) == "<abcdefghij>ji"
+
+
 async def test_ignored_positions_have_no_gradient_of_their_own_but_one_flows_through_them(
     client: httpx.AsyncClient,
 ) -> None:

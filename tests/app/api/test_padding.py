@@ -58,7 +58,7 @@ async def test_a_budget_is_counted_from_the_first_batch(client: httpx.AsyncClien
     answer: dict[str, Any] = (await client.get(f"/api/v1/budget?recipe={slug}")).json()
     budgets = policy_budgets(ALL_RECIPES[slug], training_conversations(ALL_RECIPES[slug], 0))
     assert [(p["policy"], p["supervised"], p["positions"]) for p in answer["policies"]] == [
-        (b.policy.slug, b.supervised, b.positions) for b in budgets
+        (b.policy.slug, b.supervised, b.positions) for b in budgets.values()
     ]
     assert sum(segment["loss_share"] for segment in answer["segments"]) == pytest.approx(1)
     assert sum(segment["token_share"] for segment in answer["segments"]) == pytest.approx(1)

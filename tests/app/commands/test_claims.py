@@ -88,4 +88,4 @@ def test_what_is_run_again_are_commands_that_exist(command: tuple[str, ...]) -> 
 
 def test_every_claim_s_command_is_among_those_that_are_run_again() -> None:
     checks = {f"maskscope {' '.join(command)}" for command in MEASURING_AGAIN} | {"maskscope claims --check"}
-    assert {claim.command for claim in CLAIMS.values()} <= checks
+    assert {claim.source.check for claim in CLAIMS.values()} <= checks

@@ -3,9 +3,9 @@
 import json
 
 import pytest
-from app.api.mask import MaskAnswer
 from typer.testing import CliRunner
 
+from app.api.mask import MaskAnswer
 from app.cli import app
 
 

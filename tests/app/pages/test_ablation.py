@@ -13,8 +13,8 @@ import pytest
 
 from app.settings import Settings
 from model.experiments.ablation.runs import ABLATION_FILE, Ablation, write_ablation
+from model.experiments.ablation.sentences import headline, ratio_of, verdict_sentence
 from model.experiments.ablation.shipped import ShippedAblation, load_ablation
-from model.experiments.ablation.words import headline, ratio_of, verdict_sentence
 from model.training.recipes import Variation
 
 pytestmark = pytest.mark.anyio

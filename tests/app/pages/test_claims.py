@@ -32,7 +32,7 @@ async def test_every_claim_stands_with_its_verdict_and_figures(page: Element, te
         words = text_of(section)
         assert entry.claim.says in words
         assert f"{entry.judgement.word} {entry.judgement.sentence}" in words
-        assert entry.claim.command in words
+        assert entry.claim.source.check in words
         rows = section.findall(".//tbody/tr")
         assert [text_of(row.findall("td")[0]) for row in rows] == [str(figure) for figure in entry.figures]
         assert [text_of(row.findall("td")[2]) for row in rows] == [figure.by_seed() for figure in entry.figures]
@@ -48,7 +48,7 @@ async def test_the_headline_counts_the_verdicts(page: Element, text_of: TextOf) 
 async def test_what_a_lesson_or_a_claim_leads_to_exists(
     client: httpx.AsyncClient, read_html: Callable[[str], Element]
 ) -> None:
-    for address in {claim.page for claim in CLAIMS.values()} | {part.page for part in LESSON}:
+    for address in {claim.source.page for claim in CLAIMS.values()} | {part.page for part in LESSON}:
         path, _, place = address.partition("#")
         response = await client.get(path)
         assert response.status_code == 200, address

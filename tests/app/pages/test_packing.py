@@ -8,14 +8,13 @@ import httpx
 import pytest
 
 from app.catalog import Catalog
-from app.templating import percent
 from model.experiments.packing.effects import SEPARATIONS, measure_documents, measure_effects
 from model.experiments.packing.rows import EXAMPLES, PACKINGS, measure_filling, trace_sight
-from model.experiments.packing.words import number
 from model.masks.policies import MASK_POLICIES
 from model.training.conversations import render_prompts
 from model.training.loop import training_conversations
 from model.training.recipes import ALL_RECIPES
+from model.writing import number, percent
 
 pytestmark = pytest.mark.anyio
 

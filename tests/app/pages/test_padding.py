@@ -8,11 +8,11 @@ import httpx
 import pytest
 
 from app.catalog import Catalog
-from app.templating import compact
 from model.experiments.padding import PADDINGS, batch_shapes, logit_changes, padded_rows
 from model.masks.policies import MASK_POLICIES
 from model.training.conversations import render_prompts
 from model.training.recipes import ALL_RECIPES
+from model.writing import compact
 
 pytestmark = pytest.mark.anyio
 
@@ -53,6 +53,16 @@ async def test_attention_is_that_of_the_model_in_memory(
         assert cells[-1] == f"{100 * row.on_pads(1, head, at):.0f} %"
     pads = sum(not row.real[s] for s in row.sees[at])
     assert (f"{pads} of them pads" if pads else "none of them a pad") in text_of(page)
+
+
+async def test_a_pad_has_a_sign_of_its_own_in_the_batch_and_over_the_weights(open_page: Any, text_of: TextOf) -> None:
+    page = await open_page(policy="left-pad", words="hello,ab")
+    inputs = [text_of(e) for e in page.iter("span") if e.get("class") == "input"]
+    assert inputs[-12:] == [*"∅∅∅∅∅∅", *"<ab>ba"]
+    (weights,) = (t for t in page.iter("table") if t.get("class") == "weights")
+    assert [text_of(e) for e in weights.findall("thead/tr/th")][1:-1][:7] == [*"∅∅∅∅∅∅", "<"]
+    assert "∅ is a pad" in text_of(page)
+    assert "␣" not in text_of(page)
 
 
 async def test_logit_differences_are_measured_on_the_words_given(

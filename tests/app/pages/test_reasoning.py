@@ -10,7 +10,7 @@ import pytest
 from app.catalog import Catalog
 from app.settings import Settings
 from model.experiments.reasoning import KEPT_REASONING, TRACE_PAIRS, runs_of
-from model.intervals import over_seeds
+from model.intervals import rate_over_seeds
 from model.training.evaluation import complete_prompts
 
 pytestmark = pytest.mark.anyio
@@ -61,7 +61,7 @@ async def test_accuracies_are_those_measured(open_page: Any, text_of: TextOf) ->
         for line, terms in zip(table.findall("tbody/tr"), comparison.terms(), strict=True):
             cells = [text_of(cell) for cell in line.findall("td")]
             for cell, recipe in zip(cells, comparison.recipes, strict=False):
-                rate = over_seeds([run.at(terms).right for run in runs_of(reasoning, recipe.slug)])
+                rate = rate_over_seeds([run.at(terms).right for run in runs_of(reasoning, recipe.slug)])
                 told = f"{100 * rate.value:.1f} % ({100 * rate.low:.1f} to {100 * rate.high:.1f})"
                 assert cell == f"{told} seeds {'; '.join(f'{100 * seed:.1f}' for seed in rate.seeds)}"
             assert cells[-1] == str(len(set(comparison.sums.held_out(terms, 200))))

@@ -140,7 +140,7 @@ async def test_budgets_are_counted_from_the_batches_of_training(open_page: Any, 
     shown = {row[0]: row[1:] for row in rows}
     for column, slug in enumerate(MASK_RECIPES, 1):
         recipe = ALL_RECIPES[slug]
-        for budget in policy_budgets(recipe, training_conversations(recipe, 0)):
+        for budget in policy_budgets(recipe, training_conversations(recipe, 0)).values():
             assert shown[budget.policy.title][column] == f"{100 * budget.share:.0f} %"
     assert shown["Only the answer is trained"][2] == "50 %"
 

@@ -12,9 +12,10 @@ import pytest
 
 from app.charts.chips import GRADIENT_CHOICES
 from app.settings import Settings
-from app.templating import compact, percent
 from model.masks.policies import MASK_POLICIES
 from model.training.checkpoints import read_run
+from model.training.recipes import RECIPES
+from model.writing import compact, percent
 
 pytestmark = pytest.mark.anyio
 
@@ -193,6 +194,25 @@ async def test_counters_show_what_was_measured(
         assert f"{rate['n']:,} words never trained on" in text_of(counters)
     assert {name: " ".join(value.split()) for name, value in numbers.items()} == expected
     assert "Measured at step 900" in text_of(counters)
+
+
+@pytest.mark.parametrize(("recipe", "perfect"), [("reverse", 3.125), ("reverse4", 2.606)])
+async def test_what_is_left_to_guess_of_a_prompt_is_said_of_letters_and_end_together(
+    open_page: OpenPage, client: httpx.AsyncClient, text_of: TextOf, recipe: str, perfect: float
+) -> None:
+    page = await open_page(recipe=recipe, prompt="abcd")
+    told = text_of(find(page, "p", class_="guessing"))
+    recipes = {r["slug"]: r for r in (await client.get("/api/v1/recipes")).json()["recipes"]}
+    last = {run["policy"]: run["metrics"][-1]["loss"] for run in recipes[recipe]["runs"]}["unmasked"]
+    words = RECIPES[recipe].task.held_out_prompts(last["user"]["n"])
+    letters = sum(map(len, words))
+    loss = (letters * last["user"]["value"] + len(words) * last["template"]["value"]) / (letters + len(words))
+    assert f"to {loss:.3f} nats per token" in told
+    assert f"cost {perfect:.3f} on these same words" in told
+    assert f"ends {loss - perfect:.3f} above that" in told
+    assert "obody" not in told
+    chart = find(page, "figure", id="chart-prompt")
+    assert f"{perfect:.3f}: perfect guesses" in text_of(chart)
 
 
 async def test_the_change_is_said_in_one_line_with_the_shares_of_the_unmasked_model(

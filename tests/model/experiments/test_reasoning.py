@@ -18,7 +18,7 @@ from model.experiments.reasoning import (
     verdict_sentence,
 )
 from model.experiments.shipped import SEEDS
-from model.intervals import over_seeds
+from model.intervals import rate_over_seeds
 from model.text.sums import final_answer
 from model.text.tokenizer import END_OF_TURN
 from model.training.checkpoints import load_last
@@ -64,7 +64,7 @@ def test_every_seed_and_number_of_terms_is_measured_one_more_than_trained(compar
 
 def test_with_digits_there_is_no_gap_and_with_larger_numbers_there_is():
     def at_six(recipe: str):
-        return over_seeds([run.at(6).right for run in runs_of(STATED, recipe)])
+        return rate_over_seeds([run.at(6).right for run in runs_of(STATED, recipe)])
 
     assert at_six("sums-direct").low > 0.95
     assert at_six("sums-thought").low > 0.95
@@ -78,7 +78,7 @@ def test_rates_are_told_over_seeds_by_number_of_terms(comparison: TracePair):
     assert [row.trained for row in rows] == [True] * 5 + [False]
     for row in rows:
         for recipe, rate in zip(comparison.recipes, row.rates, strict=True):
-            assert rate == over_seeds([run.at(row.terms).right for run in runs_of(STATED, recipe.slug)])
+            assert rate == rate_over_seeds([run.at(row.terms).right for run in runs_of(STATED, recipe.slug)])
             assert rate.questions == len(set(comparison.sums.held_out(row.terms, 200)))
             assert rate.low <= min(rate.seeds) <= max(rate.seeds) <= rate.high
 

@@ -21,7 +21,7 @@ def conversation(recipe: str, prompt: str) -> Rendered:
 def shares(recipe: str, *prompts: str) -> dict[str, tuple[int, int]]:
     conversations = [conversation(recipe, prompt) for prompt in prompts]
     budgets = policy_budgets(ALL_RECIPES[recipe], conversations)
-    return {budget.policy.slug: (budget.supervised, budget.positions) for budget in budgets}
+    return {slug: (budget.supervised, budget.positions) for slug, budget in budgets.items()}
 
 
 def test_the_lesson_s_words_train_half_of_their_positions():
@@ -50,7 +50,7 @@ def test_without_a_pad_token_only_even_rows_are_counted():
 @pytest.mark.parametrize("slug", MASK_RECIPES)
 def test_the_toys_are_trained_on_half_of_a_batch_and_a_bit(slug: str):
     recipe = ALL_RECIPES[slug]
-    budgets = {b.policy.slug: b for b in policy_budgets(recipe, training_conversations(recipe, 0))}
+    budgets = policy_budgets(recipe, training_conversations(recipe, 0))
     assert 0.4 < budgets["prompt-masked"].share < 0.6
     assert budgets["unmasked"].share == 1
     assert budgets["all-masked"].ignored == 1
@@ -88,5 +88,5 @@ def test_a_recipe_s_budget_is_that_of_its_first_batch_and_of_the_last_step_s_los
     run = read_run(Path(__file__).resolve().parents[3] / "model" / "trained" / "dialogue" / "unmasked")
     budget, conversations = recipe_budget(recipe, run), training_conversations(recipe, 0)
     assert (budget.conversations, budget.steps) == (recipe.training.batch_size, recipe.training.steps)
-    assert tuple(budget.policies.values()) == policy_budgets(recipe, conversations)
+    assert budget.policies == policy_budgets(recipe, conversations)
     assert budget.segments == segment_budgets(conversations, run.metrics_at(run.steps).loss)

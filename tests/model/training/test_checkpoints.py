@@ -19,13 +19,13 @@ from model.training.checkpoints import (
     Checkpoint,
     Measurement,
     Run,
-    load_model,
-    new_run,
+    load_weights,
     read_run,
     save_run,
     save_weights,
 )
 from model.training.evaluation import Metrics
+from model.training.loop import new_run
 from model.training.recipes import RECIPES
 
 REVERSE4 = RECIPES["reverse4"]
@@ -69,7 +69,7 @@ def test_a_run_read_back_is_the_run_that_was_saved(tmp_path: Path, run: Run):
 
 
 def test_a_model_read_back_has_the_very_weights_that_were_saved(tmp_path: Path, run: Run, model: GPT):
-    loaded = load_model(tmp_path, run, run.checkpoints[0])
+    loaded = load_weights(tmp_path, run.model, run.checkpoints[0])
     saved = dict(model.named_parameters())
     assert all(torch.equal(parameter, saved[name]) for name, parameter in loaded.named_parameters())
     assert loaded.head.weight is loaded.token_embedding.weight
@@ -78,7 +78,7 @@ def test_a_model_read_back_has_the_very_weights_that_were_saved(tmp_path: Path, 
 
 
 def test_a_loaded_model_is_frozen(tmp_path: Path, run: Run):
-    loaded = load_model(tmp_path, run, run.checkpoints[0])
+    loaded = load_weights(tmp_path, run.model, run.checkpoints[0])
     assert not loaded.training
     assert not any(parameter.requires_grad for parameter in loaded.parameters())
 
@@ -215,7 +215,7 @@ def test_a_model_in_run_json_that_the_weights_do_not_fit_is_a_broken_run(
 ):
     rewrite(tmp_path, lambda document: document["model"].update(change))
     with pytest.raises(BrokenRun) as caught:
-        load_model(tmp_path, read_run(tmp_path), run.checkpoints[0])
+        load_weights(tmp_path, read_run(tmp_path).model, run.checkpoints[0])
     assert str(tmp_path) in caught.value.message
     assert "\n" not in caught.value.message
 
@@ -227,7 +227,7 @@ def weight_file(folder: Path) -> Path:
 def test_a_missing_weight_file_is_named(tmp_path: Path, run: Run):
     weight_file(tmp_path).unlink()
     with pytest.raises(BrokenRun) as caught:
-        load_model(tmp_path, run, run.checkpoints[0])
+        load_weights(tmp_path, run.model, run.checkpoints[0])
     assert caught.value.message == f"{weight_file(tmp_path)}: No such file or directory"
 
 
@@ -235,7 +235,7 @@ def test_a_missing_weight_file_is_named(tmp_path: Path, run: Run):
 def test_a_truncated_weight_file_is_named(tmp_path: Path, run: Run, kept: int):
     weight_file(tmp_path).write_bytes(weight_file(tmp_path).read_bytes()[:kept])
     with pytest.raises(BrokenRun) as caught:
-        load_model(tmp_path, run, run.checkpoints[0])
+        load_weights(tmp_path, run.model, run.checkpoints[0])
     assert caught.value.message == (
         f"{weight_file(tmp_path)}: sha256 differs from the one recorded (truncated or altered?)"
     )
@@ -247,7 +247,7 @@ def test_a_weight_file_with_one_bit_turned_is_named(tmp_path: Path, run: Run, pl
     content[place] ^= 1
     weight_file(tmp_path).write_bytes(content)
     with pytest.raises(BrokenRun, match="sha256 differs") as caught:
-        load_model(tmp_path, run, run.checkpoints[0])
+        load_weights(tmp_path, run.model, run.checkpoints[0])
     assert caught.value.message.startswith(f"{weight_file(tmp_path)}: ")
 
 
@@ -265,7 +265,7 @@ def test_a_file_of_the_right_sum_that_holds_no_such_weights_is_named(tmp_path: P
     weight_file(tmp_path).write_bytes(content)
     forged = Checkpoint(100, weight_file(tmp_path).name, hashlib.sha256(content).hexdigest())
     with pytest.raises(BrokenRun, match="does not hold this model's weights") as caught:
-        load_model(tmp_path, run, forged)
+        load_weights(tmp_path, run.model, forged)
     assert caught.value.message.startswith(f"{weight_file(tmp_path)}: ")
     assert "\n" not in caught.value.message
 
@@ -273,7 +273,7 @@ def test_a_file_of_the_right_sum_that_holds_no_such_weights_is_named(tmp_path: P
 def test_weights_of_another_model_are_refused(tmp_path: Path, run: Run, random_model: Callable[..., GPT]):
     other = save_weights(tmp_path, 100, random_model(GPTConfig(29, 16, 2, 4, 32)))
     with pytest.raises(BrokenRun, match="does not hold this model's weights"):
-        load_model(tmp_path, run, other)
+        load_weights(tmp_path, run.model, other)
 
 
 def imported_or_called(path: Path) -> set[str]:

@@ -12,7 +12,7 @@ from model.masks.batches import Batch
 from model.masks.policies import COMPARED_POLICIES, MASK_POLICIES
 from model.network.gpt import GPT, GPTConfig
 from model.text.tasks import is_held_out
-from model.training.checkpoints import load_model, read_run
+from model.training.checkpoints import load_weights, read_run
 from model.training.evaluation import evaluate
 from model.training.loop import (
     CheckpointSaved,
@@ -107,7 +107,7 @@ def test_what_was_measured_is_what_the_saved_weights_can_do(tmp_path: Path):
     assert isinstance(finished, Finished)
     words = recipe.task.held_out_prompts(recipe.training.evaluation_words)
     for checkpoint in finished.run.checkpoints:
-        model = load_model(tmp_path / "run", finished.run, checkpoint)
+        model = load_weights(tmp_path / "run", finished.run.model, checkpoint)
         assert finished.run.metrics_at(checkpoint.step) == evaluate(model, recipe.task, recipe.tokenizer, words)
 
 

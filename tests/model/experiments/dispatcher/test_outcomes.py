@@ -5,7 +5,7 @@ from pathlib import Path
 
 from model.experiments.dispatcher.arms import ARMS, KEPT_DISPATCHED, SHARES, unseen_sums
 from model.experiments.dispatcher.outcomes import outcomes, seeds_ahead, share_rows
-from model.intervals import over_seeds
+from model.intervals import rate_over_seeds
 
 STATED = KEPT_DISPATCHED.read(Path(__file__).resolve().parents[4] / "model" / "trained")
 
@@ -13,8 +13,8 @@ STATED = KEPT_DISPATCHED.read(Path(__file__).resolve().parents[4] / "model" / "t
 def test_bases_in_three_framings_and_every_arm_are_told_over_seeds():
     rows = list(outcomes(STATED))
     assert [row.style for row in rows] == ["base"] * 3 + list(ARMS)
-    assert rows[1].right == over_seeds([base.framed.right for base in STATED.bases])
-    assert rows[1].exact == over_seeds([base.framed.exact for base in STATED.bases])
+    assert rows[1].right == rate_over_seeds([base.framed.right for base in STATED.bases])
+    assert rows[1].exact == rate_over_seeds([base.framed.exact for base in STATED.bases])
     assert dict(rows[3].endings)["#"].seeds == tuple(run.last.endings.stop.value for run in STATED.of("prompt-masked"))
     assert rows[4].stops == STATED.rate("unmasked", "stops")
     assert [row.right.questions for row in rows] == [100] * 3 + [unseen_sums(0.5)] * 3

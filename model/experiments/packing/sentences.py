@@ -7,6 +7,7 @@ from model.experiments.packing.effects import LEAST_LEAK, DocumentChange, Effect
 from model.experiments.packing.rows import Filling, SeenRow, boundaries
 from model.explain.cells import Inspection
 from model.intervals import Rate
+from model.writing import number
 
 
 def sight_sentence(row: SeenRow) -> str:
@@ -102,16 +103,6 @@ def rate(value: Rate) -> str:
 
 def share(value: float, digits: int = 0) -> str:
     return f"{100 * value:.{digits}f}\N{NO-BREAK SPACE}%"
-
-
-def number(value: float) -> str:
-    """Two significant digits; `0` only for exactly 0."""
-    if value == 0:
-        return "0"
-    digits, _, exponent = f"{value:.0e}".partition("e")
-    small = f"{digits}e{int(exponent)}"
-    text = small if abs(value) < 0.001 else f"{value:#.2g}" if abs(value) < 9.95 else f"{value:,.0f}"
-    return text.replace("-", "\N{MINUS SIGN}")
 
 
 def _against(value: Rate, reference: Rate) -> str:

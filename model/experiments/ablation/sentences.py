@@ -65,6 +65,12 @@ def catching_up(comparisons: Sequence[Comparison]) -> str:
     return f"{'; '.join((first, *parts))}."
 
 
+def sentences(comparison: Comparison) -> tuple[str, ...]:
+    """All that is said of a setting: its verdict, the runs that never arrived, the curves."""
+    said = (verdict_sentence(comparison), missing_sentence(comparison), gap_sentence(comparison))
+    return tuple(filter(None, said))
+
+
 def verdict_sentence(comparison: Comparison) -> str:
     """What a setting shows, with its numbers and their intervals."""
     seeds, ratio = comparison.seeds(), comparison.ratio

@@ -1,4 +1,4 @@
-"""model/experiments/ablation/words.py: what is said is what the data say, in whatever direction they point."""
+"""model/experiments/ablation/sentences.py: what is said is what the data say, in whatever direction they point."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from model.experiments.ablation.findings import Comparison, find
 from model.experiments.ablation.runs import Ablation
-from model.experiments.ablation.words import (
+from model.experiments.ablation.sentences import (
     budget_sentence,
     catching_up,
     conditions,

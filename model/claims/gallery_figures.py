@@ -7,7 +7,6 @@ from model.claims.claim import Figure, Figures
 from model.claims.evidence import Evidence
 from model.masks.policies import RIGHT
 
-GALLERY_CHECK, GALLERY_TRAIN = "maskscope gallery --check", "maskscope gallery --train"
 TITLES = {
     "exact_match": "exact match",
     "first_right": "first letter right",

@@ -2,17 +2,14 @@
 
 from pathlib import Path
 
-import pytest
-
 from model.experiments.bugs.gallery import Measured, read_gallery
 from model.experiments.packing.effects import SEPARATIONS, DocumentChange, Effect, Effects
 from model.experiments.packing.rows import Filling, trace_sight
-from model.experiments.packing.words import (
+from model.experiments.packing.sentences import (
     documents_sentence,
     effects_sentence,
     filling_sentence,
     labels_sentence,
-    number,
     outcome_sentence,
     sight_sentence,
 )
@@ -26,23 +23,6 @@ REVERSE = ALL_RECIPES["reverse"]
 MINUS = "\N{MINUS SIGN}"
 PERCENT = "\N{NO-BREAK SPACE}%"
 TRAINED = Path(__file__).resolve().parents[4] / "model" / "trained"
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (0.0, "0"),
-        (3e-17, f"3e{MINUS}17"),
-        (0.0018, "0.0018"),
-        (-0.25, f"{MINUS}0.25"),
-        (3.0, "3.0"),
-        (9.96, "10"),
-        (48.27, "48"),
-        (1876.8, "1,877"),
-    ],
-)
-def test_a_number_has_two_digits_and_is_0_only_if_it_is(value: float, text: str) -> None:
-    assert number(value) == text
 
 
 def effects(separated: float, naive: float) -> Effects:

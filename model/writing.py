@@ -1,0 +1,29 @@
+"""Numbers as they are written. In: a number. Out: text in few characters, with the minus of typesetters."""
+
+import math
+
+
+def percent(value: float, digits: int = 0) -> str:
+    """0.934 -> `93 %`."""
+    return f"{100 * value:.{digits}f} %"
+
+
+def compact(value: float) -> str:
+    """At most two significant digits in at most six characters: 19, 1.1, 0.14, 0.004, 6e-5; 0 only for exactly 0."""
+    decimals = next(d for limit, d in ((0.00995, 3), (0.995, 2), (9.95, 1), (math.inf, 0)) if abs(value) < limit)
+    return _written(value, f"{value:.{decimals}f}")
+
+
+def number(value: float) -> str:
+    """Two significant digits below 10, with commas above; `0` only for exactly 0."""
+    return _written(value, f"{value:#.2g}" if abs(value) < 9.95 else f"{value:,.0f}")
+
+
+def _written(value: float, text: str) -> str:
+    """The text, where the number is neither 0 nor so small that only its power of ten can be told."""
+    if value == 0:
+        return "0"
+    if abs(value) < 0.001:
+        digits, exponent = f"{value:.0e}".split("e")
+        text = f"{digits}e{int(exponent)}"
+    return text.replace("-", "\N{MINUS SIGN}")
