@@ -1,13 +1,13 @@
 """Figures with their uncertainty: rates, means, ratios, each with an interval of 95 %. In: numbers. Out: plain values.
 
-The interval of a rate or of a loss counts one model's independent trials; the bootstrap counts seeds: what another draw
-of seeds could have given under the same conditions. Knows neither models nor tensors.
+The interval of a rate or of a loss counts one model's independent trials. Those over seeds count seeds, by Student's t
+or by bootstrap: what other seeds could have given under the same conditions. Knows neither models nor tensors.
 """
 
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
+from statistics import NormalDist, fmean, stdev
 from typing import Annotated
 
 import numpy as np
@@ -20,6 +20,8 @@ Finite = Annotated[float, Field(allow_inf_nan=False)]
 """The bounds hold where a file that ships is read."""
 
 Z_95 = 1.959963984540054
+T_95 = (math.nan, 12.7062, 4.3027, 3.1824, 2.7764, 2.5706, 2.4469, 2.3646, 2.3060, 2.2622)
+"""Student's t by degrees of freedom: 95 % lie within so many standard errors. Of no freedom there is none."""
 
 RESAMPLES, BAND_RESAMPLES = 10_000, 1_000
 """Draws of seeds for a ratio or a difference, and for each point of a band."""
@@ -27,12 +29,25 @@ RESAMPLES, BAND_RESAMPLES = 10_000, 1_000
 
 @dataclass(frozen=True)
 class Rate:
-    """A fraction measured in n trials, with its 95 % Wilson score interval."""
+    """A fraction of one model's n independent trials, with its 95 % Wilson score interval."""
 
     value: Fraction
     n: Annotated[int, Field(ge=1)]
     low: Fraction
     high: Fraction
+
+
+@dataclass(frozen=True)
+class SeedRate:
+    """A rate over seeds: the mean of one per seed, with a 95 % interval that carries how far they lie apart."""
+
+    value: Fraction
+    low: Fraction
+    high: Fraction
+    seeds: tuple[Fraction, ...]
+    """The value of each."""
+    questions: int
+    """Different ones: what several seeds were asked counts once."""
 
 
 @dataclass(frozen=True)
@@ -74,10 +89,20 @@ def wilson(value: float, n: int, z: float = Z_95) -> Rate:
     return Rate(value, n, min(value, max(0.0, center - half)), max(value, min(1.0, center + half)))
 
 
-def pooled(rates: Sequence[Rate]) -> Rate:
-    """All trials together, as if they were independent."""
-    n = sum(rate.n for rate in rates)
-    return wilson(sum(round(rate.value * rate.n) for rate in rates) / n, n)
+def rate_over_seeds(rates: Sequence[Rate], questions: int | None = None) -> SeedRate:
+    """One rate per seed as one figure. `questions`: how many different ones, if not all seeds were asked the same.
+
+    Seeds are clusters: what differs between them does not shrink with more questions. So the interval is Student's t
+    of their values, and no narrower than the Wilson interval of one model's questions: seeds that agree by chance, or
+    because all of them are right everywhere, do not make a figure certain.
+    """
+    asked = {rate.n for rate in rates}
+    assert len(asked) == 1, asked
+    values = tuple(rate.value for rate in rates)
+    alone = wilson(fmean(values), *asked)
+    half = T_95[len(values) - 1] * stdev(values) / math.sqrt(len(values)) if len(values) > 1 else 0.0
+    low, high = max(0.0, alone.value - half), min(1.0, alone.value + half)
+    return SeedRate(alone.value, min(low, alone.low), max(high, alone.high), values, questions or alone.n)
 
 
 def ratio_of_sums(losses: ArrayLike, tokens: ArrayLike) -> MeanLoss:

@@ -15,7 +15,7 @@ from model.experiments.bugs.diagnosis import diagnose
 from model.experiments.bugs.gallery import GALLERY
 from model.experiments.dispatcher.arms import ARMS, SHARES
 from model.experiments.reasoning import TRACE_PAIRS, runs_of
-from model.intervals import Rate, pooled
+from model.intervals import Rate, SeedRate, rate_over_seeds
 from model.masks.policies import COMPARED_POLICIES, POLICY_NAMES, RIGHT
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -26,6 +26,11 @@ STEPS = {"reverse": (200, 500, 700, 900, 1100, 1500, 3000), "reverse4": (300, 32
 
 def told(rate: Rate) -> str:
     return f"{rate.value:.3f} ({rate.low:.3f} to {rate.high:.3f})"
+
+
+def told_over_seeds(rate: SeedRate) -> str:
+    """`0.980 (0.930 to 1.000) seeds 0.980; 1.000; 0.960`"""
+    return f"{rate.value:.3f} ({rate.low:.3f} to {rate.high:.3f}) seeds {'; '.join(f'{s:.3f}' for s in rate.seeds)}"
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -75,7 +80,7 @@ def base(evidence: Evidence) -> str:
         (
             f"{100 * share:.0f} % of the sums",
             name,
-            *(told(pooled([getattr(run.last, rate) for run in evidence.dispatched.of(arm, share)])) for arm in ARMS),
+            *(told_over_seeds(evidence.dispatched.rate(arm, rate, share)) for arm in ARMS),
         )
         for share in SHARES
         for rate, name in (("right", "right"), ("exact", "right and stopped"))
@@ -89,7 +94,9 @@ def reasoning(evidence: Evidence) -> str:
         *_, longest, beyond = comparison.terms()
         for recipe in comparison.recipes:
             runs = runs_of(evidence.reasoning, recipe.slug)
-            rates = (told(pooled([run.at(terms).right for run in runs])) for terms in comparison.terms())
+            rates = (
+                told_over_seeds(rate_over_seeds([run.at(terms).right for run in runs])) for terms in comparison.terms()
+            )
             passes = sum(run.at(longest).passes for run in runs) / len(runs)
             rows.append((f"`{recipe.slug}`", *rates, f"{passes:.1f}"))
     first, *others = comparison.terms()

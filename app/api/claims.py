@@ -5,7 +5,7 @@ from pydantic import Field
 
 from app.api.schemas import ERRORS, Answer
 from app.deps import EvidenceDep
-from model.claims.claim import Unit, Word
+from model.claims.claim import Spans, Unit, Word
 from model.claims.ledger import Entry, ledger
 
 router = APIRouter(prefix="/api/v1/claims", tags=["claims"], responses=ERRORS)
@@ -16,10 +16,12 @@ class FigureAnswer(Answer):
     value: float
     unit: Unit
     conditions: str
-    n: int | None
+    n: int | None = Field(description="How many of what the label counts; of a rate, its questions.")
     low: float | None
     high: float | None
-    spans: str = Field(description="What low and high are.")
+    spans: Spans | None = Field(description="What low and high are; null if there are none.")
+    seeds: list[float] = Field(description="Of a figure over seeds: the value of each.")
+    questions: int | None = Field(description="Of a rate: the different ones asked, those of several seeds once.")
 
 
 class ClaimAnswer(Answer):

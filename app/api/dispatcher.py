@@ -1,14 +1,15 @@
 """/api/v1/dispatcher: what SFT adds to the base, as measured; and where the probability goes for one request, live."""
 
 from functools import partial
+from itertools import product
 from typing import Annotated
 
 from fastapi import APIRouter, Query
 from pydantic import ConfigDict, Field
 
-from app.api.schemas import ERRORS, Answer, MeanLoss, Rate, Request, Step, Text
+from app.api.schemas import ERRORS, Answer, MeanLoss, Rate, Request, SeedRate, Step, Text
 from app.deps import CatalogDep, EngineDep, EvidenceDep
-from model.experiments.dispatcher.arms import ARMS
+from model.experiments.dispatcher.arms import ARMS, SHARES
 from model.experiments.dispatcher.openings import SAMPLED_TOKENS, SAMPLES, mass, openings
 from model.text.chat_template import SegmentKind
 from model.text.corpus import Kind
@@ -70,15 +71,31 @@ class BaseAnswer(Answer):
     templated: AnsweredAnswer
 
 
+class ArmRatesAnswer(Answer):
+    arm: str
+    share: float
+    right: SeedRate
+    exact: SeedRate
+    stops: SeedRate
+    continues: SeedRate
+
+
 class DispatcherAnswer(Answer):
     bases: list[BaseAnswer]
     runs: list[ArmRunAnswer]
+    over_seeds: list[ArmRatesAnswer] = Field(description="Each arm's last step at each share.")
 
 
 @router.get("")
 async def read(evidence: EvidenceDep) -> DispatcherAnswer:
     """Bases in three framings, and every arm over steps, shares and seeds."""
-    return DispatcherAnswer.model_validate(evidence.dispatched)
+    dispatched = evidence.dispatched
+    rates = ("right", "exact", "stops", "continues")
+    over_seeds = [
+        {"arm": arm, "share": share, **{name: dispatched.rate(arm, name, share) for name in rates}}
+        for arm, share in product(ARMS, SHARES)
+    ]
+    return DispatcherAnswer.model_validate({**vars(dispatched), "over_seeds": over_seeds})
 
 
 class MassQuery(Request):

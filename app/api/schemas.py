@@ -22,10 +22,22 @@ class Answer(BaseModel):
 
 
 class Rate(Answer):
+    """Of one model, with the 95 % Wilson interval of its n questions."""
+
     value: float
     n: int
     low: float = Field(description="Lower end of the 95 % Wilson interval.")
     high: float
+
+
+class SeedRate(Answer):
+    """Mean of one rate per seed, with a 95 % t interval over seeds, no narrower than one model's Wilson interval."""
+
+    value: float
+    low: float
+    high: float
+    seeds: list[float] = Field(description="The value of each.")
+    questions: int = Field(description="Different ones: what several seeds were asked counts once.")
 
 
 class MeanLoss(Answer):

@@ -67,4 +67,5 @@ def _print(entry: Entry, console: Console) -> None:
 def _line(figure: Figure) -> str:
     n = "" if figure.n is None else f", n {figure.n:,}"
     interval = f" ({figure.spans} {figure.interval()})" if figure.low is not None else ""
-    return f"{figure.label}: {figure}{interval}{n}; {figure.conditions}"
+    seeds = f", seeds {figure.by_seed()}" if figure.seeds else ""
+    return f"{figure.label}: {figure}{interval}{seeds}{n}; {figure.conditions}"

@@ -13,7 +13,7 @@ from rich.table import Table
 from app.commands.shipped_figures import show_figures, table_of
 from model.experiments.limits import KEPT_LIMITS, OTHER_SHARES, SPREADS, Limits, departures, measure_limits, runs_at
 from model.experiments.shipped import SEEDS
-from model.intervals import pooled
+from model.intervals import rate_over_seeds
 
 
 def limits(
@@ -38,11 +38,11 @@ def _tables(stated: Limits) -> Iterator[Table]:
     rows = []
     for spread, share in product(SPREADS, OTHER_SHARES):
         runs = runs_at(stated, spread, share)
-        rates = [pooled([run.labeller for run in runs]), pooled([run.reversal for run in runs])]
+        rates = [rate_over_seeds([getattr(run, name) for run in runs]) for name in ("labeller", "reversal")]
         means = [sum(getattr(run, name) for run in runs) / len(runs) for name in ("p_reversal", "p_other")]
         rows.append([spread, f"{share:.0%}", *(f"{figure:.3f}" for figure in (*(r.value for r in rates), *means))])
     yield table_of(
-        "words reversed, by where the other answers are and their share",
+        f"words reversed and stopped, by where the other answers are and their share: means of {len(SEEDS)} seeds",
         ["other answers", "share", "labeller", "greedy", "p(reversal)", "p(other)"],
         rows,
     )

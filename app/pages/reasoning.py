@@ -126,7 +126,7 @@ def _chart(comparison: TracePair, rows: tuple[TermsRow, ...]) -> CurveChart:
             style,
             NAMES[style],
             tuple((float(row.terms), row.rates[i].value) for row in rows),
-            tuple((float(row.terms), *row.spreads[i]) for row in rows),
+            tuple((float(row.terms), min(row.rates[i].seeds), max(row.rates[i].seeds)) for row in rows),
         )
         for i, style in enumerate(STYLES)
     ]

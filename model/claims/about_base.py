@@ -41,20 +41,15 @@ def _judge_worksheet(f: Figures) -> Judgement:
 
 def _knowledge_figures(evidence: Evidence) -> Figures:
     dispatched = evidence.dispatched
-    sft, scratch = ([run.last for run in dispatched.of(arm)] for arm in (RIGHT.slug, "scratch"))
-    return {
-        "framed": Figure.of_rates(
-            "sums right, the base, framed as Q and A", [base.framed.right for base in dispatched.bases], "all sums"
-        ),
-        "sft": Figure.of_rates("sums right, SFT from the base", [row.right for row in sft], HALF),
-        "sft_stopped": Figure.of_rates("right and stopped, SFT from the base", [row.exact for row in sft], HALF),
-        "scratch": Figure.of_rates(
-            "sums right, the same SFT from random weights", [row.right for row in scratch], HALF
-        ),
-        "scratch_stopped": Figure.of_rates(
-            "right and stopped, the same SFT from random weights", [row.exact for row in scratch], HALF
-        ),
-    }
+    framed = [base.framed.right for base in dispatched.bases]
+    found = {"framed": Figure.of_rates("sums right, the base, framed as Q and A", framed, "all sums")}
+    for name, arm, title in (
+        ("sft", RIGHT.slug, "SFT from the base"),
+        ("scratch", "scratch", "the same SFT from random weights"),
+    ):
+        found[name] = Figure.of_seeds(f"sums right, {title}", dispatched.rate(arm, "right"), HALF)
+        found[f"{name}_stopped"] = Figure.of_seeds(f"right and stopped, {title}", dispatched.rate(arm, "exact"), HALF)
+    return found
 
 
 def _judge_knowledge(f: Figures) -> Judgement:
@@ -67,8 +62,12 @@ def _judge_knowledge(f: Figures) -> Judgement:
 def _steps_figures(evidence: Evidence) -> Figures:
     base, runs = evidence.dispatched.bases[0], evidence.dispatched.of(RIGHT.slug)
     steps = [row.step for row in runs[0].answered]
-    at = {step: [r.right for run in runs for r in run.answered if r.step == step] for step in steps}
-    right = {step: Figure.of_rates("unseen sums right at that step", rates, HALF) for step, rates in at.items()}
+    right = {
+        step: Figure.of_seeds(
+            "unseen sums right at that step", evidence.dispatched.rate(RIGHT.slug, "right", step=step), HALF
+        )
+        for step in steps
+    }
     arrived = next((step for step in steps if right[step].value >= ENOUGH), steps[-1])
     supervised = [run.supervised for run in runs]
     return {
@@ -93,10 +92,11 @@ def _judge_steps(f: Figures) -> Judgement:
 def _intact_figures(evidence: Evidence) -> Figures:
     drifts = [run.drift for run in evidence.dispatched.of(RIGHT.slug) if run.drift]
     conditions = f"SFT on half of the sums, {len(drifts)} seeds"
-    continues, knows = [d.ability.continues for d in drifts], [d.ability.knows for d in drifts]
     found = {
-        "continues": Figure.of_rates("openings still continued", continues, "all sums"),
-        "knows": Figure.of_rates("sums still known when framed as Q and A", knows, "all sums"),
+        "continues": Figure.of_rates("openings still continued", [d.ability.continues for d in drifts], "all sums"),
+        "knows": Figure.of_rates(
+            "sums still known when framed as Q and A", [d.ability.knows for d in drifts], "all sums"
+        ),
     }
     for end, name in ENDINGS.items():
         rates = [getattr(d.ability.endings, end) for d in drifts]

@@ -18,7 +18,7 @@ def _labeller_figures(evidence: Evidence) -> Figures:
     for where, share in (("scattered", 0.3), ("predictable", 0.3), ("scattered", 0.7)):
         runs, conditions = _at(where, share, evidence), f"{100 * share:.0f} % wrong, {where}, {len(SEEDS)} seeds"
         found[f"{where}_{share}_labeller"] = Figure.of_rates("labels right", [r.labeller for r in runs], conditions)
-        found[f"{where}_{share}"] = Figure.of_rates("answers right", [r.reversal for r in runs], conditions)
+        found[f"{where}_{share}"] = Figure.of_rates("answers right and stopped", [r.reversal for r in runs], conditions)
     return found
 
 
@@ -41,8 +41,8 @@ def _answers_figures(share: float, evidence: Evidence) -> Figures:
     return {
         "p_first": Figure.of_mean("probability of the reversal", [r.p_reversal for r in runs], "share", conditions),
         "p_second": Figure.of_mean("probability of the other answer", [r.p_other for r in runs], "share", conditions),
-        "first": Figure.of_rates("greedy: the reversal", [r.reversal for r in runs], conditions),
-        "second": Figure.of_rates("greedy: the other", [r.other for r in runs], conditions),
+        "first": Figure.of_rates("greedy: the reversal and a stop", [r.reversal for r in runs], conditions),
+        "second": Figure.of_rates("greedy: the other and a stop", [r.other for r in runs], conditions),
         "only_first": Figure.of_mean(
             "the other, if never shown", [r.p_other for r in _at("scattered", 0.0, evidence)], "share", "reversals only"
         ),
@@ -76,7 +76,9 @@ def _reasoning_figures(evidence: Evidence) -> Figures:
         for recipe in pair.recipes:
             rows = [run.at(most) for run in runs_of(evidence.reasoning, recipe.slug)]
             conditions = f"{most} {pair.title}, {len(rows)} seeds, step {recipe.training.steps}"
-            found[recipe.slug] = Figure.of_rates(f"right, {recipe.slug}", [row.right for row in rows], conditions)
+            found[recipe.slug] = Figure.of_rates(
+                f"right and stopped, {recipe.slug}", [row.right for row in rows], conditions
+            )
             passes = Figure.of_mean(f"forward passes, {recipe.slug}", [row.passes for row in rows], "count", conditions)
             found[f"{recipe.slug}-passes"] = passes
     return found

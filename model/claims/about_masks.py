@@ -3,7 +3,19 @@
 import math
 from string import ascii_lowercase
 
-from model.claims.claim import SAME, Claim, Figure, Figures, Judgement, Source, does_not_hold, holds, holds_when, shown
+from model.claims.claim import (
+    SAME,
+    Claim,
+    Figure,
+    Figures,
+    Judgement,
+    Source,
+    Spans,
+    does_not_hold,
+    holds,
+    holds_when,
+    shown,
+)
 from model.claims.evidence import Evidence
 from model.claims.gallery_figures import rates_beside_the_right
 from model.experiments.ablation.findings import Comparison, side_of_end
@@ -37,7 +49,8 @@ def _gap_figures(evidence: Evidence) -> Figures:
 
 def _ratio(label: str, comparison: Comparison) -> Figure:
     ratio = comparison.ratio
-    return Figure(label, ratio.value, "times", comparison.setting.slug, comparison.seeds(), ratio.low, ratio.high)
+    ends: tuple[float, float, Spans] = ratio.low, ratio.high, "95 % bootstrap interval over seeds"
+    return Figure(label, ratio.value, "times", comparison.setting.slug, comparison.seeds(), *ends)
 
 
 def _judge_gap(f: Figures) -> Judgement:

@@ -5,44 +5,63 @@ from dataclasses import dataclass
 from typing import Literal
 
 from model.claims.evidence import Evidence
-from model.intervals import MeanLoss, Rate, over_seeds, pooled
+from model.intervals import MeanLoss, Rate, SeedRate, over_seeds, rate_over_seeds
 
 Word = Literal["holds", "holds when", "does not hold here"]
 Unit = Literal["share", "nats", "steps", "times", "logits", "count", "tokens"]
+Spans = Literal[
+    "95 % Wilson interval, one model",
+    "95 % interval, one model",
+    "95 % t interval over seeds",
+    "95 % bootstrap interval over seeds",
+    "lowest to highest seed",
+]
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One measured number with its n, its 95 % interval where it has one, and its conditions."""
+    """One measured number with its n, its interval where it has one, and its conditions."""
 
     label: str
     value: float
     unit: Unit
     conditions: str
     n: int | None = None
+    """How many of what the label counts; of a rate the different questions, each counted once."""
     low: float | None = None
     high: float | None = None
-    spans: Literal["95 % interval", "lowest to highest"] = "95 % interval"
+    spans: Spans | None = None
     """What `low` and `high` are."""
+    seeds: tuple[float, ...] = ()
+    """The value of each seed, of a figure over seeds."""
+    questions: int | None = None
+    """Of a rate: how many different ones were asked."""
 
     @classmethod
     def of_rate(cls, label: str, rate: Rate, conditions: str) -> "Figure":
-        return cls(label, rate.value, "share", conditions, rate.n, rate.low, rate.high)
+        span: Spans = "95 % Wilson interval, one model"
+        return cls(label, rate.value, "share", conditions, rate.n, rate.low, rate.high, span, questions=rate.n)
 
     @classmethod
     def of_rates(cls, label: str, rates: Sequence[Rate], conditions: str) -> "Figure":
-        """All seeds pooled."""
-        return cls.of_rate(label, pooled(rates), conditions)
+        """One rate per seed; all were asked the same."""
+        return cls.of_seeds(label, rate_over_seeds(rates), conditions)
+
+    @classmethod
+    def of_seeds(cls, label: str, rate: SeedRate, conditions: str) -> "Figure":
+        ends: tuple[float, float, Spans] = rate.low, rate.high, "95 % t interval over seeds"
+        return cls(label, rate.value, "share", conditions, rate.questions, *ends, rate.seeds, rate.questions)
 
     @classmethod
     def of_loss(cls, label: str, loss: MeanLoss, conditions: str) -> "Figure":
-        return cls(label, loss.value, "nats", conditions, loss.n, loss.low, loss.high)
+        return cls(label, loss.value, "nats", conditions, loss.n, loss.low, loss.high, "95 % interval, one model")
 
     @classmethod
     def of_mean(cls, label: str, values: Sequence[float], unit: Unit, conditions: str) -> "Figure":
         """The mean of one value per seed, with the lowest and the highest of them."""
         mean = over_seeds(values)
-        return cls(label, mean.value, unit, conditions, len(values), mean.low, mean.high, "lowest to highest")
+        ends: tuple[float, float, Spans] = mean.low, mean.high, "lowest to highest seed"
+        return cls(label, mean.value, unit, conditions, len(values), *ends, tuple(values))
 
     def __str__(self) -> str:
         """`96.0 %`, `3.21 nats`"""
@@ -53,6 +72,11 @@ class Figure:
         if self.low is None or self.high is None:
             return ""
         return f"{_number(self.low, self.unit)} to {_number(self.high, self.unit)}{UNIT_WORDS.get(self.unit, '')}"
+
+    def by_seed(self) -> str:
+        """`7.0; 67.0; 5.0 %`; empty if it is not over seeds."""
+        numbers = "; ".join(_number(value, self.unit) for value in self.seeds)
+        return f"{numbers}{UNIT_WORDS.get(self.unit, '')}" if numbers else ""
 
     def at_least(self) -> float:
         """The lower end of its interval, or the number itself."""

@@ -81,9 +81,9 @@ class LimitRun:
     labeller: Rate
     """Words whose answer would be the reversal if they were training words."""
     reversal: Rate
-    """Words answered by the reversal."""
+    """Words answered by the reversal and a stop."""
     other: Rate
-    """Words answered by the word itself."""
+    """Words answered by the word itself and a stop."""
     p_reversal: Fraction
     """Mean probability of the whole reversal and its stop."""
     p_other: Fraction

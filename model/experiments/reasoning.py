@@ -13,7 +13,7 @@ from pydantic import Field, TypeAdapter
 from pydantic.dataclasses import dataclass as checked
 
 from model.experiments.shipped import SEEDS
-from model.intervals import Rate, pooled, rate_of
+from model.intervals import Rate, SeedRate, rate_of, rate_over_seeds
 from model.kept import STRICT, KeptFile, compare_rates, keys_of
 from model.masks.policies import RIGHT
 from model.network.gpt import GPT
@@ -62,7 +62,7 @@ class TermsMeasured:
 
     terms: Annotated[int, Field(ge=2)]
     right: Rate
-    """What stands behind the trace, if there is one, is the sum and a stop."""
+    """Right and stopped: what stands behind the trace, if there is one, is the sum and a stop."""
     whole: Rate
     """The trace is right as well."""
     passes: float
@@ -94,14 +94,12 @@ def runs_of(measured: Reasoning, recipe: str) -> tuple[ReasoningRun, ...]:
 
 @dataclass(frozen=True)
 class TermsRow:
-    """Sums of so many terms, at once and with a trace, all seeds together."""
+    """Sums of so many terms, at once and with a trace, over seeds."""
 
     terms: int
     trained: bool
-    rates: tuple[Rate, ...]
-    spreads: tuple[tuple[float, float], ...]
-    """The lowest and the highest seed of each."""
-    whole: Rate
+    rates: tuple[SeedRate, ...]
+    whole: SeedRate
     """The trace right as well."""
     passes: tuple[float, ...]
 
@@ -112,13 +110,11 @@ def terms_rows(comparison: TracePair, reasoning: Reasoning) -> tuple[TermsRow, .
 
 def _terms_row(comparison: TracePair, reasoning: Reasoning, terms: int) -> TermsRow:
     measured = [[run.at(terms) for run in runs_of(reasoning, recipe.slug)] for recipe in comparison.recipes]
-    values = [[row.right.value for row in rows] for rows in measured]
     return TermsRow(
         terms,
         trained=terms <= comparison.sums.most,
-        rates=tuple(pooled([row.right for row in rows]) for rows in measured),
-        spreads=tuple((min(of_seeds), max(of_seeds)) for of_seeds in values),
-        whole=pooled([row.whole for row in measured[1]]),
+        rates=tuple(rate_over_seeds([row.right for row in rows]) for rows in measured),
+        whole=rate_over_seeds([row.whole for row in measured[1]]),
         passes=tuple(sum(row.passes for row in rows) / len(rows) for rows in measured),
     )
 
@@ -134,7 +130,7 @@ def verdict_sentence(comparison: TracePair, rows: Sequence[TermsRow]) -> str:
     elif direct.low > thought.high:
         verdict = f"With {most.terms} {comparison.title} the trace hurts: {found}."
     else:
-        verdict = f"With {most.terms} {comparison.title} there is no gap: {found}, and the intervals overlap."
+        verdict = f"With {most.terms} {comparison.title} no clear gap was found: {found}, and the intervals overlap."
     rest = f"One term more than trained: {100 * beyond.rates[1].value:.1f} % and {100 * beyond.rates[0].value:.1f} %."
     return f"{verdict} {rest}"
 

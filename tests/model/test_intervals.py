@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.intervals import (
+    T_95,
     Interval,
     mean_band,
     mean_difference,
-    pooled,
     rate_of,
+    rate_over_seeds,
     ratio_of_means,
     ratio_of_sums,
     wilson,
@@ -75,11 +76,6 @@ def test_hits_are_counted_one_by_one():
         rate_of([])
 
 
-def test_pooled_rates_weigh_by_their_trials():
-    assert pooled([wilson(1.0, 10), wilson(0.0, 30)]) == wilson(0.25, 40)
-    assert pooled([wilson(1 / 3, 3)] * 3) == wilson(1 / 3, 9)
-
-
 def test_a_mean_loss_weighs_tokens_and_its_interval_counts_texts():
     # 3 texts of 1, 2 and 3 tokens: mean 12 / 6; what each is above its share of it: -1, 2, -1
     loss = ratio_of_sums([1.0, 6.0, 5.0], [1, 2, 3])
@@ -94,6 +90,48 @@ def test_texts_of_the_same_mean_leave_no_uncertainty():
 
 
 # Seeds
+
+
+@pytest.mark.parametrize("freedom", range(1, len(T_95)))
+def test_95_percent_of_student_s_t_lie_within_the_quantile(freedom: int):
+    points = np.linspace(-T_95[freedom], T_95[freedom], 200_001)
+    density = (1 + points**2 / freedom) ** (-(freedom + 1) / 2) * math.gamma((freedom + 1) / 2)
+    inside = np.trapezoid(density, points) / math.sqrt(freedom * math.pi) / math.gamma(freedom / 2)
+    assert inside == pytest.approx(0.95, abs=1e-5)
+
+
+def test_an_interval_over_seeds_is_student_s_t_of_their_values():
+    # 0.4, 0.5 and 0.6: mean 0.5, standard deviation 0.1, two degrees of freedom
+    rate = rate_over_seeds([wilson(value, 1000) for value in (0.4, 0.5, 0.6)])
+    assert (rate.value, rate.seeds, rate.questions) == (0.5, (0.4, 0.5, 0.6), 1000)
+    assert (rate.low, rate.high) == pytest.approx((0.5 - 4.3027 * 0.1 / 3**0.5, 0.5 + 4.3027 * 0.1 / 3**0.5))
+
+
+def test_seeds_that_agree_leave_one_model_s_uncertainty_and_one_model_s_questions():
+    for value in (0.0, 0.7, 1.0):
+        alone = wilson(value, 50)
+        rate = rate_over_seeds([alone] * 3)
+        assert (rate.value, rate.low, rate.high) == pytest.approx((value, alone.low, alone.high))
+        assert rate.questions == 50
+    assert rate_over_seeds([wilson(0.5, 50)]).low == wilson(0.5, 50).low
+    assert rate_over_seeds([wilson(0.5, 50)] * 3, questions=87).questions == 87
+
+
+@given(st.lists(st.integers(0, 40), min_size=2, max_size=10))
+def test_an_interval_over_seeds_holds_their_mean_and_is_as_wide_as_their_spread_and_one_model_demand(hits: list[int]):
+    rate = rate_over_seeds([wilson(hit / 40, 40) for hit in hits])
+    half = T_95[len(hits) - 1] * stdev(rate.seeds) / len(hits) ** 0.5
+    alone = wilson(rate.value, 40)
+    assert 0 <= rate.low <= rate.value <= rate.high <= 1
+    assert rate.value == pytest.approx(sum(rate.seeds) / len(hits))
+    assert rate.low <= max(0.0, rate.value - half) + 1e-12
+    assert rate.high >= min(1.0, rate.value + half) - 1e-12
+    assert rate.low <= alone.low <= alone.high <= rate.high
+
+
+def test_seeds_that_were_asked_so_many_and_so_many_are_a_programming_error():
+    with pytest.raises(AssertionError):
+        rate_over_seeds([wilson(0.5, 10), wilson(0.5, 20)])
 
 
 @pytest.mark.parametrize("spread", [0.15, 0.5])

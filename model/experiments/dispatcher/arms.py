@@ -14,11 +14,12 @@ from pydantic.dataclasses import dataclass as checked
 
 from model.experiments.dispatcher.drift import Drift, measure_drift
 from model.experiments.shipped import SEEDS
-from model.intervals import Rate, rate_of
+from model.intervals import Rate, SeedRate, rate_of, rate_over_seeds
 from model.kept import STRICT, KeptFile, compare_rates
 from model.masks.policies import MASK_POLICIES, RIGHT, UNMASKED, MaskPolicy
 from model.network.gpt import GPT
 from model.text.corpus import SUMS, fact, question, total
+from model.text.sums import taught_sums
 from model.text.tokenizer import END_OF_TURN
 from model.training.checkpoints import load_last
 from model.training.evaluation import complete_prompts
@@ -94,6 +95,9 @@ class ArmRun:
     def last(self) -> Answered:
         return self.answered[-1]
 
+    def at(self, step: int) -> Answered:
+        return next(row for row in self.answered if row.step == step)
+
 
 @checked(config=STRICT)
 class BaseAnswers:
@@ -122,11 +126,21 @@ class Dispatched:
         """One run per seed."""
         return tuple(run for run in self.runs if (run.arm, run.share) == (arm, share))
 
+    def rate(self, arm: str, name: str, share: float = FULL_SHARE, step: int | None = None) -> SeedRate:
+        """A field of Answered over seeds, at a step or at the last."""
+        rows = [run.last if step is None else run.at(step) for run in self.of(arm, share)]
+        return rate_over_seeds([getattr(row, name) for row in rows], unseen_sums(share))
+
 
 def recipe_of(arm: Arm, share: float, seed: int) -> Recipe:
     """As shipped, but for the sums that it sees: each seed draws its own."""
     shipped = SUM_RECIPES[arm.recipe]
     return answers_recipe(shipped.slug, shipped.base, share, seed)
+
+
+def unseen_sums(share: float) -> int:
+    """How many different sums are asked at a share: those that SFT never saw under at least one of SEEDS."""
+    return len({sum_ for seed in SEEDS for sum_ in set(SUMS) - set(taught_sums(share, seed))})
 
 
 def measure_bases(bases: Mapping[int, tuple[BaseRun, GPT]]) -> Iterator[BaseAnswers]:

@@ -1,11 +1,13 @@
-"""What the dispatcher's runs show, all seeds together: who answers, who stops, who runs on. In: Dispatched."""
+"""What the dispatcher's runs show, over seeds: who answers, who stops, who runs on. In: Dispatched."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
-from model.experiments.dispatcher.arms import ARMS, SHARES, Answered, Dispatched
-from model.intervals import Rate, pooled
+from model.experiments.dispatcher.arms import ARMS, FULL_SHARE, SHARES, Answered, Dispatched, unseen_sums
+from model.intervals import Rate, SeedRate, rate_over_seeds
 from model.masks.policies import RIGHT, UNMASKED
+from model.text.corpus import SUMS
 
 FRAMINGS = {"plain": "plain text", "framed": "Q: and A:", "templated": "the template"}
 """Of a base's requests."""
@@ -20,12 +22,12 @@ class Outcome:
     title: str
     style: str
     asked: str
-    right: Rate
-    exact: Rate
-    endings: tuple[tuple[str, Rate], ...]
+    right: SeedRate
+    exact: SeedRate
+    endings: tuple[tuple[str, SeedRate], ...]
     """What follows the number, by its name in ENDINGS."""
-    stops: Rate
-    continues: Rate
+    stops: SeedRate
+    continues: SeedRate
 
 
 @dataclass(frozen=True)
@@ -34,32 +36,38 @@ class ShareRow:
 
     title: str
     style: str
-    cells: tuple[Rate, ...]
-    spreads: tuple[tuple[float, float], ...]
-    """The lowest and the highest seed of each."""
+    cells: tuple[SeedRate, ...]
 
 
 def outcomes(dispatched: Dispatched) -> Iterator[Outcome]:
     """Of the bases in each framing, then of each arm."""
     for framing, asked in FRAMINGS.items():
-        yield _outcome("Base", "base", asked, [getattr(base, framing) for base in dispatched.bases])
+        yield _outcome("Base", "base", asked, [getattr(base, framing) for base in dispatched.bases], len(SUMS))
     for arm in ARMS.values():
-        yield _outcome(arm.title, arm.slug, FRAMINGS["templated"], [run.last for run in dispatched.of(arm.slug)])
+        rows = [run.last for run in dispatched.of(arm.slug)]
+        yield _outcome(arm.title, arm.slug, FRAMINGS["templated"], rows, unseen_sums(FULL_SHARE))
 
 
-def _outcome(title: str, style: str, asked: str, rows: Sequence[Answered]) -> Outcome:
-    right, exact, stops, continues = (
-        pooled([getattr(row, name) for row in rows]) for name in ("right", "exact", "stops", "continues")
+def _outcome(title: str, style: str, asked: str, rows: Sequence[Answered], questions: int) -> Outcome:
+    def rate(read: Callable[[Answered], Rate]) -> SeedRate:
+        return rate_over_seeds([read(row) for row in rows], questions)
+
+    return Outcome(
+        title,
+        style,
+        asked,
+        rate(lambda row: row.right),
+        rate(lambda row: row.exact),
+        tuple((name, rate(attrgetter(f"endings.{end}"))) for end, name in ENDINGS.items()),
+        rate(lambda row: row.stops),
+        rate(lambda row: row.continues),
     )
-    ends = ((name, pooled([getattr(row.endings, end) for row in rows])) for end, name in ENDINGS.items())
-    return Outcome(title, style, asked, right, exact, tuple(ends), stops, continues)
 
 
 def share_rows(dispatched: Dispatched) -> Iterator[ShareRow]:
     for arm in ARMS.values():
-        right = [[run.last.right for run in dispatched.of(arm.slug, share)] for share in SHARES]
-        spreads = tuple((min(r.value for r in rates), max(r.value for r in rates)) for rates in right)
-        yield ShareRow(arm.title, arm.slug, tuple(map(pooled, right)), spreads)
+        cells = tuple(dispatched.rate(arm.slug, "right", share) for share in SHARES)
+        yield ShareRow(arm.title, arm.slug, cells)
 
 
 def seeds_ahead(dispatched: Dispatched) -> int:

@@ -96,8 +96,8 @@ def outcome_sentence(right: Measured, separated: Measured, naive: Measured) -> s
 
 
 def rate(value: Rate) -> str:
-    """`90.6 % (95 % interval 87.7 to 92.9 %, n = 500)`"""
-    interval = f"{share(0.95)} interval {100 * value.low:.1f} to {share(value.high, 1)}"
+    """`90.6 % (95 % Wilson interval 87.7 to 92.9 %, n = 500)`"""
+    interval = f"{share(0.95)} Wilson interval {100 * value.low:.1f} to {share(value.high, 1)}"
     return f"{share(value.value, 1)} ({interval}, n = {value.n})"
 
 

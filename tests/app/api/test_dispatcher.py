@@ -1,6 +1,7 @@
 """/api/v1/dispatcher, /reasoning, /claims and /continue: what the pages show, as numbers."""
 
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 import httpx
@@ -11,7 +12,7 @@ from app.settings import Settings
 from model.claims.evidence import gather
 from model.claims.ledger import ledger
 from model.experiments.dispatcher.arms import KEPT_DISPATCHED
-from model.experiments.reasoning import KEPT_REASONING
+from model.experiments.reasoning import KEPT_REASONING, TRACE_PAIRS, terms_rows
 from model.training.pretraining import continue_texts
 from model.training.recipes import TEXT_TOKENIZER
 
@@ -24,6 +25,9 @@ async def test_what_was_measured_is_told_whole(client: httpx.AsyncClient) -> Non
     assert [(run["arm"], run["seed"], run["share"]) for run in answer["runs"]] == [
         (run.arm, run.seed, run.share) for run in dispatched.runs
     ]
+    for told in answer["over_seeds"]:
+        rate = dispatched.rate(told["arm"], "right", told["share"])
+        assert told["right"] == {**asdict(rate), "seeds": list(rate.seeds)}
     for told, run in zip(answer["runs"], dispatched.runs, strict=True):
         for rate in ("right", "exact", "stops", "continues"):
             found = [getattr(row, rate).value for row in run.answered]
@@ -107,12 +111,17 @@ async def test_what_cannot_be_continued_is_refused(client: httpx.AsyncClient, bo
 
 
 async def test_reasoning_and_claims_are_told_as_the_pages_show_them(client: httpx.AsyncClient) -> None:
-    runs = (await client.get("/api/v1/reasoning")).json()["runs"]
+    answer = (await client.get("/api/v1/reasoning")).json()
+    runs = answer["runs"]
     reasoning = KEPT_REASONING.read(Settings().trained_folder)
     assert [(run["recipe"], run["seed"]) for run in runs] == [(run.recipe, run.seed) for run in reasoning]
     assert [row["right"]["value"] for run in runs for row in run["by_terms"]] == [
         row.right.value for run in reasoning for row in run.by_terms
     ]
+    for told, pair in zip(answer["over_seeds"], TRACE_PAIRS.values(), strict=True):
+        for shown, row in zip(told["by_terms"], terms_rows(pair, reasoning), strict=True):
+            assert [rate["seeds"] for rate in shown["rates"]] == [list(rate.seeds) for rate in row.rates]
+            assert [rate["questions"] for rate in shown["rates"]] == [rate.questions for rate in row.rates]
     claims = (await client.get("/api/v1/claims")).json()["claims"]
     for told, entry in zip(claims, ledger(gather(Settings().trained_folder)), strict=True):
         assert (told["slug"], told["verdict"], told["sentence"]) == (
@@ -121,3 +130,5 @@ async def test_reasoning_and_claims_are_told_as_the_pages_show_them(client: http
             entry.judgement.sentence,
         )
         assert [figure["value"] for figure in told["figures"]] == [figure.value for figure in entry.figures]
+        assert [figure["seeds"] for figure in told["figures"]] == [list(figure.seeds) for figure in entry.figures]
+        assert [figure["questions"] for figure in told["figures"]] == [figure.questions for figure in entry.figures]

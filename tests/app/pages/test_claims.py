@@ -35,6 +35,7 @@ async def test_every_claim_stands_with_its_verdict_and_figures(page: Element, te
         assert entry.claim.source.check in words
         rows = section.findall(".//tbody/tr")
         assert [text_of(row.findall("td")[0]) for row in rows] == [str(figure) for figure in entry.figures]
+        assert [text_of(row.findall("td")[2]) for row in rows] == [figure.by_seed() for figure in entry.figures]
 
 
 async def test_the_headline_counts_the_verdicts(page: Element, text_of: TextOf) -> None:

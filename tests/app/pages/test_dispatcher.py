@@ -11,7 +11,6 @@ from app.catalog import Catalog
 from app.settings import Settings
 from model.experiments.dispatcher.arms import ARMS, KEPT_DISPATCHED, SHARES
 from model.experiments.dispatcher.openings import mass, openings
-from model.intervals import pooled
 from model.training.evaluation import complete_prompts
 from model.training.pretraining import continue_texts
 from model.training.recipes import SUM_RECIPES, TEXT_TOKENIZER
@@ -40,7 +39,9 @@ def of_class(page: Element, tag: str, class_: str) -> list[Element]:
 
 
 def percents(rate: Any) -> str:
-    return f"{100 * rate.value:.1f} % ({100 * rate.low:.1f} to {100 * rate.high:.1f})"
+    """A rate over seeds, as a cell shows it."""
+    seeds = "; ".join(f"{100 * seed:.1f}" for seed in rate.seeds)
+    return f"{100 * rate.value:.1f} % ({100 * rate.low:.1f} to {100 * rate.high:.1f}) seeds {seeds}"
 
 
 async def test_every_answer_is_the_model_s_own(open_page: Any, catalog: Catalog, text_of: TextOf) -> None:
@@ -86,17 +87,15 @@ async def test_tables_show_what_was_measured(open_page: Any, text_of: TextOf, ca
     (table,) = of_class(page, "table", "outcomes-table")
     rows = [[text_of(cell) for cell in row] for row in table.findall("tbody/tr")]
     for row, arm in zip(rows[3:], ARMS, strict=True):
-        runs = [run.last for run in dispatched.of(arm)]
-        told = [percents(pooled([getattr(r, n) for r in runs])) for n in ("right", "exact", "stops", "continues")]
+        told = [percents(dispatched.rate(arm, name)) for name in ("right", "exact", "stops", "continues")]
         assert [*row[2:4], *row[5:]] == told
-        assert f"#: {100 * pooled([r.endings.stop for r in runs]).value:.1f} %" in row[4]
+        stop = [run.last.endings.stop.value for run in dispatched.of(arm)]
+        assert f"#: {100 * sum(stop) / len(stop):.1f} %" in row[4]
     (table,) = of_class(page, "table", "share-table")
     for line, arm in zip(table.findall("tbody/tr"), ARMS, strict=True):
         shown = [text_of(cell) for cell in line.findall("td")]
         for cell, share in zip(shown, SHARES, strict=True):
-            rates = [run.last.right for run in dispatched.of(arm, share)]
-            seeds = sorted(100 * rate.value for rate in rates)
-            assert cell == f"{percents(pooled(rates))} seeds {seeds[0]:.0f} to {seeds[-1]:.0f}"
+            assert cell == percents(dispatched.rate(arm, "right", share))
     charts = of_class(page, "figure", "chart")
     assert [chart.get("id") for chart in charts] == [
         f"chart-{slug}" for slug in ("right", "stops", "continues", "pretraining")

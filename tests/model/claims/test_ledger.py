@@ -7,9 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from model.claims.about_base import HALF
 from model.claims.claim import Figure, Figures
 from model.claims.evidence import gather
 from model.claims.ledger import CLAIMS, ledger
+from model.experiments.dispatcher.arms import unseen_sums
+from model.experiments.shipped import SEEDS
+from model.text.corpus import SUMS
 
 TRAINED = Path(__file__).resolve().parents[3] / "model" / "trained"
 EVIDENCE = gather(TRAINED)
@@ -166,8 +170,35 @@ def test_every_figure_has_its_conditions_and_an_interval_that_holds_it(slug: str
         if figure.low is not None and figure.high is not None:
             assert figure.low <= figure.value <= figure.high
             assert figure.interval()
+            assert figure.spans, "an interval says what it is"
         else:
+            assert figure.spans is None
             assert figure.interval() == ""
+
+
+ASKED_OF_ALL = {"reasoning": 200, "labeller": 499, "answers": 499, "preferences": 499}
+"""Different questions behind rates over seeds, where they are not all sums of two digits; words are no palindromes."""
+
+
+@pytest.mark.parametrize("slug", CLAIMS)
+def test_a_rate_over_seeds_holds_each_of_them_and_counts_a_question_once(slug: str):
+    for figure in LEDGER[slug].figures:
+        if figure.seeds:
+            assert len(figure.seeds) == len(SEEDS)
+            assert figure.value == pytest.approx(sum(figure.seeds) / len(SEEDS))
+            assert figure.by_seed().count(";") == len(SEEDS) - 1
+            assert figure.spans in ("95 % t interval over seeds", "lowest to highest seed")
+            assert figure.low is not None
+            assert figure.high is not None
+            assert figure.low <= min(figure.seeds) <= max(figure.seeds) <= figure.high
+        if figure.seeds and figure.unit == "share" and figure.spans != "lowest to highest seed":
+            assert figure.n == figure.questions
+            if figure.conditions == HALF:
+                assert figure.questions == unseen_sums(0.5) <= len(SUMS)
+            else:
+                assert figure.questions == ASKED_OF_ALL.get(slug, len(SUMS))
+        elif figure.questions:
+            assert figure.spans == "95 % Wilson interval, one model"
 
 
 def test_the_ledger_holds_what_the_lesson_states_and_finds_some_of_it_wanting():

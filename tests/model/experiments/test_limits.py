@@ -15,7 +15,7 @@ from model.experiments.limits import (
     measure_limit,
     runs_at,
 )
-from model.intervals import pooled
+from model.intervals import rate_over_seeds
 
 TRAINED = Path(__file__).resolve().parents[3] / "model" / "trained"
 STATED = KEPT_LIMITS.read(TRAINED)
@@ -40,8 +40,8 @@ def test_where_mistakes_can_be_predicted_a_model_is_as_good_as_its_labels():
 def test_where_they_cannot_a_minority_of_them_is_outvoted():
     for share in (0.1, 0.3):
         runs = runs_at(STATED, "scattered", share)
-        assert pooled([r.reversal for r in runs]).low > pooled([r.labeller for r in runs]).high + 0.05
-    assert pooled([r.reversal for r in runs_at(STATED, "scattered", 0.7)]).high < 0.1
+        assert rate_over_seeds([r.reversal for r in runs]).low > rate_over_seeds([r.labeller for r in runs]).high + 0.05
+    assert rate_over_seeds([r.reversal for r in runs_at(STATED, "scattered", 0.7)]).high < 0.1
 
 
 def test_shown_both_in_equal_parts_a_model_gives_both():

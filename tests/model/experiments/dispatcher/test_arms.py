@@ -16,9 +16,9 @@ from model.experiments.dispatcher.arms import (
     departures,
     measure_arm,
     recipe_of,
+    unseen_sums,
 )
 from model.experiments.shipped import SEEDS
-from model.intervals import pooled
 from model.text.corpus import SUMS
 from model.training.given_numbers import endings
 from model.training.pretraining import PRETRAINING, base_folder, load_base
@@ -46,7 +46,7 @@ def test_sft_from_the_base_answers_what_it_never_saw_and_from_random_weights_it_
         assert tuned.last.stops.value >= 0.99
         assert tuned.last.right.value - scratch.last.right.value >= 0.4
     assert STATED.of("prompt-masked")[0].last.step <= 0.15 * STATED.bases[0].steps
-    tuned_rate, scratch_rate = (pooled([r.last.right for r in STATED.of(arm)]) for arm in ("prompt-masked", "scratch"))
+    tuned_rate, scratch_rate = (STATED.rate(arm, "right") for arm in ("prompt-masked", "scratch"))
     assert tuned_rate.low > scratch_rate.high + 0.4
 
 
@@ -61,6 +61,19 @@ def test_every_arm_is_measured_at_every_share_and_seed_on_the_other_sums():
         assert steps[0] == 0
         assert (run.drift is not None) == (run.arm != "scratch" and run.share == 0.5)
         assert (run.supervised == run.positions) == (run.arm == "unmasked")
+
+
+@pytest.mark.parametrize("share", SHARES)
+def test_what_seeds_are_asked_at_a_share_counts_once(share: float):
+    asked = {sum_ for seed in SEEDS for sum_ in recipe_of(ARMS["scratch"], share, seed).task.untaught}
+    for arm in ARMS:
+        rate = STATED.rate(arm, "right", share)
+        assert rate.questions == unseen_sums(share) == len(asked) <= len(SUMS)
+        assert rate.seeds == tuple(run.last.right.value for run in STATED.of(arm, share))
+        assert min(rate.seeds) >= rate.low
+        assert max(rate.seeds) <= rate.high
+    first = STATED.of("scratch", share)[0]
+    assert STATED.rate("scratch", "right", share, step=0).seeds[0] == first.answered[0].right.value
 
 
 def test_arms_share_size_training_and_sums():

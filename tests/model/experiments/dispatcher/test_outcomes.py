@@ -3,27 +3,26 @@
 from dataclasses import replace
 from pathlib import Path
 
-from model.experiments.dispatcher.arms import ARMS, KEPT_DISPATCHED, SHARES
+from model.experiments.dispatcher.arms import ARMS, KEPT_DISPATCHED, SHARES, unseen_sums
 from model.experiments.dispatcher.outcomes import outcomes, seeds_ahead, share_rows
-from model.intervals import pooled
+from model.intervals import rate_over_seeds
 
 STATED = KEPT_DISPATCHED.read(Path(__file__).resolve().parents[4] / "model" / "trained")
 
 
-def test_bases_in_three_framings_and_every_arm_have_their_seeds_pooled():
+def test_bases_in_three_framings_and_every_arm_are_told_over_seeds():
     rows = list(outcomes(STATED))
     assert [row.style for row in rows] == ["base"] * 3 + list(ARMS)
-    assert rows[1].right == pooled([base.framed.right for base in STATED.bases])
-    assert rows[1].exact == pooled([base.framed.exact for base in STATED.bases])
-    assert dict(rows[3].endings)["#"] == pooled([run.last.endings.stop for run in STATED.of("prompt-masked")])
-    assert rows[4].stops == pooled([run.last.stops for run in STATED.of("unmasked")])
+    assert rows[1].right == rate_over_seeds([base.framed.right for base in STATED.bases])
+    assert rows[1].exact == rate_over_seeds([base.framed.exact for base in STATED.bases])
+    assert dict(rows[3].endings)["#"].seeds == tuple(run.last.endings.stop.value for run in STATED.of("prompt-masked"))
+    assert rows[4].stops == STATED.rate("unmasked", "stops")
+    assert [row.right.questions for row in rows] == [100] * 3 + [unseen_sums(0.5)] * 3
 
 
-def test_a_share_of_an_arm_has_its_seeds_pooled_and_their_spread():
+def test_a_share_of_an_arm_is_told_over_seeds():
     for arm, row in zip(ARMS, share_rows(STATED), strict=True):
-        for share, cell, (low, high) in zip(SHARES, row.cells, row.spreads, strict=True):
-            assert cell.n == sum(run.last.right.n for run in STATED.of(arm, share))
-            assert low <= cell.value <= high
+        assert row.cells == tuple(STATED.rate(arm, "right", share) for share in SHARES)
 
 
 def test_a_seed_is_ahead_where_its_masked_run_is_right_more_often():

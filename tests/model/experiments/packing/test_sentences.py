@@ -89,9 +89,15 @@ def test_models_trained_so_are_told_apart_only_where_their_intervals_are() -> No
         return Measured("reverse", "packed", 0, 1, symptoms)
 
     said = outcome_sentence(with_rate(0.9), with_rate(0.89), with_rate(0.5))
-    assert f"90.0{PERCENT} (95{PERCENT} interval 87.1 to 92.3{PERCENT}, n = 500) of held-out words right." in said
-    assert f"separated rows: 89.0{PERCENT} (95{PERCENT} interval 86.0 to 91.5{PERCENT}, n = 500), no difference" in said
     assert (
-        f"naive rows: 50.0{PERCENT} (95{PERCENT} interval 45.6 to 54.4{PERCENT}, n = 500), fewer than unpacked." in said
+        f"90.0{PERCENT} (95{PERCENT} Wilson interval 87.1 to 92.3{PERCENT}, n = 500) of held-out words right." in said
+    )
+    assert (
+        f"separated rows: 89.0{PERCENT} (95{PERCENT} Wilson interval 86.0 to 91.5{PERCENT}, n = 500), no difference"
+        in said
+    )
+    assert (
+        f"naive rows: 50.0{PERCENT} (95{PERCENT} Wilson interval 45.6 to 54.4{PERCENT}, n = 500), fewer than unpacked."
+        in said
     )
     assert "more than unpacked" in outcome_sentence(with_rate(0.5), with_rate(0.9), with_rate(0.5))
