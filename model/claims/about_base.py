@@ -92,11 +92,10 @@ def _judge_steps(f: Figures) -> Judgement:
 def _intact_figures(evidence: Evidence) -> Figures:
     drifts = [run.drift for run in evidence.dispatched.of(RIGHT.slug) if run.drift]
     conditions = f"SFT on half of the sums, {len(drifts)} seeds"
+    continues, knows = [d.ability.continues for d in drifts], [d.ability.knows for d in drifts]
     found = {
-        "continues": Figure.of_rates("openings still continued", [d.ability.continues for d in drifts], "all sums"),
-        "knows": Figure.of_rates(
-            "sums still known when framed as Q and A", [d.ability.knows for d in drifts], "all sums"
-        ),
+        "continues": Figure.of_rates("openings still continued", continues, "all sums"),
+        "knows": Figure.of_rates("sums still known when framed as Q and A", knows, "all sums"),
     }
     for end, name in ENDINGS.items():
         rates = [getattr(d.ability.endings, end) for d in drifts]

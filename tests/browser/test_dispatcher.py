@@ -33,7 +33,7 @@ def test_the_keyboard_alone_asks_and_all_models_answer_at_once(open_page: OpenPa
 
 def test_a_click_in_a_chart_goes_to_the_kept_step_nearest_to_it(open_page: OpenPage) -> None:
     page = open_page("/dispatcher")
-    plot = page.locator("#chart-exact .plot > svg")
+    plot = page.locator("#chart-right .plot > svg")
     box = plot.bounding_box()
     assert box
     plot.click(position={"x": box["width"] * 0.21, "y": box["height"] / 2})

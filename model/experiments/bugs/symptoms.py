@@ -74,10 +74,10 @@ def mean_loss(recipe: Recipe, model: GPT, policy: MaskPolicy, prompts: Sequence[
 def _by_turn(recipe: Recipe, model: GPT, prompts: Sequence[str]) -> tuple[Rate, ...]:
     rates = []
     for turn in range(1, recipe.task.most_turns + 1):
-        histories = [
+        histories = dict.fromkeys(
             TURN_SEPARATOR.join(turns[:turn]) for p in prompts if len(turns := p.split(TURN_SEPARATOR)) >= turn
-        ]
-        rates.append(rate_of(a.exact for a in answers(model, recipe.task, recipe.tokenizer, histories)))
+        )
+        rates.append(rate_of(a.exact for a in answers(model, recipe.task, recipe.tokenizer, tuple(histories))))
     return tuple(rates)
 
 
