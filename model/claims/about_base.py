@@ -99,7 +99,7 @@ def _intact_figures(evidence: Evidence) -> Figures:
     }
     for end, name in ENDINGS.items():
         rates = [getattr(d.ability.endings, end) for d in drifts]
-        found[end] = Figure.of_rates(f"framed so, what follows the number: {name}", rates, "all sums")
+        found[end] = Figure.of_rates(f"what follows the number in that framing: {name}", rates, "all sums")
     for kind in get_args(Kind):
         found[kind] = Figure.of_mean(f"KL on {kind}s", [d.text[kind].value for d in drifts], "nats", conditions)
     for kind in get_args(SegmentKind):

@@ -37,6 +37,8 @@ class ShareRow:
     title: str
     style: str
     cells: tuple[SeedRate, ...]
+    stopped: tuple[SeedRate, ...]
+    """Those right and stopped."""
 
 
 def outcomes(dispatched: Dispatched) -> Iterator[Outcome]:
@@ -66,8 +68,10 @@ def _outcome(title: str, style: str, asked: str, rows: Sequence[Answered], quest
 
 def share_rows(dispatched: Dispatched) -> Iterator[ShareRow]:
     for arm in ARMS.values():
-        cells = tuple(dispatched.rate(arm.slug, "right", share) for share in SHARES)
-        yield ShareRow(arm.title, arm.slug, cells)
+        right, stopped = (
+            tuple(dispatched.rate(arm.slug, name, share) for share in SHARES) for name in ("right", "exact")
+        )
+        yield ShareRow(arm.title, arm.slug, right, stopped)
 
 
 def seeds_ahead(dispatched: Dispatched) -> int:

@@ -40,7 +40,7 @@ def of_class(page: Element, tag: str, class_: str) -> list[Element]:
 
 def percents(rate: Any) -> str:
     """A rate over seeds, as a cell shows it."""
-    seeds = "; ".join(f"{100 * seed:.1f}" for seed in rate.seeds)
+    seeds = "; ".join(f"{round(100 * seed, 1):g}" for seed in rate.seeds)
     return f"{100 * rate.value:.1f} % ({100 * rate.low:.1f} to {100 * rate.high:.1f}) seeds {seeds}"
 
 
@@ -95,7 +95,8 @@ async def test_tables_show_what_was_measured(open_page: Any, text_of: TextOf, ca
     for line, arm in zip(table.findall("tbody/tr"), ARMS, strict=True):
         shown = [text_of(cell) for cell in line.findall("td")]
         for cell, share in zip(shown, SHARES, strict=True):
-            assert cell == percents(dispatched.rate(arm, "right", share))
+            stopped = f"right and stopped {100 * dispatched.rate(arm, 'exact', share).value:.1f} %"
+            assert cell == f"{percents(dispatched.rate(arm, 'right', share))} {stopped}"
     charts = of_class(page, "figure", "chart")
     assert [chart.get("id") for chart in charts] == [
         f"chart-{slug}" for slug in ("right", "stops", "continues", "pretraining")

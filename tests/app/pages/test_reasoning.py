@@ -63,7 +63,7 @@ async def test_accuracies_are_those_measured(open_page: Any, text_of: TextOf) ->
             for cell, recipe in zip(cells, comparison.recipes, strict=False):
                 rate = rate_over_seeds([run.at(terms).right for run in runs_of(reasoning, recipe.slug)])
                 told = f"{100 * rate.value:.1f} % ({100 * rate.low:.1f} to {100 * rate.high:.1f})"
-                assert cell == f"{told} seeds {'; '.join(f'{100 * seed:.1f}' for seed in rate.seeds)}"
+                assert cell == f"{told} seeds {'; '.join(f'{round(100 * seed, 1):g}' for seed in rate.seeds)}"
             assert cells[-1] == str(len(set(comparison.sums.held_out(terms, 200))))
 
 
