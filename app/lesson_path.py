@@ -1,4 +1,4 @@
-"""LESSON: the lesson as a path of twelve parts, in our own words, each with the page and the claims behind it.
+"""LESSON: the lesson as a path of twelve parts, in our own words, each with the page behind it.
 
 Literal data. A live page that is opened from the path carries its part's number, and shows the way on.
 """
@@ -21,8 +21,6 @@ class Part:
     """The live page, as an address on this site."""
     look: str
     """What to do there."""
-    claims: tuple[str, ...]
-    """By slug, as they stand in the ledger."""
 
 
 LESSON: tuple[Part, ...] = (
@@ -36,7 +34,6 @@ LESSON: tuple[Part, ...] = (
         ),
         "/dispatcher?generate=1#answers-heading",
         "Read what the base writes behind the plain question, and behind Q: and A:.",
-        ("worksheet",),
     ),
     Part(
         "fix",
@@ -47,7 +44,6 @@ LESSON: tuple[Part, ...] = (
         ),
         "/dispatcher#outcomes-heading",
         "Compare SFT from the base with the same SFT from random weights.",
-        ("knowledge", "machinery"),
     ),
     Part(
         "template",
@@ -58,7 +54,6 @@ LESSON: tuple[Part, ...] = (
         ),
         "/",
         "Type a word: grey segments are template and user, the blue one is the assistant's.",
-        (),
     ),
     Part(
         "loss",
@@ -71,7 +66,6 @@ LESSON: tuple[Part, ...] = (
         ),
         "/?gradient=input_norm",
         "Switch the bars to “on its input”: they are not zero at ignored positions.",
-        ("gibberish",),
     ),
     Part(
         "line",
@@ -83,7 +77,6 @@ LESSON: tuple[Part, ...] = (
         ),
         "/shift",
         "Move the cut, and see what becomes of the model that was trained with it.",
-        ("mask-late", "mask-early"),
     ),
     Part(
         "ablation",
@@ -94,7 +87,6 @@ LESSON: tuple[Part, ...] = (
         ),
         "/ablation",
         "Look for the settings in which masking hurt, and for the gap at the end of the budget.",
-        ("gap", "collapse"),
     ),
     Part(
         "padding",
@@ -105,7 +97,6 @@ LESSON: tuple[Part, ...] = (
         ),
         "/padding?policy=left-pad-unmasked",
         "Choose a padding, and see how much of each head's attention goes to pads.",
-        ("right-padding", "left-padding"),
     ),
     Part(
         "slice",
@@ -116,7 +107,6 @@ LESSON: tuple[Part, ...] = (
         ),
         "/dispatcher#mass-heading",
         "Compare the three openings: the same weights, three different distributions.",
-        ("intact", "steps"),
     ),
     Part(
         "reference",
@@ -128,7 +118,6 @@ LESSON: tuple[Part, ...] = (
         ),
         "/dispatcher#drift-heading",
         "Read how far each part of the model has moved, and behind which tokens.",
-        ("drift",),
     ),
     Part(
         "limits",
@@ -141,7 +130,6 @@ LESSON: tuple[Part, ...] = (
         ),
         "/claims#preferences",
         "Read the three measurements: preferences, several answers, a labeller who errs.",
-        ("preferences", "answers", "labeller"),
     ),
     Part(
         "trade-offs",
@@ -153,7 +141,6 @@ LESSON: tuple[Part, ...] = (
         ),
         "/packing",
         "Join conversations, naively and separated; then open Turns.",
-        ("budget", "packing", "turns"),
     ),
     Part(
         "reasoning",
@@ -165,7 +152,6 @@ LESSON: tuple[Part, ...] = (
         ),
         "/reasoning",
         "Ask for a long sum of large numbers, with and without the trace.",
-        ("reasoning",),
     ),
 )
 

@@ -6,6 +6,7 @@ Each part stands between `<!-- name -->` and `<!-- /name -->`; tests/test_readme
 import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from textwrap import fill
 
 from app.pages import PAGES
 from model.claims.evidence import Evidence, gather
@@ -62,7 +63,7 @@ def ablation(evidence: Evidence) -> str:
         f"`reverse`: {said['reverse']}",
         f"`reverse` at half its learning rate: {halved}",
     )
-    return "\n".join(f"- {sentence}" for sentence in sentences)
+    return "\n".join(fill(f"- {sentence}", 120, subsequent_indent="  ") for sentence in sentences)
 
 
 def bugs(evidence: Evidence) -> str:

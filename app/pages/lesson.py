@@ -34,6 +34,6 @@ async def page(request: Request, state: Annotated[State, Query()], evidence: Evi
     """The contents, or one part."""
     number = min(max(state.part, 0), len(LESSON))
     place = at_text(number) if number else None
-    slugs = place.part.claims if place else ()
-    context = LessonContext(LESSON, place, tuple(enter(CLAIMS[slug], evidence) for slug in slugs))
+    claims = (claim for claim in CLAIMS.values() if place and claim.part == place.part.slug)
+    context = LessonContext(LESSON, place, tuple(enter(claim, evidence) for claim in claims))
     return render(request, "lesson/page.html", context)

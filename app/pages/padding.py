@@ -17,9 +17,9 @@ from model.errors import check_known
 from model.experiments.bugs.gallery import Measured
 from model.experiments.padding import (
     EXAMPLE_WORDS,
+    LOGIT_ROUNDING,
     PADDING_RECIPE,
     PADDINGS,
-    ROUNDING,
     SHAPES_SEED,
     BatchShape,
     PaddedAccuracy,
@@ -82,7 +82,7 @@ class PaddingContext:
     sentence: str
     shapes: tuple[BatchShape, ...]
     seed: int = SHAPES_SEED
-    rounding: float = ROUNDING
+    rounding: float = LOGIT_ROUNDING
 
 
 @router.api_route("/padding", methods=["GET", "HEAD"])

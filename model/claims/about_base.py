@@ -158,6 +158,7 @@ BASE_CLAIMS: tuple[Claim, ...] = (
     Claim(
         "worksheet",
         "A pretrained model goes on with the worksheet instead of answering.",
+        "gap",
         Source("/dispatcher", "maskscope dispatcher --check", "maskscope train worksheet"),
         _worksheet_figures,
         _judge_worksheet,
@@ -165,6 +166,7 @@ BASE_CLAIMS: tuple[Claim, ...] = (
     Claim(
         "knowledge",
         "All knowledge is in the weights already; SFT installs a dispatcher.",
+        "fix",
         shown("/dispatcher", "dispatcher"),
         _knowledge_figures,
         _judge_knowledge,
@@ -172,6 +174,7 @@ BASE_CLAIMS: tuple[Claim, ...] = (
     Claim(
         "machinery",
         "From pretraining to SFT to reasoning the machinery stays the same.",
+        "fix",
         shown("/reasoning", "claims", "--check"),
         _machinery_figures,
         _judge_machinery,
@@ -181,6 +184,7 @@ SLICE_CLAIMS: tuple[Claim, ...] = (
     Claim(
         "intact",
         "SFT leaves everything else that the model can do intact.",
+        "slice",
         shown("/dispatcher#drift-heading", "dispatcher"),
         _intact_figures,
         _judge_intact,
@@ -188,6 +192,7 @@ SLICE_CLAIMS: tuple[Claim, ...] = (
     Claim(
         "drift",
         "Drift is the point: the model moves where requests are answered.",
+        "reference",
         shown("/dispatcher#drift-heading", "dispatcher"),
         _intact_figures,
         _judge_drift,
@@ -195,6 +200,7 @@ SLICE_CLAIMS: tuple[Claim, ...] = (
     Claim(
         "steps",
         "SFT takes far fewer steps than pretraining.",
+        "slice",
         shown("/dispatcher#shares-heading", "dispatcher"),
         _steps_figures,
         _judge_steps,

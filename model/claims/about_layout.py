@@ -70,6 +70,7 @@ LAYOUT_CLAIMS: tuple[Claim, ...] = (
     Claim(
         "right-padding",
         "Pads on the right leak nothing into real tokens.",
+        "padding",
         shown("/padding", "padding"),
         _right_pad_figures,
         _judge_right_pad,
@@ -77,6 +78,7 @@ LAYOUT_CLAIMS: tuple[Claim, ...] = (
     Claim(
         "left-padding",
         "Pads on the left pollute what comes behind them.",
+        "padding",
         shown("/padding?policy=left-pad-unmasked", "padding"),
         _left_pad_figures,
         _judge_left_pad,
@@ -84,6 +86,7 @@ LAYOUT_CLAIMS: tuple[Claim, ...] = (
     Claim(
         "turns",
         "Earlier answers of a conversation should be trained as well.",
+        "trade-offs",
         shown("/bugs?bug=last-turn-only", "gallery", "--train"),
         rates_beside_the_right("dialogue", "last-turn-only", "by_turn", "exact_match"),
         _judge_turns,
@@ -91,6 +94,7 @@ LAYOUT_CLAIMS: tuple[Claim, ...] = (
     Claim(
         "packing",
         "Packed conversations lose nothing if they are separated.",
+        "trade-offs",
         shown("/packing", "gallery", "--train"),
         _packing_figures,
         _judge_packing,

@@ -101,11 +101,17 @@ EQUAL = partial(_answers_figures, 0.5)
 
 LIMIT_CLAIMS: tuple[Claim, ...] = (
     Claim(
-        "preferences", "SFT cannot use preferences.", shown("/claims#preferences", "limits"), EQUAL, _judge_preferences
+        "preferences",
+        "SFT cannot use preferences.",
+        "limits",
+        shown("/claims#preferences", "limits"),
+        EQUAL,
+        _judge_preferences,
     ),
     Claim(
         "answers",
         "With several valid answers SFT learns the one that it was shown.",
+        "limits",
         shown("/claims#answers", "limits"),
         EQUAL,
         _judge_answers,
@@ -113,6 +119,7 @@ LIMIT_CLAIMS: tuple[Claim, ...] = (
     Claim(
         "labeller",
         "SFT cannot be better than its labeller.",
+        "limits",
         shown("/claims#labeller", "limits"),
         _labeller_figures,
         _judge_labeller,
@@ -120,6 +127,7 @@ LIMIT_CLAIMS: tuple[Claim, ...] = (
     Claim(
         "reasoning",
         "Written steps make sums right that are wrong at once: each token is a forward pass more.",
+        "reasoning",
         shown("/reasoning", "reasoning"),
         _reasoning_figures,
         _judge_reasoning,

@@ -153,6 +153,7 @@ MASK_CLAIMS: tuple[Claim, ...] = (
     Claim(
         "gap",
         "Masking the prompt makes a large and reliable difference in accuracy.",
+        "ablation",
         Source("/ablation", "maskscope claims --check", "maskscope ablate --shipped"),
         _gap_figures,
         _judge_gap,
@@ -160,6 +161,7 @@ MASK_CLAIMS: tuple[Claim, ...] = (
     Claim(
         "gibberish",
         "Under the mask, what the model predicts inside the prompt is gibberish.",
+        "loss",
         shown("/?recipe=reverse4", "gallery", "--train"),
         _gibberish_figures,
         _judge_gibberish,
@@ -167,6 +169,7 @@ MASK_CLAIMS: tuple[Claim, ...] = (
     Claim(
         "collapse",
         "Without the mask, accuracy on the response collapses.",
+        "ablation",
         shown("/?recipe=reverse4", "gallery", "--train"),
         _collapse_figures,
         _judge_collapse,
@@ -174,6 +177,7 @@ MASK_CLAIMS: tuple[Claim, ...] = (
     Claim(
         "mask-late",
         "y[:P] ignores the most important transition, from reading to answering.",
+        "line",
         shown("/shift", "gallery", "--train"),
         rates_beside_the_right("reverse4", "mask-late", "first_right", "exact_match"),
         _judge_late,
@@ -181,6 +185,7 @@ MASK_CLAIMS: tuple[Claim, ...] = (
     Claim(
         "mask-early",
         "y[:P-2] trains one position of the prompt, which leaks a tiny bit.",
+        "line",
         shown("/shift", "gallery", "--train"),
         rates_beside_the_right("reverse4", "mask-early", "exact_match"),
         _judge_early,
@@ -188,6 +193,7 @@ MASK_CLAIMS: tuple[Claim, ...] = (
     Claim(
         "budget",
         "Half of the positions get no gradient in the toy, 60 to 90 % in practice.",
+        "trade-offs",
         shown("/turns", "claims", "--check"),
         _budget_figures,
         _judge_budget,

@@ -118,6 +118,8 @@ class Claim:
     slug: str
     says: str
     """What the lesson states, in our words."""
+    part: str
+    """Of the lesson, by slug."""
     source: Source
     collect: Callable[[Evidence], Figures]
     judge: Callable[[Figures], Judgement]

@@ -39,7 +39,7 @@ PADDINGS = {
 PADDED_PROMPTS = 300
 BUCKET_SIZE = 16
 EXAMPLE_WORDS = ("hello", "ab")
-ROUNDING = 1e-4
+LOGIT_ROUNDING = 1e-4
 """Logits in single precision differ by less than this if nothing but the order of sums differs."""
 SHAPES_SEED = 0
 """Of the training batch whose cells are counted."""

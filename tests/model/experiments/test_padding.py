@@ -7,8 +7,8 @@ import pytest
 
 from app.settings import Settings
 from model.experiments.padding import (
+    LOGIT_ROUNDING,
     PADDINGS,
-    ROUNDING,
     batch_shapes,
     complete_padded,
     departures,
@@ -64,7 +64,7 @@ def test_a_batch_s_change_is_that_of_its_conversation_that_changes_most(model: G
     assert list(changes) == list(PADDINGS)
     for policy, change in changes.items():
         assert change == max(logit_changes(model, RECIPE, conversations, MASK_POLICIES[policy]))
-        assert (change > ROUNDING) == (policy in ("left-pad-no-positions", "left-pad-unmasked"))
+        assert (change > LOGIT_ROUNDING) == (policy in ("left-pad-no-positions", "left-pad-unmasked"))
 
 
 def test_asked_without_harm_it_answers_as_it_does_unpadded(model: GPT):
