@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from model.errors import BrokenRun, OutOfRange, UnknownName
+from model.errors import BrokenRun, OutOfRange, unknown
 from model.experiments.bugs.gallery import Bug, Measured, read_gallery
 from model.experiments.padding import PaddedAccuracy, read_paddings
 from model.experiments.shipped import SHIPPED_RUNS, trained_as
@@ -30,7 +30,7 @@ class LoadedRun:
     def model(self, step: int) -> GPT:
         """Raises OutOfRange for a step that has no checkpoint."""
         if step not in self.models:
-            raise OutOfRange(f"step {step} was not kept; allowed: {_join(self.models)}", param="step")
+            raise OutOfRange(f"Step {step} was not kept. Choose one of: {_join(self.models)}", param="step")
         return self.models[step]
 
 
@@ -104,8 +104,8 @@ class Catalog:
 
     def run(self, recipe: Recipe, policy: str, *, param: str = "policy") -> LoadedRun:
         if (recipe.slug, policy) not in self.runs:
-            allowed = _join(p.slug for p in self.policies(recipe))
-            raise UnknownName(f"{recipe.slug} was not trained with {policy[:64]!a}; allowed: {allowed}", param=param)
+            known = [p.slug for p in self.policies(recipe)]
+            raise unknown(f"model of {recipe.slug} trained with", policy, known, param=param)
         return self.runs[recipe.slug, policy]
 
     def beside_the_right_one(self, bug: Bug) -> tuple[Measured, Measured]:

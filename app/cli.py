@@ -55,7 +55,8 @@ def errors_in_one_line(command: Callable[..., None]) -> Callable[..., None]:
 def _in_one_line(error: Exception) -> str:
     match error:
         case MaskscopeError():
-            return f"{error.param}: {error.message}" if error.param else error.message
+            named = error.param is None or error.param in error.message.lower()
+            return error.message if named else f"{error.param}: {error.message}"
         case ValidationError():
             first = error.errors()[0]
             return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"

@@ -147,14 +147,14 @@ class Engine:
         except MaskscopeError:
             raise
         except TimeoutError as error:
-            raise EngineBusy(f"no answer within {self._timeout_seconds:g} s; try again") from error
+            raise EngineBusy(f"No answer within {self._timeout_seconds:g} s; try again") from error
 
     def _admit(self, queue: deque[Any], job: _Call | _Row) -> None:
         with self._condition:
             if not self.alive:
                 raise _stopped()
             if self._load >= self._queue_size:
-                raise EngineBusy(f"all {self._queue_size} places are taken; try again")
+                raise EngineBusy(f"All {self._queue_size} places are taken; try again")
             self._load += 1
             queue.append(job)
             self._condition.notify()
@@ -213,7 +213,7 @@ class Engine:
             problem = error
             if not isinstance(error, MaskscopeError):
                 log.exception("a batch of generations failed")
-                problem = EngineFailed("the model failed on this prompt; the server's log has it")
+                problem = EngineFailed("The model failed on this prompt; the server's log has it")
             self._leave(len(batch.running))
             self._tell(_hand_out, [(row, problem) for row in batch.running.values()])
             return False
@@ -257,7 +257,7 @@ def _start(rows: Sequence[_Row]) -> Iterator[_DecodingBatch]:
 
 
 def _stopped() -> EngineStopped:
-    return EngineStopped("the model worker has ended; the server must be restarted")
+    return EngineStopped("The model worker has ended; the server must be restarted")
 
 
 def _model_id(row: _Row) -> int:

@@ -114,7 +114,7 @@ def respond(request: Request, error: MaskscopeError) -> Response:
 def respond_to_bug(request: Request, error: Exception) -> Response:
     """The answer to an error that nobody foresaw. It is logged, and tells nothing."""
     log.error("unexpected error at %s", request.url.path, exc_info=error)
-    return _render(request, 500, "unexpected error; the server's log has it", None, "unexpected")
+    return _render(request, 500, "Unexpected error; the server's log has it", None, "unexpected")
 
 
 def body_of(error: MaskscopeError) -> ErrorBody:
@@ -128,7 +128,7 @@ def describe_validation(error: RequestValidationError) -> tuple[str, str | None]
     place = [str(part) for part in first["loc"] if part not in ("body", "query", "path")]
     param = _excerpt(".".join(place))[1:-1] or None
     if first["type"] == "json_invalid":
-        return f"the body is not JSON: {first['ctx']['error']}", None
+        return f"The body is not JSON: {first['ctx']['error']}", None
     given = "" if first["type"] == "missing" else f"; given {_excerpt(first['input'])}"
     return f"{param or 'request'}: {first['msg']}{given}", param
 
@@ -147,7 +147,7 @@ async def _from_validation(request: Request, error: Exception) -> Response:
 async def _from_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.detail == UNREADABLE_BODY:
-        message = "the body is not JSON: not in UTF-8, nested too deeply, or with a number too long"
+        message = "The body is not JSON: not in UTF-8, nested too deeply, or with a number too long"
         return _render(request, 422, message, None, "invalid")
     response = _render(request, error.status_code, error.detail, None, HTTP_CODES.get(error.status_code, "invalid"))
     response.headers.update(error.headers or {})

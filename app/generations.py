@@ -85,7 +85,7 @@ def admit_text(
         ids = render((Message("user", text),), TEXT_TOKENIZER, generation_prompt=True).token_ids
     longest = base.model.config.context_length
     if not 1 <= len(ids) <= longest:
-        raise InvalidText(f"the text has {len(ids)} tokens; allowed: 1 to {longest}", param="text")
+        raise InvalidText(f"Write 1 to {longest} tokens; you wrote {len(ids)}", param="text")
     cap = new_token_cap(base.model, len(ids), max_new_tokens)
     if max_new_tokens is None:
         cap = min(cap, CONTINUED_TOKENS)

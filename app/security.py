@@ -98,9 +98,9 @@ class Guard:
         headers = Headers(scope=scope)
         hosts = headers.getlist("host")
         if len(hosts) != 1 or not _host_is_allowed(hosts[0], self.settings):
-            raise _Refused(HostNotAllowed("this server does not go by that host name; see MASKSCOPE_ALLOWED_HOSTS"))
+            raise _Refused(HostNotAllowed("This server does not go by that host name; see MASKSCOPE_ALLOWED_HOSTS"))
         if scope["method"] not in SAFE_METHODS and not _same_origin(headers):
-            raise _Refused(CrossOrigin("another site's page may not do this"))
+            raise _Refused(CrossOrigin("Another site's page may not do this"))
         if not counted:
             return
         if self.in_flight[client] >= self.settings.max_requests_per_client:
@@ -114,7 +114,7 @@ class Guard:
         headers, limit = Headers(scope=scope), self.settings.body_limit_bytes
         if "content-length" not in headers and "transfer-encoding" not in headers:
             return receive
-        too_large = BodyTooLarge(f"the body is too large; allowed: {limit} bytes")
+        too_large = BodyTooLarge(f"The body is too large: {limit} bytes at most")
         if int(headers.get("content-length", 0)) > limit:
             raise _Refused(too_large)
         body = b""
@@ -131,7 +131,7 @@ class Guard:
                         raise _Refused(too_large)
         except TimeoutError as error:
             seconds = self.settings.body_timeout_seconds
-            raise _Refused(BodyTooSlow(f"the body did not arrive within {seconds:g} s")) from error
+            raise _Refused(BodyTooSlow(f"The body did not arrive within {seconds:g} s")) from error
         return _replay(body, receive)
 
 

@@ -3,7 +3,7 @@
 Every error also is the standard-library error it refines. `param` names the field at fault, `code` is a stable slug.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 
 class MaskscopeError(Exception):
@@ -56,4 +56,14 @@ class BrokenAblation(MaskscopeError, OSError):
 def check_known(slug: str, known: Collection[str], param: str) -> None:
     """Raises UnknownName, with what is allowed, for a slug that is not among those known."""
     if slug not in known:
-        raise UnknownName(f"{param} is {slug[:64]!a}; allowed: {', '.join(known)}", param=param)
+        raise unknown(param, slug, known, param=param)
+
+
+def unknown(what: str, slug: str, known: Iterable[object], *, param: str) -> UnknownName:
+    """`There is no recipe 'nope'. Choose one of: reverse, reverse4`"""
+    return UnknownName(f"There is no {what} {slug[:32]!a}. Choose one of: {', '.join(map(str, known))}", param=param)
+
+
+def outside(what: str, allowed: str, given: object, *, param: str) -> OutOfRange:
+    """`top_k must be 1 to 30, not 31`"""
+    return OutOfRange(f"{what} must be {allowed}, not {given}", param=param)

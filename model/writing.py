@@ -19,6 +19,12 @@ def number(value: float) -> str:
     return _written(value, f"{value:#.2g}" if abs(value) < 9.95 else f"{value:,.0f}")
 
 
+def ordinal(place: int) -> str:
+    """3 -> `3rd`."""
+    ending = "th" if place % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(place % 10, "th")
+    return f"{place}{ending}"
+
+
 def _written(value: float, text: str) -> str:
     """The text, where the number is neither 0 nor so small that only its power of ten can be told."""
     if value == 0:

@@ -13,7 +13,7 @@ from app.charts.comparisons import PairChart, RatioChart
 from app.charts.curves import CurveChart
 from app.charts.files import to_standalone_svg
 from app.deps import AblationDep
-from model.errors import UnknownName
+from model.errors import check_known
 from model.experiments.ablation.findings import Bound, Comparison, Verdict
 from model.experiments.ablation.sentences import conditions, sentences
 from model.experiments.ablation.shipped import ShippedAblation
@@ -99,8 +99,7 @@ async def findings(shipped: AblationDep) -> AblationFindings:
 @router.get("/charts/{chart}.svg", response_class=Response, responses={200: {"content": {"image/svg+xml": {}}}})
 async def chart_as_svg(chart: Slug, shipped: AblationDep, setting: Annotated[Slug | None, Query()] = None) -> Response:
     """A chart of a setting (default: the one that the page begins with), as a document that needs nothing else."""
-    if chart not in CHARTS:
-        raise UnknownName(f"there is no chart {chart[:64]!a}; allowed: {', '.join(CHARTS)}", param="chart")
+    check_known(chart, CHARTS, "chart")
     chosen = shipped.comparison(setting) if setting else shipped.first()
     svg = to_standalone_svg(CHARTS[chart](shipped, chosen))
     return _download(svg.encode(), "image/svg+xml", f"{chosen.setting.slug}-{chart}.svg")

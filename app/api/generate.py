@@ -99,7 +99,7 @@ async def _events(generation: Generation, step: int, timeout_seconds: float) -> 
             count += 1
             yield JSONServerSentEvent(asdict(token), event="token", id=str(count))
             if clock() > deadline:
-                raise EngineBusy(f"the stream took longer than {timeout_seconds:g} s; try again")
+                raise EngineBusy(f"The stream took longer than {timeout_seconds:g} s; try again")
         yield JSONServerSentEvent(_answer(generation, step).model_dump(), event="done", id=str(count + 1))
     except MaskscopeError as error:
         yield JSONServerSentEvent({"error": asdict(body_of(error))}, event="error", id=str(count + 1))

@@ -17,7 +17,7 @@ async def healthz() -> Response:
 @router.get("/readyz")
 async def readyz(catalog: CatalogDep, engine: EngineDep) -> Response:
     if not engine.alive:
-        return PlainTextResponse("the model worker has ended\n", 503)
+        return PlainTextResponse("The model worker has ended\n", 503)
     models = sum(len(loaded.models) for loaded in catalog.runs.values())
     return PlainTextResponse(f"{models} models of {len(catalog.runs)} runs in memory\n")
 

@@ -154,7 +154,7 @@ async def events(
     race, told = races.find(id), after if last_event_id is None else last_event_id
     known = len(race.log.events)
     if told > known:
-        raise OutOfRange(f"event {told} has not happened; allowed: 0 to {known}", param="after")
+        raise OutOfRange(f"Event {told} has not happened yet: the last one is {known}", param="after")
     if race.log.closed and told == known:
         return Response(status_code=204)
     return _RaceStream(races.follow(race, told), ping=15, send_timeout=settings.stream_timeout_seconds)

@@ -13,7 +13,7 @@ from app.deps import CatalogDep, EngineDep
 from app.engine import Engine
 from app.generations import Generation, admit
 from app.templating import render_view
-from model.errors import UnknownName
+from model.errors import check_known
 from model.experiments.bugs.diagnosis import Diagnosis, diagnose
 from model.experiments.bugs.gallery import GALLERY, Bug, Measured, batch_findings
 from model.explain.cells import Inspection, inspect_mask
@@ -99,8 +99,7 @@ async def page(request: Request, state: Annotated[State, Query()], catalog: Cata
 
 
 def _choices(state: State) -> Choices:
-    if state.bug not in GALLERY:
-        raise UnknownName(f"there is no bug {state.bug[:64]!a}; allowed: {', '.join(GALLERY)}", param="bug")
+    check_known(state.bug, GALLERY, "bug")
     bug = GALLERY[state.bug]
     first, *others = LONG_EXAMPLES.get(bug.slug, EXAMPLES[bug.recipe.slug])
     prompt = first if state.prompt is None else state.prompt

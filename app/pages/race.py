@@ -17,7 +17,7 @@ from app.races.orders import RACE_WORDS, SEED_HIGH, RaceOrder, order_race
 from app.races.sessions import Race, Races
 from app.races.standings import THRESHOLDS, results_of
 from app.templating import is_partial, render
-from model.errors import InvalidText, OutOfRange, UnknownName
+from model.errors import InvalidText, OutOfRange, check_known
 from model.masks.policies import COMPARED_POLICIES, MASK_POLICIES, POLICY_NAMES, MaskPolicy
 from model.text.tokenizer import END_OF_TURN
 from model.training.recipes import LIMITS, RECIPES, WIDTH_STEP, Recipe, Variation, find_recipe
@@ -139,8 +139,7 @@ async def chart_file(id: str, chart: str, races: RacesDep) -> Response:
     """A curve of the race as it stands, as a complete file."""
     race = races.find(id)
     charts = {drawn.slug: drawn for drawn in draw_race(race.order, race.standings)}
-    if chart not in charts:
-        raise UnknownName(f"there is no chart {chart[:64]!a}; allowed: {', '.join(charts)}", param="chart")
+    check_known(chart, charts, "chart")
     headers = {"Content-Disposition": f'attachment; filename="race-{race.id}-{chart}.svg"'}
     return Response(to_standalone_svg(charts[chart]), media_type="image/svg+xml", headers=headers)
 
@@ -150,14 +149,14 @@ def _fields(body: bytes) -> tuple[dict[str, str], tuple[str, ...]]:
     try:
         fields = parse_qs(body.decode(errors="replace"), max_num_fields=MOST_FIELDS)
     except ValueError as error:
-        raise OutOfRange(f"the form has too many fields; allowed: {MOST_FIELDS}") from error
+        raise OutOfRange(f"The form has too many fields: {MOST_FIELDS} at most") from error
     return {name: values[-1].strip() for name, values in fields.items()}, tuple(fields.get("policies", ()))
 
 
 def _order(form: dict[str, str], policies: tuple[str, ...], max_cost: float) -> RaceOrder:
     """Raises OutOfRange or InvalidText for what the form's own bounds should have kept out."""
     if not policies:
-        raise OutOfRange("choose at least one model", param="policies")
+        raise OutOfRange("Choose at least one model", param="policies")
     numbers = {name: form[name] for name in NUMBERS if form.get(name)}
     try:
         seed = int(form.get("seed") or "0")
@@ -165,7 +164,7 @@ def _order(form: dict[str, str], policies: tuple[str, ...], max_cost: float) -> 
     except ValidationError as error:
         raise OutOfRange(f"{error.errors()[0]['loc'][0]}: {error.errors()[0]['msg'].lower()}") from error
     except ValueError as error:
-        raise OutOfRange("seed: a whole number, please", param="seed") from error
+        raise OutOfRange("The seed must be a whole number", param="seed") from error
     return order_race(form.get("recipe", RACE_RECIPE), policies, seed, form.get("prompt") or None, variation, max_cost)
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from model.errors import OutOfRange
+from model.errors import OutOfRange, outside
 from model.masks.policies import COMPARED_POLICIES, find_policy
 from model.text.tokenizer import ASSISTANT_START, END_OF_TURN, USER_START
 from model.training.conversations import prompt_ids
@@ -59,17 +59,17 @@ def order_race(
     recipe = vary(find_recipe(recipe_slug, RECIPES.values()), variation)
     _check_policies(policies)
     if not 0 <= seed <= SEED_HIGH:
-        raise OutOfRange(f"seed is {seed}; allowed: 0 to {SEED_HIGH}", param="seed")
+        raise outside("seed", f"0 to {SEED_HIGH}", seed, param="seed")
     training = recipe.training
     if training.steps > MOST_MEASUREMENTS * training.evaluate_every:
         least = -(-training.steps // MOST_MEASUREMENTS)
-        given = f"evaluate_every is {training.evaluate_every}"
-        raise OutOfRange(f"{given}; allowed with {training.steps} steps: {least} or more", param="evaluate_every")
+        allowed = f"{least} or more with {training.steps} steps"
+        raise outside("evaluate_every", allowed, training.evaluate_every, param="evaluate_every")
     cost = recipe.cost() * len(policies)
     if cost > max_cost:
         raise OutOfRange(
-            f"the race costs {cost:.2g} (parameters x tokens trained and measured on); allowed: {max_cost:.2g}; "
-            "fewer steps, a smaller batch, a narrower model or fewer measurements cost less",
+            f"This race is too long for the server: it costs {cost:.2g} (parameters x tokens trained and measured on) "
+            f"of {max_cost:.2g} at most. Take fewer steps, a smaller batch, a narrower model or fewer measurements",
             param="steps",
         )
     prompt = example_of(recipe) if prompt is None else prompt
@@ -81,7 +81,7 @@ def _check_policies(policies: tuple[str, ...]) -> None:
     others = [find_policy(policy, param="policies").slug for policy in policies if policy not in COMPARED_POLICIES]
     if not policies or len(set(policies)) < len(policies) or len(others) > 1:
         compared = ", ".join(COMPARED_POLICIES)
-        raise OutOfRange(f"allowed policies: one or more of {compared}, and one other; each once", param="policies")
+        raise OutOfRange(f"Choose one or more of {compared}, and at most one other, each once", param="policies")
 
 
 def example_of(recipe: Recipe) -> str:

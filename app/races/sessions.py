@@ -85,9 +85,9 @@ class Race:
         """Raises WrongState if the race cannot do that now."""
         needed: Status = "running" if name == "pause" else "paused"
         if self.status != needed:
-            raise WrongState(f"the race is {self.status}; {name} needs a {needed} one")
+            raise WrongState(f"The race is {self.status}; {name} needs a {needed} one")
         if self.commands == MOST_COMMANDS:
-            raise WrongState(f"the race has had {MOST_COMMANDS} commands, the most it takes; it can be stopped")
+            raise WrongState(f"The race has had {MOST_COMMANDS} commands, the most it takes; it can be stopped")
         self.commands += 1
         self._send(name)
         if name != "step":
@@ -103,12 +103,12 @@ class Race:
         except RaceFailed as failure:
             self.fail(failure)
         except TimeoutError:
-            self.fail(RaceFailed(f"the race took longer than {timeout_seconds:g} s", code="race_too_long"))
+            self.fail(RaceFailed(f"The race took longer than {timeout_seconds:g} s", code="race_too_long"))
         except asyncio.CancelledError:
             self.end("stopped")
         except Exception:  # the top of a race: its followers must see its end, whatever it is
             log.exception("race %s failed", self.id)
-            self.fail(RaceFailed("unexpected error; the server's log has it"))
+            self.fail(RaceFailed("Unexpected error; the server's log has it"))
 
     def end(self, status: Literal["finished", "stopped"]) -> None:
         self.status = status
@@ -161,7 +161,7 @@ class Race:
                 case name:
                     self.standings[policy].note(name, event)
                     self.log.append(name, event)
-        raise RaceFailed(f"the worker of {policy} died: {_describe(await worker.wait())}", code="worker_died")
+        raise RaceFailed(f"The worker of {policy} died: {_describe(await worker.wait())}", code="worker_died")
 
     def _start_when_all_are_ready(self, policy: str) -> None:
         self._ready.add(policy)
@@ -193,7 +193,7 @@ class Races:
     def start(self, order: RaceOrder) -> Race:
         """Queue a race; it runs as soon as there is a place. Raises RacesBusy."""
         if self._closing or len(self.waiting()) >= self._settings.race_queue_size:
-            raise RacesBusy(f"all {self._settings.race_queue_size} places in the queue are taken; try again")
+            raise RacesBusy(f"All {self._settings.race_queue_size} places in the queue are taken; try again")
         race = Race(secrets.token_urlsafe(6), order, time.monotonic())
         self._races[race.id] = race
         ended = [race for race in self._races.values() if race.ended]
@@ -205,7 +205,7 @@ class Races:
     def find(self, id: str) -> Race:
         """Raises UnknownName. Finding a race counts as a visit."""
         if id not in self._races:
-            raise UnknownName(f"there is no race {id[:64]!a}; races are kept until the server restarts", param="id")
+            raise UnknownName(f"There is no race {id[:64]!a}: races are kept until the server restarts", param="id")
         race = self._races[id]
         race.last_seen = time.monotonic()
         return race

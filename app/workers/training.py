@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from app.settings import Settings
 from app.workers.processes import command_line
-from model.errors import UnknownName
+from model.errors import check_known
 from model.experiments.shipped import SHIPPED_RUNS, trained_as
 from model.masks.policies import COMPARED_POLICIES, UNMASKED, MaskPolicy, find_policy
 from model.training.loop import CheckpointSaved, Evaluated, Event, Finished, StepDone, train_run
@@ -54,8 +54,7 @@ def jobs_of(slug: str, policies: Sequence[str] | None, seed: int, trained: Path)
     """
     if slug in PRETRAINING:
         return [Job(PRETRAINING[slug], UNMASKED, seed, base_folder(trained, seed))]
-    if slug not in ALL_RECIPES:
-        raise UnknownName(f"there is no recipe {slug[:32]!a}; allowed: {', '.join(TRAINABLE)}", param="recipe")
+    check_known(slug, TRAINABLE, "recipe")
     recipe = ALL_RECIPES[slug]
     shipped = [policy for policy in COMPARED_POLICIES if (slug, policy) in SHIPPED_RUNS]
     return [

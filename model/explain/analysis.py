@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from model.errors import OutOfRange
+from model.errors import outside
 from model.explain.cells import right_in_this_layout
 from model.masks.batches import Batch, lay_out
 from model.masks.policies import IGNORE_INDEX, MaskPolicy
@@ -95,7 +95,7 @@ def analyze(
     """
     rendered = render_prompt(recipe, prompt, response)
     if not 1 <= top_k <= recipe.tokenizer.vocab_size:
-        raise OutOfRange(f"top_k is {top_k}; allowed: 1 to {recipe.tokenizer.vocab_size}", param="top_k")
+        raise outside("top_k", f"1 to {recipe.tokenizer.vocab_size}", top_k, param="top_k")
     ((row,),) = lay_out([rendered], policy, recipe.row_tokens).rows
     batch = batch_of(recipe, [rendered], policy)
     right = batch_of(recipe, [rendered], right_in_this_layout(policy))

@@ -7,7 +7,7 @@ tokens are real); batches.py joins it with the latter, lays rows out as the poli
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
-from model.errors import UnknownName
+from model.errors import unknown
 from model.text.chat_template import Rendered, SegmentKind
 
 Turns = Literal["all", "last"]
@@ -129,7 +129,7 @@ def differing_knobs(policy: MaskPolicy) -> dict[str, Any]:
 def find_policy(slug: str, param: str = "policy") -> MaskPolicy:
     """The loss mask of that name. Raises UnknownName."""
     if slug not in MASK_POLICIES:
-        raise UnknownName(f"there is no policy {slug[:64]!a}; allowed: {', '.join(MASK_POLICIES)}", param=param)
+        raise unknown("policy", slug, MASK_POLICIES, param=param)
     return MASK_POLICIES[slug]
 
 

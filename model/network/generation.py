@@ -11,7 +11,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from model.errors import OutOfRange
+from model.errors import outside
 from model.network.decoder import Decoder
 from model.network.gpt import GPT
 
@@ -46,7 +46,7 @@ def new_token_cap(model: GPT, prompt_length: int, max_new_tokens: int | None = N
     fits = model.config.context_length - prompt_length + 1
     cap = fits if max_new_tokens is None else max_new_tokens
     if not 1 <= cap <= fits:
-        raise OutOfRange(f"max_new_tokens is {cap}; allowed after this prompt: 1 to {fits}", param="max_new_tokens")
+        raise outside("max_new_tokens", f"1 to {fits} behind this prompt", cap, param="max_new_tokens")
     return cap
 
 

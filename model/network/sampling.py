@@ -24,7 +24,7 @@ def sample(
     fits = model.config.context_length - len(prompt_ids)
     if tokens > fits:
         raise OutOfRange(
-            f"the text has {len(prompt_ids)} tokens and leaves room for {fits} of {tokens}", param="prompt"
+            f"The text has {len(prompt_ids)} tokens and leaves room for {fits}, not {tokens}", param="prompt"
         )
     generator = torch.Generator().manual_seed(seed)
     decoder = Decoder(model, samples, len(prompt_ids) + tokens)

@@ -41,7 +41,7 @@ class LongSums:
         terms = list(map(int, asked.split(PLUS))) if SUM.fullmatch(asked) else []
         if not self.least <= len(terms) <= self.most + 1 or max(terms) > self.largest:
             allowed = f"{self.least} to {self.most + 1} numbers from 0 to {self.largest}"
-            raise InvalidText(f"{asked[:64]!a} is not a sum of {allowed}, like {self.example}", param="prompt")
+            raise InvalidText(f"Write a sum of {allowed}, like {self.example}; {asked[:64]!a} is none", param="prompt")
 
     def draw(self, draw: random.Random) -> str:
         return self._draw_terms(draw, draw.randint(self.least, self.most))

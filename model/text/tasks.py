@@ -101,7 +101,7 @@ class Task:
             self._check_turns(self.turns(prompt))
         elif not self.fits(prompt):
             allowed = describe_range(self.min_length, self.max_length)
-            raise InvalidText(f"the prompt has {len(prompt)} characters; allowed: {allowed}", param="prompt")
+            raise InvalidText(f"Write {allowed} characters; you wrote {len(prompt)}", param="prompt")
         if self.check:
             self.check(prompt)
 
@@ -130,11 +130,12 @@ class Task:
 
     def _check_turns(self, turns: Sequence[str]) -> None:
         if len(turns) > self.most_turns:
-            raise InvalidText(f"there are {len(turns)} turns; allowed: 1 to {self.most_turns}", param="prompt")
+            raise InvalidText(f"Write 1 to {self.most_turns} turns; you wrote {len(turns)}", param="prompt")
         for place, turn in enumerate(turns, 1):
             if not (turn == self.request and place > 1) and not self.fits(turn):
-                allowed = self.describe_lengths() + (f", or {self.request} for the first word" if place > 1 else "")
-                raise InvalidText(f"turn {place} has {len(turn)} characters; allowed: {allowed}", param="prompt")
+                request = f" (or {self.request} alone, to ask for the first word)" if place > 1 else ""
+                message = f"Turn {place} needs {self.describe_lengths()}{request}; it has {len(turn)}"
+                raise InvalidText(message, param="prompt")
 
     def held_out_prompts_at_most(self) -> int:
         """How many different held-out prompts can be drawn without going through most of them."""

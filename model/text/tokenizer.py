@@ -4,16 +4,25 @@ Ids follow the lesson: the alphabet first, then `<` USER_START, `>` ASSISTANT_ST
 where a recipe pads. With a-z and no pad this is the lesson's vocabulary of 29.
 """
 
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from string import ascii_lowercase, digits
 
 from model.errors import InvalidText
+from model.writing import ordinal
 
 USER_START = "<"
 ASSISTANT_START = ">"
 END_OF_TURN = "#"
 PAD = "[pad]"
+
+RUNS = (("letters a to z", ascii_lowercase), ("digits 0 to 9", digits))
+"""Stretches of an alphabet that have a name."""
+NAMES = {" ": "a space", "\n": "a line end", "\t": "a tab"}
+PLURALS = {" ": "spaces", "\n": "line ends"}
+"""What characters that cannot be seen are called, one of them and as members of an alphabet."""
 
 
 @dataclass(frozen=True)
@@ -59,10 +68,10 @@ class Tokenizer:
             return tuple([self._alphabet_ids[character] for character in text])
         except KeyError as error:
             character = error.args[0]
+            place = ordinal(text.index(character) + 1)
+            allowed = describe_alphabet(self.alphabet)
             raise InvalidText(
-                f"character {text.index(character) + 1} is {character!a} (U+{ord(character):04X}); "
-                f"allowed: {describe_alphabet(self.alphabet)}",
-                param=param,
+                f"Use {allowed} only: the {place} character is {name_character(character)}", param=param
             ) from None
 
     def decode(self, token_ids: Iterable[int]) -> str:
@@ -71,8 +80,22 @@ class Tokenizer:
 
 
 def describe_alphabet(alphabet: str) -> str:
-    """`a-z` for a run of characters, the characters themselves otherwise."""
-    codes = [ord(character) for character in alphabet]
-    if len(codes) > 2 and codes == list(range(codes[0], codes[0] + len(codes))):
-        return f"{alphabet[0]}-{alphabet[-1]}"
-    return " ".join(alphabet)
+    """`letters a to z, digits 0 to 9, + and spaces`"""
+    parts = []
+    rest = alphabet
+    for title, run in RUNS:
+        if run in rest:
+            parts.append(title)
+            rest = rest.replace(run, "")
+    parts += [PLURALS.get(character, character) for character in rest]
+    return f"{', '.join(parts[:-1])} and {parts[-1]}" if len(parts) > 1 else parts[0]
+
+
+def name_character(character: str) -> str:
+    """A character as one says it, in printable ASCII: `a space`, `H`, `U+00E9 (latin small letter e with acute)`."""
+    if character in NAMES:
+        return NAMES[character]
+    if character.isascii() and character.isprintable():
+        return character
+    name = unicodedata.name(character, "").lower()
+    return f"U+{ord(character):04X}" + (f" ({name})" if name else "")

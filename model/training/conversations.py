@@ -7,7 +7,7 @@ An assistant's message without a text stands for the right answer to the user's 
 import re
 from collections.abc import Sequence
 
-from model.errors import InvalidText, OutOfRange
+from model.errors import InvalidText, OutOfRange, outside
 from model.masks.batches import Batch, make_batch
 from model.masks.policies import MaskPolicy
 from model.text.chat_template import Message, Rendered, render
@@ -29,7 +29,8 @@ def render_prompt(recipe: Recipe, prompt: str, response: str | None = None) -> R
     too_many = len(rendered.token_ids) - recipe.row_tokens
     if too_many > 0:
         allowed = len(rendered.token_ids) - rendered.prompt_length - 1 - too_many
-        raise OutOfRange(f"the response is too long; allowed after this prompt: {allowed} characters", param="response")
+        message = f"The response is too long: {allowed} characters at most fit behind this prompt"
+        raise OutOfRange(message, param="response")
     return rendered
 
 
@@ -41,7 +42,8 @@ def render_prompts(recipe: Recipe, prompts: Sequence[str], *, uneven: bool = Fal
     """
     messages = [messages_of(recipe, prompt) for prompt in prompts]
     if uneven and len(set(map(len, prompts))) < 2:
-        raise InvalidText("both words have the same length, so nothing is padded; allowed: two lengths", param="words")
+        message = "Write words of different lengths: of one length alone, none gets a pad"
+        raise InvalidText(message, param="words")
     return tuple(render(conversation, recipe.tokenizer) for conversation in messages)
 
 
@@ -53,7 +55,7 @@ def render_text(recipe: Recipe, text: str, *, most: int) -> tuple[Rendered, ...]
     """
     parts = text.split(",") if recipe.task.most_turns > 1 else re.split(r"[,\s]+", text)
     prompts = [" ".join(part.split()) for part in parts if part.strip()]
-    _check_count("conversations", len(prompts), most, "words", between=", commas between")
+    _check_count("conversations", len(prompts), most, "words", between=", with commas between")
     return render_prompts(recipe, prompts)
 
 
@@ -85,15 +87,14 @@ def fill_in(recipe: Recipe, messages: Sequence[tuple[str, str | None]]) -> tuple
         elif role == "assistant":
             filled.append(Message("assistant", _answer(recipe, asked) if text is None else text))
         else:
-            raise InvalidText(f"role is {role[:64]!a}; allowed: user, assistant", param="messages")
+            raise InvalidText(f"A role must be user or assistant, not {role[:64]!a}", param="messages")
     return tuple(filled)
 
 
 def _answer(recipe: Recipe, asked: Sequence[str]) -> str:
     if not asked:
-        raise InvalidText(
-            "the assistant answers before the user asked; allowed: an answer of its own", param="messages"
-        )
+        message = "The assistant speaks before the user has asked: write out what it says"
+        raise InvalidText(message, param="messages")
     return recipe.task.solve(asked)[: recipe.task.answer_length]
 
 
@@ -111,19 +112,20 @@ def render_messages(
     most = recipe.row_tokens
     row = most if row_tokens is None else row_tokens
     if not 2 <= row <= most:
-        raise OutOfRange(f"row_tokens is {row}; allowed: 2 to {most}", param="row_tokens")
+        raise outside("row_tokens", f"2 to {most}", row, param="row_tokens")
     rendered = tuple(render(messages, recipe.tokenizer) for messages in conversations)
     longest = max(len(conversation.token_ids) for conversation in rendered)
     fits = row if policy.packing != "none" else most
     if longest > fits:
-        raise OutOfRange(f"a conversation has {longest} tokens; allowed: {fits}", param="conversations")
+        message = f"A conversation can have {fits} tokens at most; this one has {longest}"
+        raise OutOfRange(message, param="conversations")
     if longest < 2:
-        raise InvalidText(
-            "there is nothing to predict; allowed: a conversation of 2 tokens or more", param="conversations"
-        )
+        message = "There is nothing to predict: a conversation needs 2 tokens or more"
+        raise InvalidText(message, param="conversations")
     uneven = len(rendered) > 1 and (policy.packing != "none" or len({len(c.token_ids) for c in rendered}) > 1)
     if uneven and recipe.tokenizer.pad_id is None:
-        raise InvalidText(f"rows differ in length and {recipe.slug} has no pad token", param="conversations")
+        message = f"Rows must have one length: {recipe.slug} has no pad token"
+        raise InvalidText(message, param="conversations")
     return rendered
 
 
@@ -136,4 +138,4 @@ def batch_of(
 
 def _check_count(what: str, count: int, most: int, param: str, between: str = "") -> None:
     if not 1 <= count <= most:
-        raise InvalidText(f"there are {count} {what}; allowed: 1 to {most}{between}", param=param)
+        raise InvalidText(f"Give 1 to {most} {what}{between}; there are {count}", param=param)

@@ -140,7 +140,9 @@ def optimize(learner: Learner, config: TrainingConfig, batches: Iterator[Batch])
     for step, batch in zip(range(1, config.steps + 1), batches, strict=False):
         loss = learner.step(batch, config.learning_rate_at(step))
         if not math.isfinite(loss):
-            raise Diverged(f"the loss is no number at step {step}; a lower learning rate helps", param="learning_rate")
+            raise Diverged(
+                f"The loss became NaN or infinite at step {step}; a lower learning rate helps", param="learning_rate"
+            )
         yield StepDone(step, loss)
 
 

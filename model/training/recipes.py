@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, replace
 from functools import partial
 from typing import Any
 
-from model.errors import OutOfRange, UnknownName
+from model.errors import OutOfRange, check_known, outside
 from model.network.gpt import GPTConfig
 from model.text.corpus import ALPHABET, SUMS
 from model.text.sums import DIGITS, NUMBERS, LongSums, long_sums, sum_questions
@@ -224,8 +224,7 @@ DEFAULT_RECIPE = next(iter(RECIPES))
 def find_recipe(slug: str, among: Iterable[Recipe]) -> Recipe:
     """Raises UnknownName for one that is not among those given."""
     known = {recipe.slug: recipe for recipe in among}
-    if slug not in known:
-        raise UnknownName(f"there is no recipe {slug[:32]!a}; allowed: {', '.join(known)}", param="recipe")
+    check_known(slug, known, "recipe")
     return known[slug]
 
 
@@ -243,15 +242,15 @@ def vary(recipe: Recipe, variation: Variation) -> Recipe:
     for name, value in given.items():
         lowest, highest = LIMITS[name]
         if not lowest <= value <= highest:
-            raise OutOfRange(f"{name} is {value:g}; allowed: {lowest:g} to {highest:g}", param=name)
+            raise outside(name, f"{lowest:g} to {highest:g}", f"{value:g}", param=name)
     if given.get("width", WIDTH_STEP) % WIDTH_STEP:
-        raise OutOfRange(f"width is {given['width']}; allowed: multiples of {WIDTH_STEP}", param="width")
+        raise outside("width", f"a multiple of {WIDTH_STEP}", given["width"], param="width")
     task = replace(recipe.task, **chosen("min_length", "max_length", "answer_length"))
     if task.min_length > task.max_length:
-        raise OutOfRange(f"min_length is {task.min_length}; allowed: 1 to {task.max_length}", param="min_length")
+        raise outside("min_length", f"1 to {task.max_length}", task.min_length, param="min_length")
     if given.get("answer_length", 1) > task.max_length:
         asked = given["answer_length"]
-        raise OutOfRange(f"answer_length is {asked}; allowed: 1 to {task.max_length}", param="answer_length")
+        raise outside("answer_length", f"1 to {task.max_length}", asked, param="answer_length")
     kept, steps = recipe.training.checkpoint_steps, given.get("steps", recipe.training.steps)
     training = replace(
         recipe.training,
@@ -261,7 +260,8 @@ def vary(recipe: Recipe, variation: Variation) -> Recipe:
     )
     words, most = training.evaluation_words, task.held_out_prompts_at_most()
     if words > most:
-        raise OutOfRange(f"evaluation_words is {words}; allowed with words so short: 1 to {most}", param="max_length")
+        message = f"evaluation_words is {words}, but there are only {most} words as short as these to test on"
+        raise OutOfRange(message, param="max_length")
     tokenizer = Tokenizer(task.characters(), pads=task.min_length != task.max_length)
     varied = replace(recipe, task=task, tokenizer=tokenizer, training=training)
     model = replace(

@@ -73,11 +73,11 @@ def test_models_in_memory_do_not_learn(catalog: Catalog) -> None:
 def test_what_does_not_exist_is_named_with_what_does(catalog: Catalog) -> None:
     reverse = RECIPES["reverse"]
     cases: list[tuple[Callable[[], object], type[Exception], str]] = [
-        (lambda: catalog.recipe("nope"), UnknownName, "there is no recipe 'nope'; allowed: reverse, reverse4"),
-        (lambda: catalog.run(reverse, "nope"), UnknownName, "'nope'; allowed: prompt-masked, unmasked"),
-        (lambda: catalog.model(reverse, "unmasked", 7), OutOfRange, "step 7 was not kept; allowed: 0, 100, 200"),
-        (lambda: find_policy("nope"), UnknownName, "there is no policy 'nope'; allowed: prompt-masked, unmasked"),
-        (lambda: catalog.recipe("\u202e" * 1000), UnknownName, "there is no recipe '\\\\u202e"),
+        (lambda: catalog.recipe("nope"), UnknownName, "There is no recipe 'nope'. Choose one of: reverse, reverse4"),
+        (lambda: catalog.run(reverse, "nope"), UnknownName, "'nope'. Choose one of: prompt-masked, unmasked"),
+        (lambda: catalog.model(reverse, "unmasked", 7), OutOfRange, "Step 7 was not kept. Choose one of: 0, 100, 200"),
+        (lambda: find_policy("nope"), UnknownName, "There is no policy 'nope'. Choose one of: prompt-masked, unmasked"),
+        (lambda: catalog.recipe("\u202e" * 1000), UnknownName, "There is no recipe '\\\\u202e"),
     ]
     for ask, error, message in cases:
         with pytest.raises(error) as caught:

@@ -134,14 +134,14 @@ def test_analyze_takes_another_response_and_another_run_s_weights() -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("HELLO",), ("prompt", "'H' (U+0048)", "a-z")),
-        (("",), ("prompt", "0 characters", "1 to 10")),
-        (("abcdefghijk",), ("11 characters", "1 to 10")),
+        (("HELLO",), ("prompt", "the 1st character is H", "letters a to z")),
+        (("",), ("prompt", "you wrote 0", "1 to 10")),
+        (("abcdefghijk",), ("you wrote 11", "1 to 10")),
         (("<img onerror=x>",), ("prompt",)),
         (("a\u202e",), ("U+202E",)),
         (("a\udcff",), ("U+DCFF",)),
         (("hello", "--policy", "nope"), ("policy", "'nope'", "prompt-masked, unmasked")),
-        (("hello", "--step", "7"), ("step 7", "0, 100")),
+        (("hello", "--step", "7"), ("Step 7", "0, 100")),
         (("hello", "--recipe", "reverse4"), ("exactly 4",)),
         (("hello", "--recipe", "nope"), ("recipe", "'nope'", "reverse, reverse4")),
     ],
@@ -153,7 +153,7 @@ def test_what_a_user_can_cause_ends_in_one_line_and_exit_code_1(
 
 
 def test_a_cap_or_a_response_that_does_not_fit_ends_in_one_line() -> None:
-    assert_one_line(run("generate", "hello", "--max-new-tokens", "99"), "max_new_tokens is 99", "1 to 26")
+    assert_one_line(run("generate", "hello", "--max-new-tokens", "99"), "max_new_tokens must be", "1 to 26")
     assert_one_line(run("analyze", "hello", "--response", "a" * 26), "response", "25 characters")
     assert_one_line(run("analyze", "hello", "--trained-with", "nope"), "'nope'", "prompt-masked, unmasked")
 

@@ -221,9 +221,9 @@ async def test_a_full_queue_refuses_at_once_and_has_room_again_afterwards(gate: 
         tasks.start_soon(engine.call, gate.wait)
         await anyio.wait_all_tasks_blocked()
         stream = start(engine, trained, "hello")
-        with pytest.raises(EngineBusy, match="all 2 places are taken; try again"):
+        with pytest.raises(EngineBusy, match="All 2 places are taken; try again"):
             await engine.call(lambda: None)
-        with pytest.raises(EngineBusy, match="all 2 places are taken; try again"):
+        with pytest.raises(EngineBusy, match="All 2 places are taken; try again"):
             start(engine, trained, "hello")
         assert engine.load == 2
         gate.open()
@@ -237,12 +237,12 @@ async def test_a_call_that_takes_too_long_is_given_up_and_leaves_no_load(gate: A
     engine = Engine(queue_size=8, timeout_seconds=0.05)
     ran: list[str] = []
     stream = None
-    with pytest.raises(EngineBusy, match=r"no answer within 0\.05 s"):
+    with pytest.raises(EngineBusy, match=r"No answer within 0\.05 s"):
         await engine.call(gate.wait)
-    with pytest.raises(EngineBusy, match=r"no answer within 0\.05 s"):
+    with pytest.raises(EngineBusy, match=r"No answer within 0\.05 s"):
         await engine.call(lambda: ran.append("given up"))
     stream = start(engine, trained, "hello")
-    with pytest.raises(EngineBusy, match=r"no answer within 0\.05 s"):
+    with pytest.raises(EngineBusy, match=r"No answer within 0\.05 s"):
         await anext(stream)
     assert engine.load == 3
     gate.open()
@@ -333,7 +333,7 @@ async def test_a_text_in_its_middle_is_told_of_the_end(gate: Any, untrained: GPT
             while engine.alive:
                 await anyio.lowlevel.checkpoint()
         gate.open()
-        with pytest.raises(EngineStopped, match="the model worker has ended"):
+        with pytest.raises(EngineStopped, match="The model worker has ended"):
             await text_of(stream)
 
 

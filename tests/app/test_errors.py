@@ -97,7 +97,7 @@ def test_whoever_shall_come_again_is_told_when() -> None:
         ({"type": "x", "loc": ("body", "a", 0, "b"), "msg": "No", "input": 1}, "a.0.b: No; given 1", "a.0.b"),
         (
             {"type": "json_invalid", "loc": ("body", 9), "msg": "", "input": {}, "ctx": {"error": "Expecting value"}},
-            "the body is not JSON: Expecting value",
+            "The body is not JSON: Expecting value",
             None,
         ),
     ],

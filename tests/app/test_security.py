@@ -261,7 +261,7 @@ async def test_a_body_at_the_limit_passes_and_one_byte_more_does_not(start_app: 
             chunked = await client.post("/api/v1/analyze", content=_chunks(padded), headers=JSON_TYPE)
             assert "content-length" not in chunked.request.headers
             assert (counted.status_code, chunked.status_code) == (status, status)
-        assert chunked.json()["error"]["message"] == "the body is too large; allowed: 2048 bytes"
+        assert chunked.json()["error"]["message"] == "The body is too large: 2048 bytes at most"
 
 
 async def test_a_body_without_end_is_refused_at_the_limit(client: httpx.AsyncClient) -> None:
@@ -286,7 +286,7 @@ async def test_a_body_that_does_not_arrive_is_given_up(start_app: Any, connect: 
     async with start_app(body_timeout_seconds=0.05) as app, connect(app) as client:
         response = await client.post("/api/v1/analyze", content=stalled(), headers=JSON_TYPE)
     assert response.status_code == 408
-    assert response.json()["error"]["message"] == "the body did not arrive within 0.05 s"
+    assert response.json()["error"]["message"] == "The body did not arrive within 0.05 s"
     assert_carries_the_headers(response)
 
 
@@ -376,8 +376,8 @@ async def test_a_full_engine_is_said_in_the_language_of_who_asks(start_app: Any,
         assert response.status_code == 503
         assert int(response.headers["retry-after"]) >= 1
     assert api.json() == stream.json()
-    assert api.json()["error"]["message"] == "all 1 places are taken; try again"
-    assert "all 1 places are taken; try again" in page.text
+    assert api.json()["error"]["message"] == "All 1 places are taken; try again"
+    assert "All 1 places are taken; try again" in page.text
     assert page.text.startswith("<!doctype html>")
     assert fragment.text.strip().startswith('<p id="notice"')
 
@@ -389,7 +389,7 @@ async def test_an_answer_that_takes_too_long_is_a_503(start_app: Any, connect: A
             response = await client.post("/api/v1/analyze", json=HELLO)
         gate.open()
     assert response.status_code == 503
-    assert response.json()["error"]["message"] == "no answer within 0.05 s; try again"
+    assert response.json()["error"]["message"] == "No answer within 0.05 s; try again"
     assert response.headers["retry-after"] == "1"
 
 
@@ -404,7 +404,7 @@ async def test_a_stream_that_stalls_ends_with_an_error_event(
     (event,) = read_events(response.text)
     assert (event["id"], event["event"]) == (1, "error")
     assert event["data"]["error"]["code"] == "busy"
-    assert event["data"]["error"]["message"] == "no answer within 0.2 s; try again"
+    assert event["data"]["error"]["message"] == "No answer within 0.2 s; try again"
 
 
 async def _hold_worker(app: FastAPI, tasks: Any, gate: Any) -> None:

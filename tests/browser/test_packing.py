@@ -60,7 +60,7 @@ def test_every_focus_can_be_seen(open_page: OpenPage) -> None:
 
 def test_words_that_cannot_be_read_are_told_and_can_be_corrected(open_page: OpenPage) -> None:
     page = open_page("/packing?words=HELLO", expected_problems=1)  # the browser's own line for the status 422
-    expect(page.get_by_role("alert")).to_contain_text("allowed: a-z")
+    expect(page.get_by_role("alert")).to_contain_text("Use letters a to z only")
     page.get_by_label("Conversations").fill("hello")
     page.keyboard.press("Enter")
     expect(page.locator(".attention").first).to_be_visible()

@@ -51,7 +51,7 @@ def test_a_word_that_cannot_be_read_is_told_and_can_be_corrected(open_page: Open
     page = open_page("/shift", expected_problems=1)
     page.get_by_label("Type a word").fill("HI")
     page.keyboard.press("Enter")
-    expect(page.locator("#notice")).to_contain_text("allowed: a-z")
+    expect(page.locator("#notice")).to_contain_text("Use letters a to z only")
     page.get_by_label("Type a word").fill("hi")
     page.keyboard.press("Enter")
     expect(page.locator("#notice")).to_have_text("")

@@ -26,5 +26,5 @@ def test_a_name_that_is_not_known_is_told_with_those_that_are():
     check_known("b", {"a": 1, "b": 2}, "letter")
     with pytest.raises(UnknownName) as caught:
         check_known("\u202e" * 200, ("a", "b"), "letter")
-    assert caught.value.message == "letter is '" + "\\u202e" * 64 + "'; allowed: a, b"
+    assert caught.value.message == "There is no letter '" + "\\u202e" * 32 + "'. Choose one of: a, b"
     assert caught.value.param == "letter"

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.writing import compact, number, percent
+from model.writing import compact, number, ordinal, percent
 
 
 @pytest.mark.parametrize(
@@ -61,3 +61,21 @@ def test_a_compact_number_is_short_and_close_and_zero_only_for_zero(value: float
 )
 def test_a_number_has_two_digits_and_is_0_only_if_it_is(value: float, text: str) -> None:
     assert number(value) == text
+
+
+@pytest.mark.parametrize(
+    ("place", "written"),
+    [
+        (1, "1st"),
+        (2, "2nd"),
+        (3, "3rd"),
+        (4, "4th"),
+        (11, "11th"),
+        (12, "12th"),
+        (13, "13th"),
+        (21, "21st"),
+        (112, "112th"),
+    ],
+)
+def test_a_place_is_written_with_its_ending(place: int, written: str) -> None:
+    assert ordinal(place) == written

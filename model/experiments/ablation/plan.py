@@ -21,7 +21,7 @@ def plan_of(variations: Sequence[tuple[str, Variation]], policies: Sequence[str]
     slugs = [setting.slug for setting in settings]
     for slug in slugs:
         if slugs.count(slug) > 1:
-            raise OutOfRange(f"{slug} is there twice; allowed: settings that differ in more than how they are measured")
+            raise OutOfRange(f"{slug} is there twice: settings must differ in more than how they are measured")
     return Plan(settings, tuple(policies), tuple(range(seeds)))
 
 

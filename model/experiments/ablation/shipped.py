@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from model.errors import BrokenAblation, UnknownName
+from model.errors import BrokenAblation, check_known
 from model.experiments.ablation.findings import Comparison, Findings, find
 from model.experiments.ablation.runs import ABLATION_FILE, Ablation, read_ablation, write_ablation
 from model.masks.policies import RIGHT, UNMASKED
@@ -33,8 +33,7 @@ class ShippedAblation:
     def comparison(self, slug: str) -> Comparison:
         """Raises UnknownName."""
         known = {comparison.setting.slug: comparison for comparison in self.findings.comparisons}
-        if slug not in known:
-            raise UnknownName(f"there is no setting {slug[:64]!a}; allowed: {', '.join(known)}", param="setting")
+        check_known(slug, known, "setting")
         return known[slug]
 
     def of_recipe(self, slug: str) -> Comparison:
@@ -42,8 +41,7 @@ class ShippedAblation:
         known: dict[str, list[Comparison]] = {}
         for comparison in self.findings.comparisons:
             known.setdefault(comparison.setting.recipe, []).append(comparison)
-        if slug not in known:
-            raise UnknownName(f"there is no recipe {slug[:64]!a} here; allowed: {', '.join(known)}", param="recipe")
+        check_known(slug, known, "recipe")
         return next((c for c in known[slug] if c.setting.slug == slug), known[slug][0])
 
     def first(self) -> Comparison:

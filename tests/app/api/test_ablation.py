@@ -64,7 +64,7 @@ async def test_every_chart_is_a_document_of_its_own(
 @pytest.mark.parametrize(
     ("address", "status", "words"),
     [
-        ("charts/nope.svg", 404, "allowed: exact-match, "),
+        ("charts/nope.svg", 404, "Choose one of: exact-match, "),
         ("charts/pairs.svg?setting=nope", 404, "'nope'"),
         (f"charts/pairs.svg?setting={'x' * 65}", 422, "setting"),
         (f"charts/{'x' * 65}.svg", 422, "chart"),

@@ -76,7 +76,7 @@ async def test_by_default_an_answer_may_fill_the_context_and_not_more(
     all_of_it = (await client.post("/api/v1/generate", json=body | {"max_new_tokens": 26})).json()
     assert all_of_it == untrained
     refused = await client.post("/api/v1/generate", json=body | {"max_new_tokens": 27})
-    assert refused.json()["error"]["message"] == "max_new_tokens is 27; allowed after this prompt: 1 to 26"
+    assert refused.json()["error"]["message"] == "max_new_tokens must be 1 to 26 behind this prompt, not 27"
 
 
 @pytest.mark.parametrize(

@@ -37,10 +37,10 @@ async def test_a_server_whose_worker_has_ended_says_so_and_refuses_work(
         stream = await client.post("/api/v1/generate", json=body | {"stream": True})
         page = await client.get("/")
         up = await client.get("/healthz")
-    assert (ready.status_code, ready.text) == (503, "the model worker has ended\n")
+    assert (ready.status_code, ready.text) == (503, "The model worker has ended\n")
     for response in (refused, stream, page):
         assert response.status_code == 503
-        assert "the model worker has ended; the server must be restarted" in response.text
+        assert "The model worker has ended; the server must be restarted" in response.text
     assert refused.json()["error"]["code"] == "stopped"
     assert up.status_code == 200
     assert "the model worker ended by an error" in caplog.text

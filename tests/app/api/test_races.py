@@ -128,7 +128,7 @@ async def test_a_reader_who_has_had_everything_is_told_to_ask_no_more(
     error = error_of(await racing.get(address, headers={"last-event-id": str(last + 1)}), 422)
     assert (error["param"], error["message"]) == (
         "after",
-        f"event {last + 1} has not happened; allowed: 0 to {last}",
+        f"Event {last + 1} has not happened yet: the last one is {last}",
     )
 
 
@@ -168,7 +168,7 @@ async def test_a_race_that_has_ended_takes_no_command(
 ) -> None:
     error = error_of(await racing.post(f"{finished['started'].json()['address']}/{command}"), 409)
     assert (error["type"], error["code"]) == ("invalid_request", "wrong_state")
-    assert "the race is finished" in error["message"]
+    assert "The race is finished" in error["message"]
 
 
 async def test_races_are_listed_the_newest_first_and_counted(
@@ -241,29 +241,29 @@ async def test_every_number_is_bounded_on_both_sides(racing: httpx.AsyncClient, 
         ({"seed": -1}, 422, "seed", "greater than or equal to 0"),
         ({"seed": 2**31}, 422, "seed", "less than or equal to 2147483647"),
         ({"seed": 1.5}, 422, "seed", "1.5"),
-        ({"recipe": "nope"}, 404, "recipe", "there is no recipe 'nope'; allowed: reverse, reverse4"),
+        ({"recipe": "nope"}, 404, "recipe", "There is no recipe 'nope'. Choose one of: reverse, reverse4"),
         ({"recipe": ""}, 422, "recipe", "''"),
         ({"recipe": "r" * 65}, 422, "recipe", "'rrr"),
         ({"recipe": None}, 422, "recipe", "None"),
         ({"policies": []}, 422, "policies", "at least 1"),
         ({"policies": ["unmasked", "unmasked"]}, 422, "policies", "each once"),
-        ({"policies": ["nope"]}, 404, "policies", "there is no policy 'nope'; allowed: prompt-masked, unmasked"),
-        ({"policies": ["no-shift", "double-shift"]}, 422, "policies", "and one other"),
+        ({"policies": ["nope"]}, 404, "policies", "There is no policy 'nope'. Choose one of: prompt-masked, unmasked"),
+        ({"policies": ["no-shift", "double-shift"]}, 422, "policies", "at most one other"),
         ({"policies": ["unmasked"] * 4}, 422, "policies", "at most 3"),
         ({"policies": "unmasked"}, 422, "policies", "'unmasked'"),
         ({"policies": [["unmasked"]]}, 422, "policies.0", "['unmasked']"),
-        ({"prompt": ""}, 422, "prompt", "the prompt has 0 characters; allowed: exactly 4"),
-        ({"prompt": "hello"}, 422, "prompt", "the prompt has 5 characters; allowed: exactly 4"),
-        ({"prompt": "ab<d"}, 422, "prompt", "character 3 is '<' (U+003C)"),
-        ({"prompt": "ab\u202ed"}, 422, "prompt", "(U+202E)"),
-        ({"prompt": "\0\0\0\0"}, 422, "prompt", "(U+0000)"),
+        ({"prompt": ""}, 422, "prompt", "Write exactly 4 characters; you wrote 0"),
+        ({"prompt": "hello"}, 422, "prompt", "Write exactly 4 characters; you wrote 5"),
+        ({"prompt": "ab<d"}, 422, "prompt", "the 3rd character is <"),
+        ({"prompt": "ab\u202ed"}, 422, "prompt", "U+202E"),
+        ({"prompt": "\0\0\0\0"}, 422, "prompt", "U+0000"),
         ({"prompt": "a" * 257}, 422, "prompt", "'aaa"),
         ({"prompt": 5}, 422, "prompt", "5"),
-        ({"max_length": 6, "prompt": "abcdefg"}, 422, "prompt", "allowed: 4 to 6"),
-        ({"min_length": 5}, 422, "min_length", "min_length is 5; allowed: 1 to 4"),
-        ({"width": 12}, 422, "width", "multiples of 8"),
-        ({"max_length": 3, "min_length": 3, "evaluation_words": 1000}, 422, "max_length", "1 to 439"),
-        ({"steps": 10_000, "evaluate_every": 1}, 422, "evaluate_every", "allowed with 10000 steps: 20 or more"),
+        ({"max_length": 6, "prompt": "abcdefg"}, 422, "prompt", "Write 4 to 6 characters"),
+        ({"min_length": 5}, 422, "min_length", "min_length must be 1 to 4, not 5"),
+        ({"width": 12}, 422, "width", "a multiple of 8"),
+        ({"max_length": 3, "min_length": 3, "evaluation_words": 1000}, 422, "max_length", "only 439 words"),
+        ({"steps": 10_000, "evaluate_every": 1}, 422, "evaluate_every", "20 or more with 10000 steps, not 1"),
         ({"temperature": 1}, 422, "temperature", "1"),
         ({"variation": {"width": 8}}, 422, "variation", "{'width': 8}"),
     ],
@@ -291,7 +291,7 @@ async def test_too_costly_a_race_is_refused_before_it_starts(
 ) -> None:
     error = error_of(await racing.post(RACES, json=body), 422)
     assert error["message"].startswith(
-        f"the race costs {cost} (parameters x tokens trained and measured on); allowed: 2e+12; "
+        f"This race is too long for the server: it costs {cost} (parameters x tokens trained and measured on) of 2e+12 "
     )
     assert "fewer steps" in error["message"]
     assert error["code"] == "out_of_range"

@@ -39,23 +39,33 @@ BOTH = ("analyze", "generate")
 @pytest.mark.parametrize(
     ("changes", "status", "param", "message"),
     [
-        ({"recipe": "nope"}, 404, "recipe", f"there is no recipe 'nope'; allowed: {', '.join(ALL_RECIPES)}"),
+        ({"recipe": "nope"}, 404, "recipe", f"There is no recipe 'nope'. Choose one of: {', '.join(ALL_RECIPES)}"),
         (
             {"step": 7},
             422,
             "step",
-            "step 7 was not kept; allowed: 0, 100, 200, 300, 400, 500, 600, 700, 800, "
+            "Step 7 was not kept. Choose one of: 0, 100, 200, 300, 400, 500, 600, 700, 800, "
             "900, 1000, 1100, 1200, 1300, 1500, 1750, 2000, 2500, 3000",
         ),
-        ({"prompt": ""}, 422, "prompt", "the prompt has 0 characters; allowed: 1 to 10"),
-        ({"prompt": "abcdefghijk"}, 422, "prompt", "the prompt has 11 characters; allowed: 1 to 10"),
-        ({"prompt": "Hello"}, 422, "prompt", "character 1 is 'H' (U+0048); allowed: a-z"),
-        ({"prompt": "a<b"}, 422, "prompt", "character 2 is '<' (U+003C); allowed: a-z"),
-        ({"prompt": "a\0"}, 422, "prompt", "character 2 is '\\x00' (U+0000); allowed: a-z"),
-        ({"prompt": "\u202eab"}, 422, "prompt", "character 1 is '\\u202e' (U+202E); allowed: a-z"),
-        ({"prompt": "😀"}, 422, "prompt", "character 1 is '\\U0001f600' (U+1F600); allowed: a-z"),
-        ({"prompt": "ａ"}, 422, "prompt", "character 1 is '\\uff41' (U+FF41); allowed: a-z"),  # noqa: RUF001
-        ({"recipe": "reverse4"}, 422, "prompt", "the prompt has 5 characters; allowed: exactly 4"),
+        ({"prompt": ""}, 422, "prompt", "Write 1 to 10 characters; you wrote 0"),
+        ({"prompt": "abcdefghijk"}, 422, "prompt", "Write 1 to 10 characters; you wrote 11"),
+        ({"prompt": "Hello"}, 422, "prompt", "Use letters a to z only: the 1st character is H"),
+        ({"prompt": "a<b"}, 422, "prompt", "Use letters a to z only: the 2nd character is <"),
+        ({"prompt": "a\0"}, 422, "prompt", "Use letters a to z only: the 2nd character is U+0000"),
+        (
+            {"prompt": "\u202eab"},
+            422,
+            "prompt",
+            "Use letters a to z only: the 1st character is U+202E (right-to-left override)",
+        ),
+        ({"prompt": "😀"}, 422, "prompt", "Use letters a to z only: the 1st character is U+1F600 (grinning face)"),
+        (
+            {"prompt": "\uff41"},
+            422,
+            "prompt",
+            "Use letters a to z only: the 1st character is U+FF41 (fullwidth latin small letter a)",
+        ),
+        ({"recipe": "reverse4"}, 422, "prompt", "Write exactly 4 characters; you wrote 5"),
     ],
 )
 async def test_what_the_domain_refuses_is_said_in_its_words(
@@ -73,7 +83,7 @@ async def test_what_the_domain_refuses_is_said_in_its_words(
         ("analyze", {"policy": "nope"}, 404, "policy", "prompt-masked, unmasked"),
         ("generate", {"policy": "nope"}, 404, "policy", "prompt-masked, unmasked"),
         ("analyze", {"trained_with": "nope"}, 404, "trained_with", "prompt-masked, unmasked"),
-        ("analyze", {"response": "NO"}, 422, "response", "a-z"),
+        ("analyze", {"response": "NO"}, 422, "response", "letters a to z"),
         ("analyze", {"response": "a" * 26}, 422, "response", "25 characters"),
         ("analyze", {"top_k": 31}, 422, "top_k", "1 to 30"),
         ("analyze", {"top_k": 0}, 422, "top_k", "greater than or equal to 1"),
@@ -222,7 +232,7 @@ async def test_only_json_is_read_as_json(client: httpx.AsyncClient, path: str, c
 async def test_a_megabyte_is_refused(client: httpx.AsyncClient, path: str) -> None:
     response = await client.post(f"/api/v1/{path}", json=HELLO | {"prompt": "a" * 1_000_000})
     assert response.status_code == 413
-    assert error_of(response)["message"] == "the body is too large; allowed: 65536 bytes"
+    assert error_of(response)["message"] == "The body is too large: 65536 bytes at most"
 
 
 @pytest.mark.parametrize(

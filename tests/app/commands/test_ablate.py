@@ -40,11 +40,11 @@ def test_a_command_line_that_makes_no_sense_is_refused_with_its_usage(arguments:
     [
         (("nope",), ("recipe", "'nope'", "reverse, reverse4")),
         (("reverse4", "--policy", "nope"), ("policy", "'nope'")),
-        (("reverse4", "--width", "16", "--width", "1000"), ("width is 1000", "8 to 128")),
-        (("reverse4", "--learning-rate", "7"), ("learning_rate is 7",)),
+        (("reverse4", "--width", "16", "--width", "1000"), ("width must be 8 to 128, not 1000")),
+        (("reverse4", "--learning-rate", "7"), ("learning_rate must be",)),
         (("reverse4", "--width", "16", "--width", "16"), ("reverse4-width16 is there twice",)),
-        (("reverse4", "--answer-length", "5"), ("answer_length is 5", "1 to 4")),
-        (("reverse4", "--evaluation-words", "1001"), ("evaluation_words is 1001", "1 to 1000")),
+        (("reverse4", "--answer-length", "5"), ("answer_length must be 1 to 4, not 5")),
+        (("reverse4", "--evaluation-words", "1001"), ("evaluation_words must be 1 to 1000, not 1001")),
     ],
 )
 def test_what_cannot_be_trained_ends_in_one_line(

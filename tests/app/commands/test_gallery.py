@@ -99,7 +99,7 @@ def test_an_unknown_recipe_ends_in_one_line_that_names_the_known_ones():
     result = run("--recipe", "nope")
     assert result.exit_code == 1
     (line,) = result.stderr.splitlines()
-    assert line == "maskscope: recipe: there is no recipe 'nope'; allowed: " + ", ".join(MASK_RECIPES)
+    assert line == "maskscope: There is no recipe 'nope'. Choose one of: " + ", ".join(MASK_RECIPES)
 
 
 @pytest.mark.parametrize(

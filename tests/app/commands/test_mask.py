@@ -41,11 +41,14 @@ def test_several_words_are_a_batch_padded_or_packed() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["HI"], "maskscope: prompt: character 1 is 'H'"),
-        (["hello", "--policy", "nope"], "there is no policy 'nope'"),
-        (["hello", "--recipe", "nope"], "there is no recipe 'nope'"),
-        (["hello", "--policy", "packed", "--row-tokens", "3"], "a conversation has 13 tokens; allowed: 3"),
-        (["a"] * 9, "there are 9 conversations; allowed: 1 to 8"),
+        (["HI"], "maskscope: prompt: Use letters a to z only: the 1st character is H"),
+        (["hello", "--policy", "nope"], "There is no policy 'nope'"),
+        (["hello", "--recipe", "nope"], "There is no recipe 'nope'"),
+        (
+            ["hello", "--policy", "packed", "--row-tokens", "3"],
+            "A conversation can have 3 tokens at most; this one has 13",
+        ),
+        (["a"] * 9, "Give 1 to 8 conversations; there are 9"),
     ],
 )
 def test_what_cannot_be_labelled_is_one_line(arguments: list[str], said: str) -> None:

@@ -172,7 +172,7 @@ async def test_a_recipe_alone_is_the_recipe_as_it_is(open_page: Any, text_of: Te
 async def test_what_does_not_exist_is_404_with_what_does(open_page: Any, text_of: TextOf, name: str) -> None:
     page = await open_page(status=404, **{name: "<b>nope"})
     assert "<b>nope" in text_of(page)
-    assert "allowed: " in text_of(page)
+    assert "Choose one of: " in text_of(page)
 
 
 async def test_every_download_on_the_page_is_there(client: httpx.AsyncClient, open_page: Any) -> None:

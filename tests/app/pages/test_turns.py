@@ -109,12 +109,12 @@ async def test_no_more_messages_than_allowed_can_be_added_and_the_last_one_stays
 @pytest.mark.parametrize(
     ("messages", "said"),
     [
-        ([("user", "HI"), ("assistant", "")], "allowed: "),
-        ([("assistant", "")], "before the user asked"),
-        ([("system", "ab")], "role is 'system'"),
-        ([("user", "a" * 60)], "a conversation has 61 tokens; allowed: 49"),
-        ([("user", "ab")] * 13, "there are 13 messages"),
-        ([("user", "<script>")], "allowed: "),
+        ([("user", "HI"), ("assistant", "")], "only: the "),
+        ([("assistant", "")], "before the user has asked"),
+        ([("system", "ab")], "not 'system'"),
+        ([("user", "a" * 60)], "A conversation can have 49 tokens at most; this one has 61"),
+        ([("user", "ab")] * 13, "there are 13"),
+        ([("user", "<script>")], "only: the "),
     ],
 )
 async def test_what_cannot_be_read_is_told_and_the_measurements_stay(

@@ -382,17 +382,21 @@ async def test_a_position_moves_to_the_nearest_there_is(
 @pytest.mark.parametrize(
     ("query", "status", "message"),
     [
-        ({"recipe": "nope"}, 404, "there is no recipe 'nope'; allowed: reverse, reverse4"),
-        ({"policy": "nope"}, 404, "policy is 'nope'; allowed: prompt-masked, unmasked"),
-        ({"gradient": "nope"}, 404, "gradient is 'nope'; allowed: parameter_norm, share, logit_norm, input_norm"),
+        ({"recipe": "nope"}, 404, "There is no recipe 'nope'. Choose one of: reverse, reverse4"),
+        ({"policy": "nope"}, 404, "There is no policy 'nope'. Choose one of: prompt-masked, unmasked"),
+        (
+            {"gradient": "nope"},
+            404,
+            "There is no gradient 'nope'. Choose one of: parameter_norm, share, logit_norm, input_norm",
+        ),
         ({"step": "x"}, 422, "given 'x'"),
         ({"step": "nan"}, 422, "given 'nan'"),
         ({"position": "1.5"}, 422, "given '1.5'"),
         ({"step": "9" * 5000}, 422, "step"),
         ({"generate": "perhaps"}, 422, "given 'perhaps'"),
-        ({"prompt": ""}, 422, "the prompt has 0 characters; allowed: 1 to 10"),
-        ({"prompt": "HELLO"}, 422, "character 1 is 'H' (U+0048); allowed: a-z"),
-        ({"recipe": "reverse4", "prompt": "hello"}, 422, "the prompt has 5 characters; allowed: exactly 4"),
+        ({"prompt": ""}, 422, "Write 1 to 10 characters; you wrote 0"),
+        ({"prompt": "HELLO"}, 422, "Use letters a to z only: the 1st character is H"),
+        ({"recipe": "reverse4", "prompt": "hello"}, 422, "Write exactly 4 characters; you wrote 5"),
     ],
 )
 async def test_an_address_that_cannot_be_shown_says_why_as_a_page_and_as_a_fragment(
@@ -634,4 +638,4 @@ async def test_any_mask_can_be_laid_over_the_word_and_its_mistakes_are_named(
 async def test_a_mask_that_does_not_exist_is_named(client: httpx.AsyncClient) -> None:
     response = await client.get("/", params={"mask": "nope"})
     assert response.status_code == 404
-    assert "there is no policy &#39;nope&#39;" in response.text
+    assert "There is no policy &#39;nope&#39;" in response.text

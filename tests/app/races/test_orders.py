@@ -66,12 +66,12 @@ def test_what_cannot_be_run_is_refused_and_its_field_named(
 def test_a_race_costs_what_its_models_cost_together() -> None:
     cost = 2 * RECIPES["reverse4"].cost()
     assert order(max_cost=cost).recipe.cost() * 2 == cost
-    with pytest.raises(OutOfRange, match="a smaller batch, a narrower model or fewer measurements cost less"):
+    with pytest.raises(OutOfRange, match="a smaller batch, a narrower model or fewer measurements"):
         order(max_cost=cost - 1)
 
 
 def test_measuring_costs_as_training_does() -> None:
-    with pytest.raises(OutOfRange, match=r"the race costs 1\.4e"):
+    with pytest.raises(OutOfRange, match=r"it costs 1\.4e"):
         order(width=128, layers=4, min_length=12, max_length=12, batch_size=1, steps=500, evaluate_every=1)
     order(width=128, layers=4, min_length=12, max_length=12, batch_size=1, steps=500, evaluate_every=50)
 
@@ -99,7 +99,7 @@ def test_which_masks_cannot_run_together(policies: tuple[str, ...], error: type[
 
 @pytest.mark.parametrize("seed", [-1, 2**31])
 def test_a_seed_is_bounded(seed: int) -> None:
-    with pytest.raises(OutOfRange, match="allowed: 0 to 2147483647"):
+    with pytest.raises(OutOfRange, match="must be 0 to 2147483647"):
         order_race("reverse4", BOTH, seed, None, Variation(), 2e12)
 
 

@@ -195,11 +195,11 @@ async def test_pause_step_resume_stop() -> None:
                 race.command(command)  # type: ignore[arg-type]
         await until(lambda: names_of(race).count("step") > 10)
         pids = race.worker_pids()
-        with pytest.raises(WrongState, match="the race is running; step needs a paused one"):
+        with pytest.raises(WrongState, match="The race is running; step needs a paused one"):
             race.command("step")
         race.command("pause")
         assert race.status == "paused"
-        with pytest.raises(WrongState, match="the race is paused; pause needs a running one"):
+        with pytest.raises(WrongState, match="The race is paused; pause needs a running one"):
             race.command("pause")
         stood = await standstill(race)
         for _ in range(3):
@@ -219,7 +219,7 @@ async def test_pause_step_resume_stop() -> None:
     assert [name for name in names if name not in ("step", "evaluated")] == ["started", "paused", "resumed", "finished"]
     assert events_of(race)[-1]["data"]["status"] == race.status == "stopped"
     assert events_of(race)[-1]["data"]["policies"]["unmasked"]["exact_match"]["n"] == 5
-    with pytest.raises(WrongState, match="the race is stopped"):
+    with pytest.raises(WrongState, match="The race is stopped"):
         race.command("pause")
 
 
@@ -243,7 +243,7 @@ async def test_a_killed_worker_ends_its_race_and_the_next_one_runs() -> None:
     async with opened(race_slots=1, race_queue_size=2) as races:
         first, second, third = races.start(order(**LONG)), races.start(order("unmasked")), races.start(order())
         assert [races.place_of(race) for race in (first, second, third)] == [None, 1, 2]
-        with pytest.raises(RacesBusy, match="all 2 places"):
+        with pytest.raises(RacesBusy, match="All 2 places"):
             races.start(order())
         await until(lambda: names_of(first).count("step") > 4)
         assert (len(races.running()), second.status, names_of(second)) == (1, "queued", [])
@@ -256,7 +256,7 @@ async def test_a_killed_worker_ends_its_race_and_the_next_one_runs() -> None:
         assert error["data"] == {
             "error": {
                 "type": "server_error",
-                "message": "the worker of prompt-masked died: signal 9",
+                "message": "The worker of prompt-masked died: signal 9",
                 "param": None,
                 "code": "worker_died",
             }
@@ -279,7 +279,7 @@ async def test_of_too_many_races_the_oldest_that_has_ended_is_forgotten() -> Non
         newest = races.start(order())
         assert races.newest_first() == (newest, waiting[2], running)
         assert races.find(running.id) is running
-        with pytest.raises(UnknownName, match="there is no race"):
+        with pytest.raises(UnknownName, match="There is no race"):
             races.find(waiting[0].id)
         races.stop(waiting[2])  # it has ended: to stop it again is to forget it
         assert races.newest_first() == (newest, running)
@@ -309,7 +309,7 @@ async def test_a_race_that_takes_too_long_ends_visibly_its_pauses_and_its_start_
         assert all(is_gone(pid) for pid in pids)
     assert names_of(race) == ["failed"]
     error = events_of(race)[-1]["data"]["error"]
-    assert (error["code"], error["message"]) == ("race_too_long", "the race took longer than 1 s")
+    assert (error["code"], error["message"]) == ("race_too_long", "The race took longer than 1 s")
 
 
 async def test_a_race_that_nobody_follows_ends_after_the_grace_time_and_a_followed_one_does_not() -> None:
@@ -371,7 +371,7 @@ async def test_a_race_whose_processes_cannot_be_started_ends_visibly(
     async with opened() as races:
         race = races.start(order())
         await until(lambda: race.ended)
-    assert events_of(race)[-1]["data"]["error"]["message"] == "unexpected error; the server's log has it"
+    assert events_of(race)[-1]["data"]["error"]["message"] == "Unexpected error; the server's log has it"
     assert "No such file" in caplog.text
 
 

@@ -43,9 +43,9 @@ def test_a_slug_asks_for_what_is_shipped_of_it_under_the_compared_policies(slug:
 
 
 def test_what_does_not_exist_is_named_with_what_does() -> None:
-    with pytest.raises(UnknownName, match="there is no recipe 'nope'; allowed: worksheet, reverse, "):
+    with pytest.raises(UnknownName, match=r"There is no recipe 'nope'\. Choose one of: worksheet, reverse, "):
         jobs_of("nope", None, 0, TRAINED)
-    with pytest.raises(UnknownName, match="there is no policy 'nope'"):
+    with pytest.raises(UnknownName, match="There is no policy 'nope'"):
         jobs_of("reverse", ["nope"], 0, TRAINED)
 
 

@@ -157,14 +157,14 @@ def test_an_empty_response_is_only_the_end_of_turn(model: GPT):
 
 def test_a_response_may_fill_the_context_and_not_more(model: GPT):
     assert of(model, "prompt-masked", "hello", "o" * 25).sequence_length == 33
-    with pytest.raises(OutOfRange, match="allowed after this prompt: 25 characters") as caught:
+    with pytest.raises(OutOfRange, match="25 characters at most fit behind this prompt") as caught:
         of(model, "prompt-masked", "hello", "o" * 26)
     assert caught.value.param == "response"
 
 
 @pytest.mark.parametrize("top_k", [-1, 0, 31, 2**63])
 def test_a_top_k_outside_the_vocabulary_is_refused_with_what_is_allowed(model: GPT, top_k: int):
-    with pytest.raises(OutOfRange, match=f"^top_k is {top_k}; allowed: 1 to 30$") as caught:
+    with pytest.raises(OutOfRange, match=f"^top_k must be 1 to 30, not {top_k}$") as caught:
         of(model, "prompt-masked", top_k=top_k)
     assert caught.value.param == "top_k"
 

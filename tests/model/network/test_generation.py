@@ -194,7 +194,7 @@ def test_one_token_less_is_a_length(trained_model: Callable[..., GPT]):
 
 @pytest.mark.parametrize("cap", [-1, 0, 27, 2**63])
 def test_a_cap_that_does_not_fit_is_refused_with_what_is_allowed(model: GPT, cap: int):
-    message = rf"^max_new_tokens is {cap}; allowed after this prompt: 1 to 26$"
+    message = rf"^max_new_tokens must be 1 to 26 behind this prompt, not {cap}$"
     with pytest.raises(OutOfRange, match=message) as caught:
         generate(model, [prompt("hello")], stop_id=STOP, max_new_tokens=cap)
     assert caught.value.param == "max_new_tokens"

@@ -96,7 +96,7 @@ def test_held_out_prompts_are_the_same_each_time_and_a_shorter_list_is_their_beg
     ],
 )
 def test_a_word_of_a_length_the_task_does_not_have_is_refused(slug: str, word: str, allowed: str):
-    message = f"the prompt has {len(word)} characters; allowed: {allowed}"
+    message = f"Write {allowed} characters; you wrote {len(word)}"
     with pytest.raises(InvalidText, match=f"^{re.escape(message)}$") as caught:
         TASKS[slug].check_prompt(word)
     assert caught.value.param == "prompt"
@@ -146,11 +146,11 @@ def test_a_dialogues_later_answer_may_need_its_first_turn(prompt: str, said: lis
 @pytest.mark.parametrize(
     ("prompt", "complaint"),
     [
-        ("1 ab", "turn 1 has 1 characters; allowed: 2 to 4 letters"),
-        ("ab c", "turn 2 has 1 characters; allowed: 2 to 4 letters, or 1 for the first word"),
-        ("ab  cd", "turn 2 has 0 characters; allowed: 2 to 4 letters, or 1 for the first word"),
-        ("ab cd ef gh ij", "there are 5 turns; allowed: 1 to 4"),
-        ("", "turn 1 has 0 characters; allowed: 2 to 4 letters"),
+        ("1 ab", "Turn 1 needs 2 to 4 letters; it has 1"),
+        ("ab c", "Turn 2 needs 2 to 4 letters (or 1 alone, to ask for the first word); it has 1"),
+        ("ab  cd", "Turn 2 needs 2 to 4 letters (or 1 alone, to ask for the first word); it has 0"),
+        ("ab cd ef gh ij", "Write 1 to 4 turns; you wrote 5"),
+        ("", "Turn 1 needs 2 to 4 letters; it has 0"),
     ],
 )
 def test_turns_that_a_dialogue_does_not_have_are_refused(prompt: str, complaint: str):

@@ -50,7 +50,9 @@ def test_conversations_in_one_field_have_commas_between_and_words_spaces_as_well
 def test_a_field_that_cannot_be_read_is_refused(text: str):
     with pytest.raises(InvalidText) as refused:
         render_text(REVERSE, text, most=2)
-    assert ("allowed: 1 to 2, commas between" in refused.value.message) == (refused.value.param == "words")
+    assert ("Give 1 to 2 conversations, with commas between" in refused.value.message) == (
+        refused.value.param == "words"
+    )
 
 
 @pytest.mark.parametrize("words", [("ab", "cd"), ("hello", "HI"), ("", "a"), ("a", "abcdefghijk")])
@@ -88,11 +90,11 @@ def test_two_turns_of_one_role_and_an_open_end_are_conversations_too():
 @pytest.mark.parametrize(
     ("messages", "said"),
     [
-        ([], "there are 0 messages"),
-        ([("user", "ab")] * (MOST_MESSAGES + 1), "there are 13 messages"),
-        ([("system", "ab")], "role is 'system'; allowed: user, assistant"),
-        ([("\u202e" * 200, "ab")], "role is "),
-        ([("assistant", None)], "before the user asked"),
+        ([], "there are 0"),
+        ([("user", "ab")] * (MOST_MESSAGES + 1), "there are 13"),
+        ([("system", "ab")], "A role must be user or assistant, not 'system'"),
+        ([("\u202e" * 200, "ab")], "A role must be "),
+        ([("assistant", None)], "before the user has asked"),
     ],
 )
 def test_what_is_no_conversation_is_refused(messages: list[tuple[str, str | None]], said: str):
@@ -108,14 +110,28 @@ def user(text: str) -> tuple[Message, ...]:
 @pytest.mark.parametrize(
     ("recipe", "conversations", "policy", "row_tokens", "error", "said"),
     [
-        (REVERSE, [], RIGHT, None, InvalidText, "there are 0 conversations"),
-        (REVERSE, [user("a")] * 9, RIGHT, None, InvalidText, "there are 9 conversations"),
-        (REVERSE, [user("a" * 16)], RIGHT, None, OutOfRange, "a conversation has 35 tokens; allowed: 33"),
-        (REVERSE, [user("hello")], PACKED, 12, OutOfRange, "a conversation has 13 tokens; allowed: 12"),
-        (REVERSE, [user("hello")], PACKED, 34, OutOfRange, "row_tokens is 34; allowed: 2 to 33"),
-        (REVERSE, [user("hello")], PACKED, -1, OutOfRange, "row_tokens is -1"),
-        (REVERSE, [user("HI")], RIGHT, None, InvalidText, "allowed: a-z"),
-        (REVERSE, [user("<")], RIGHT, None, InvalidText, "allowed: a-z"),
+        (REVERSE, [], RIGHT, None, InvalidText, "there are 0"),
+        (REVERSE, [user("a")] * 9, RIGHT, None, InvalidText, "there are 9"),
+        (
+            REVERSE,
+            [user("a" * 16)],
+            RIGHT,
+            None,
+            OutOfRange,
+            "A conversation can have 33 tokens at most; this one has 35",
+        ),
+        (
+            REVERSE,
+            [user("hello")],
+            PACKED,
+            12,
+            OutOfRange,
+            "A conversation can have 12 tokens at most; this one has 13",
+        ),
+        (REVERSE, [user("hello")], PACKED, 34, OutOfRange, "row_tokens must be 2 to 33, not 34"),
+        (REVERSE, [user("hello")], PACKED, -1, OutOfRange, "row_tokens must be 2 to 33, not -1"),
+        (REVERSE, [user("HI")], RIGHT, None, InvalidText, "Use letters a to z only"),
+        (REVERSE, [user("<")], RIGHT, None, InvalidText, "Use letters a to z only"),
         (REVERSE, [(Message("user", ""),)], RIGHT, None, InvalidText, "nothing to predict"),
         (REVERSE4, [user("ab"), user("abc")], RIGHT, None, InvalidText, "reverse4 has no pad token"),
         (REVERSE4, [user("ab"), user("cd")], PACKED, None, InvalidText, "reverse4 has no pad token"),

@@ -136,7 +136,7 @@ def test_a_new_run_takes_the_place_of_the_one_before_and_of_all_its_files(tmp_pa
 
 def test_a_learning_rate_too_high_ends_with_a_word_about_it():
     recipe = tiny(training=replace(TINY, learning_rate=1e30))
-    with pytest.raises(Diverged, match=r"no number at step \d; a lower learning rate helps"):
+    with pytest.raises(Diverged, match=r"NaN or infinite at step \d; a lower learning rate helps"):
         list(train(initial_model(recipe, 0), recipe, MASKED, seed=0))
 
 

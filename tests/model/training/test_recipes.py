@@ -102,7 +102,7 @@ def test_fewer_steps_keep_the_decay_s_share():
 def test_every_field_of_a_variation_has_limits_and_keeps_them(name: str):
     lowest, highest = LIMITS[name]
     for value in (lowest - 1, highest + 1, -(10**9), 10**9):
-        with pytest.raises(OutOfRange, match=f"{name} is .*; allowed: ") as caught:
+        with pytest.raises(OutOfRange, match=f"{name} must be .*, not ") as caught:
             vary(RECIPES["reverse"], Variation(**{name: value}))
         assert caught.value.param == name
 
@@ -110,9 +110,9 @@ def test_every_field_of_a_variation_has_limits_and_keeps_them(name: str):
 @pytest.mark.parametrize(
     ("variation", "param", "message"),
     [
-        (Variation(width=36), "width", "multiples of 8"),
-        (Variation(min_length=5), "min_length", "allowed: 1 to 4"),
-        (Variation(min_length=1, max_length=3), "max_length", "allowed with words so short: 1 to 439"),
+        (Variation(width=36), "width", "a multiple of 8"),
+        (Variation(min_length=5), "min_length", "must be 1 to 4"),
+        (Variation(min_length=1, max_length=3), "max_length", "only 439 words as short as these"),
     ],
 )
 def test_what_does_not_go_together_is_refused(variation: Variation, param: str, message: str):

@@ -50,7 +50,7 @@ def test_names_are_found_or_refused_with_what_is_there(shipped: ShippedAblation)
     assert shipped.comparison(first.setting.slug) == first
     assert shipped.of_recipe("reverse4") == shipped.first() == first
     for ask in (shipped.comparison, shipped.of_recipe):
-        with pytest.raises(UnknownName, match=r"'nope'.*allowed: reverse4"):
+        with pytest.raises(UnknownName, match=r"'nope'.*Choose one of: reverse4"):
             ask("nope")
 
 
