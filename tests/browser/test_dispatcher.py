@@ -50,7 +50,7 @@ def test_it_works_without_javascript(open_page: OpenPage) -> None:
 
 def test_a_request_that_cannot_be_read_is_told_and_can_be_corrected(open_page: OpenPage) -> None:
     page = open_page("/dispatcher?prompt=%3Chello%3E", expected_problems=1)
-    expect(page.get_by_role("alert")).to_contain_text("character 1 is '<'")
+    expect(page.get_by_role("alert")).to_contain_text("the 1st character is <")
     page.get_by_label("Request").fill("What is 1+1?")
     page.keyboard.press("Enter")
     expect(page.locator(".mass")).to_be_visible()
