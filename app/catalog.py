@@ -6,7 +6,7 @@ from pathlib import Path
 
 from model.errors import BrokenRun, OutOfRange, unknown
 from model.experiments.bugs.gallery import Bug, Measured, read_gallery
-from model.experiments.padding import PaddedAccuracy, read_paddings
+from model.experiments.padding.accuracies import PaddedAccuracy, read_paddings
 from model.experiments.shipped import SHIPPED_RUNS, trained_as
 from model.masks.policies import COMPARED_POLICIES, MASK_POLICIES, RIGHT, MaskPolicy
 from model.network.gpt import GPT

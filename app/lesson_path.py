@@ -93,10 +93,11 @@ LESSON: tuple[Part, ...] = (
         "Pads on the right",
         (
             "A batch is a rectangle, so shorter rows are padded. Behind the text a causal model never sees the pads.",
-            "Before it, it does, unless they are hidden and positions begin behind them.",
+            "Before the text it does. Two things then need putting right: attention must not see the pads, and "
+            "positions must be counted from the first real token.",
         ),
-        "/padding?policy=left-pad-unmasked",
-        "Choose a padding, and see how much of each head's attention goes to pads.",
+        "/padding",
+        "Compare the four squares: which repair does what, and is one of them enough?",
     ),
     Part(
         "slice",

@@ -11,7 +11,8 @@ from rich.table import Table
 
 from app.commands.shipped_figures import show_figures, table_of
 from app.settings import Settings
-from model.experiments.padding import KEPT_PADDINGS, PADDINGS, PaddedAccuracy, departures, measure_paddings
+from model.experiments.padding.accuracies import KEPT_PADDINGS, PaddedAccuracy, departures, measure_paddings
+from model.experiments.padding.arms import PADDINGS, TRAINED_PADDINGS
 
 
 def padding(
@@ -26,16 +27,22 @@ def padding(
     measured: tuple[PaddedAccuracy, ...] = ()
     if check or measure:
         rows = measure_paddings(Settings().trained_folder)
-        measured = tuple(track(rows, "measuring", len(PADDINGS) ** 2, console=console))
+        measured = tuple(track(rows, "measuring", len(TRAINED_PADDINGS) * len(PADDINGS), console=console))
     made = measured if measure else None
     found = partial(departures, measured=measured) if check else None
     show_figures(KEPT_PADDINGS, _tables, console, made=made, departures=found, counted=f"{len(measured)} accuracies")
 
 
 def _tables(rows: Sequence[PaddedAccuracy]) -> Iterator[Table]:
-    stated = {row.key: row.exact_match.value for row in rows}
-    yield table_of(
-        "exact match: trained with (line), asked with (column)",
-        ["", *PADDINGS.values()],
-        [[title, *(f"{stated[trained, used]:.3f}" for used in PADDINGS)] for trained, title in PADDINGS.items()],
-    )
+    stated = {row.key: row for row in rows}
+    for title, count in (("words that get pads", "with_pads"), ("words that need none", "without_pads")):
+        rates = {key: getattr(row, count) for key, row in stated.items()}
+        n = next(iter(rates.values())).n
+        yield table_of(
+            f"right, of {n} {title}: trained with (line), asked with (column); one run each",
+            ["", *PADDINGS.values()],
+            [
+                [PADDINGS[trained], *(str(round(rates[trained, used].value * n)) for used in PADDINGS)]
+                for trained in TRAINED_PADDINGS
+            ],
+        )

@@ -83,8 +83,8 @@ PAGES: tuple[Page, ...] = (
     Page(
         "padding",
         "Padding",
-        "what a position's attention spends on pads, head by head; models trained and asked under four "
-        "paddings; what pads cost",
+        "pads on the left, hidden or seen, positions corrected or not: what each repair does by word length; "
+        "attention spent on pads, head by head; what pads cost",
         padding.router,
     ),
     Page(

@@ -5,6 +5,14 @@ from model.claims.evidence import Evidence
 from model.claims.gallery_figures import rates_beside_the_right
 from model.masks.policies import RIGHT
 
+LEFT = {
+    "both": ("left-pad", "pads hidden and positions corrected"),
+    "hidden": ("left-pad-no-positions", "pads hidden only"),
+    "corrected": ("left-pad-seen", "positions corrected only"),
+    "neither": ("left-pad-unmasked", "neither"),
+    "right": (RIGHT.slug, "pads on the right"),
+}
+"""How the same words are asked, and what that is called."""
 LOGIT_ROUNDING = 1e-3
 """A logit's change by less than this is that of sums in another order."""
 
@@ -27,19 +35,30 @@ def _judge_right_pad(f: Figures) -> Judgement:
 
 def _left_pad_figures(evidence: Evidence) -> Figures:
     found = {}
-    for name, asked in (("bare", "left-pad-unmasked"), ("corrected", "left-pad"), ("right", RIGHT.slug)):
-        rate, conditions = evidence.paddings[RIGHT.slug, asked].exact_match, f"trained {RIGHT.slug}, asked {asked}"
-        found[name] = Figure.of_rate(f"exact match, {name}", rate, f"reverse, {conditions}")
+    for name, (asked, title) in LEFT.items():
+        row = evidence.paddings[RIGHT.slug, asked]
+        conditions = f"reverse, trained with pads on the right, step {row.steps}, seed {row.seed}; words that get pads"
+        found[name] = Figure.of_rate(f"exact match, {title}", row.with_pads, conditions)
     return found
 
 
 def _judge_left_pad(f: Figures) -> Judgement:
-    bare, corrected = f["bare"], f["corrected"]
-    if not f["right"].clearly_above(f["bare"], SAME):
-        return does_not_hold(f"Bare pads on the left leave {bare}.")
-    if f["right"].clearly_above(f["corrected"], SAME):
-        return holds(f"{bare} with bare pads, and still {corrected} when hidden.")
-    return holds_when(f"pads are not hidden: bare they leave {bare}, hidden and with corrected positions {corrected}.")
+    """What is broken with neither repair, and which repairs it takes to be as right as with pads on the right."""
+    found = (
+        f"with neither repair {f['neither']} of padded words are right, with the pads hidden {f['hidden']}, with the "
+        f"positions corrected {f['corrected']}, with both {f['both']} (one model, one seed)"
+    )
+    if not f["right"].clearly_above(f["neither"], SAME):
+        return does_not_hold(f"The model does not mind them: {found}.")
+    if f["right"].clearly_above(f["both"], SAME):
+        return holds(f"Even with both repairs the words suffer: {found}.")
+    enough = [name for name in ("hidden", "corrected") if not f["right"].clearly_above(f[name], SAME)]
+    condition = {
+        (): "the pads are seen or the positions count them; either is enough to break the answers",
+        ("hidden",): "the pads are seen",
+        ("corrected",): "the positions count the pads",
+    }.get(tuple(enough), "the pads are seen and the positions count them")
+    return holds_when(f"{condition}: {found}.")
 
 
 def _judge_turns(f: Figures) -> Judgement:
@@ -79,7 +98,7 @@ LAYOUT_CLAIMS: tuple[Claim, ...] = (
         "left-padding",
         "Pads on the left pollute what comes behind them.",
         "padding",
-        shown("/padding?policy=left-pad-unmasked", "padding"),
+        shown("/padding", "padding"),
         _left_pad_figures,
         _judge_left_pad,
     ),

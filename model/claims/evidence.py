@@ -9,7 +9,9 @@ from model.experiments.ablation.runs import ABLATION_FILE, read_ablation
 from model.experiments.bugs.gallery import Measured, read_gallery
 from model.experiments.dispatcher.arms import KEPT_DISPATCHED, Dispatched
 from model.experiments.limits import KEPT_LIMITS, Limits
-from model.experiments.padding import PADDING_RECIPE, PaddedAccuracy, logit_changes, read_paddings
+from model.experiments.padding.accuracies import PaddedAccuracy, read_paddings
+from model.experiments.padding.arms import PADDING_RECIPE
+from model.experiments.padding.rows import logit_changes
 from model.experiments.reasoning import KEPT_REASONING, Reasoning
 from model.masks.policies import COMPARED_POLICIES, RIGHT
 from model.training.checkpoints import Run, load_last, read_run

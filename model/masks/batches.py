@@ -16,6 +16,9 @@ from model.masks.shift import shift
 from model.text.chat_template import Rendered, Segment
 from model.text.tokenizer import Tokenizer
 
+PADS_ARE_SEEN = ("left-seen", "left-bare")
+"""The paddings under which attention reaches pads: what happens at a pad then matters."""
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -128,18 +131,18 @@ def truncate(rendered: Rendered, max_tokens: int) -> Rendered:
 
 def _needed(real_BT: Tensor, policy: MaskPolicy) -> Tensor:
     """Of the positions. The last real token of a row is no input that anything follows."""
-    if policy.supervises_pads or policy.padding == "left-bare" or policy.shift == 0:
+    if policy.supervises_pads or policy.padding in PADS_ARE_SEEN or policy.shift == 0:
         return torch.ones_like(real_BT[:, :-1])
     return (real_BT[:, :-1] & real_BT[:, 1:]).contiguous()
 
 
 def _places(layout: Layout, policy: MaskPolicy) -> tuple[Tensor | None, Tensor | None]:
     """The positions and documents of the (B, T) tokens, where they are not what a model takes them for by itself."""
-    if policy.packing != "separated" and policy.padding not in ("left", "left-without-positions"):
+    if policy.packing != "separated" and policy.padding in ("right", "left-bare"):
         return None, None
-    documents_BT = layout.fill(
-        0, [number for row in layout.rows for number, c in enumerate(row, 1) for _ in c.token_ids]
+    places = [i for c in layout.conversations() for i in range(len(c.token_ids))]
+    documents = [number for row in layout.rows for number, c in enumerate(row, 1) for _ in c.token_ids]
+    return (
+        None if policy.padding == "left-without-positions" else layout.fill(0, places),
+        None if policy.padding in PADS_ARE_SEEN else layout.fill(0, documents),
     )
-    if policy.padding == "left-without-positions":
-        return None, documents_BT
-    return layout.fill(0, [i for c in layout.conversations() for i in range(len(c.token_ids))]), documents_BT

@@ -11,9 +11,9 @@ from model.errors import unknown
 from model.text.chat_template import Rendered, SegmentKind
 
 Turns = Literal["all", "last"]
-Padding = Literal["right", "left", "left-without-positions", "left-bare"]
+Padding = Literal["right", "left", "left-without-positions", "left-seen", "left-bare"]
 """`left` hides pads from attention and counts positions from a row's first real token; `left-without-positions` only
-hides them; `left-bare` does neither."""
+hides them, `left-seen` only corrects the positions, `left-bare` does neither."""
 Packing = Literal["none", "separated", "naive"]
 """Several conversations in one row: each sees and counts only itself, or all that stands before it in the row."""
 
@@ -100,8 +100,14 @@ MASK_POLICIES: dict[str, MaskPolicy] = {
             padding="left-without-positions",
         ),
         MaskPolicy(
+            "left-pad-seen",
+            "Padded left, pads seen, positions corrected",
+            "pad(side='left')  # attention_mask forgotten",
+            padding="left-seen",
+        ),
+        MaskPolicy(
             "left-pad-unmasked",
-            "Padded left, pads seen",
+            "Padded left, pads seen, positions not corrected",
             "pad(side='left')  # attention_mask and position_ids forgotten",
             padding="left-bare",
         ),

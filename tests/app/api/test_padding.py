@@ -6,7 +6,8 @@ import httpx
 import pytest
 
 from app.catalog import Catalog
-from model.experiments.padding import PADDINGS, logit_changes
+from model.experiments.padding.arms import PADDINGS
+from model.experiments.padding.rows import logit_changes
 from model.explain.budgets import policy_budgets
 from model.masks.policies import MASK_POLICIES
 from model.training.conversations import render_prompts
@@ -34,7 +35,15 @@ async def test_padding_is_measured_on_the_words_given(client: httpx.AsyncClient,
             for position in head[4:]:
                 assert sum(position) == pytest.approx(1, abs=1e-5)
                 assert sum(position[:4]) == 0
-    assert len(answer["accuracies"]) == 16
+    assert len(answer["accuracies"]) == 20
+    both, *others = answer["left"]
+    assert (both["hidden"], both["corrected"], both["written"]) == (True, True, ["ksam#", "ba#"])
+    for arm in others:
+        assert arm["written"][0] == "ksam#"  # as long as the batch: it gets no pads
+        assert arm["written"][1] != "ba#" or not arm["hidden"]
+    for row in answer["accuracies"]:
+        assert row["with_pads"]["n"] + row["without_pads"]["n"] == row["exact_match"]["n"]
+        assert sum(count["n"] for count in row["by_length"]) == row["exact_match"]["n"]
     assert [batch["tokens"] for batch in answer["batches"]] == [answer["batches"][0]["tokens"]] * 3
 
 

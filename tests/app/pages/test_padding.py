@@ -8,7 +8,10 @@ import httpx
 import pytest
 
 from app.catalog import Catalog
-from model.experiments.padding import PADDINGS, batch_shapes, logit_changes, padded_rows
+from model.experiments.padding.accuracies import complete_padded
+from model.experiments.padding.arms import PADDINGS, TRAINED_PADDINGS, TWO_BY_TWO
+from model.experiments.padding.rows import logit_changes, padded_rows
+from model.experiments.padding.shapes import batch_shapes
 from model.masks.policies import MASK_POLICIES
 from model.training.conversations import render_prompts
 from model.training.recipes import ALL_RECIPES
@@ -44,7 +47,7 @@ async def test_attention_is_that_of_the_model_in_memory(
     model, _ = catalog.model(RECIPE, "prompt-masked", None)
     conversations = render_prompts(RECIPE, ("hello", "ab"))
     row = padded_rows(model, RECIPE, conversations, MASK_POLICIES[policy])[1]
-    page = await open_page(policy=policy, layer=2)
+    page = await open_page(policy=policy, layer=2, first="hello", second="ab", row=2)
     at = row.tokens.index(">")
     for head, cells in enumerate(table(page, "weights", text_of)):
         weights = row.weights[1][head][at]
@@ -56,7 +59,7 @@ async def test_attention_is_that_of_the_model_in_memory(
 
 
 async def test_a_pad_has_a_sign_of_its_own_in_the_batch_and_over_the_weights(open_page: Any, text_of: TextOf) -> None:
-    page = await open_page(policy="left-pad", words="hello,ab")
+    page = await open_page(policy="left-pad", first="hello", second="ab", row=2)
     inputs = [text_of(e) for e in page.iter("span") if e.get("class") == "input"]
     assert inputs[-12:] == [*"∅∅∅∅∅∅", *"<ab>ba"]
     (weights,) = (t for t in page.iter("table") if t.get("class") == "weights")
@@ -74,16 +77,36 @@ async def test_logit_differences_are_measured_on_the_words_given(
     for cells, policy in zip(rows, PADDINGS, strict=True):
         change = max(logit_changes(model, RECIPE, conversations, MASK_POLICIES[policy]))
         harmless = policy in ("prompt-masked", "left-pad")
-        assert cells[2] == ("the same, but for rounding" if harmless else "changed")
+        assert cells[2] == ("the same up to rounding" if harmless else "changed")
         if not harmless:
             assert cells[1] == compact(change)
 
 
 async def test_accuracies_are_those_shipped(open_page: Any, catalog: Catalog, text_of: TextOf) -> None:
-    for cells, trained in zip(table(await open_page(), "accuracies", text_of), PADDINGS, strict=True):
+    for cells, trained in zip(table(await open_page(), "accuracies", text_of), TRAINED_PADDINGS, strict=True):
         for cell, used in zip(cells[1:], PADDINGS, strict=True):
             rate = catalog.paddings[trained, used].exact_match
             assert cell == f"{100 * rate.value:.1f} % ({100 * rate.low:.1f} to {100 * rate.high:.1f})"
+
+
+@pytest.mark.parametrize("words", [("live", "helicopter"), ("ab", "hello")])
+async def test_each_square_shows_its_count_and_what_the_model_writes(
+    open_page: Any, catalog: Catalog, text_of: TextOf, words: tuple[str, str]
+) -> None:
+    page = await open_page(first=words[0], second=words[1])
+    model, _ = catalog.model(RECIPE, "prompt-masked", None)
+    panels = [e for e in page.iter("article") if "panel" in e.get("class", "").split()]
+    assert [panel.get("id") for panel in panels] == [arm.policy for arm in TWO_BY_TWO]
+    for panel, arm in zip(panels, TWO_BY_TWO, strict=True):
+        shipped = catalog.paddings["prompt-masked", arm.policy]
+        assert f"{shipped.right_with_pads()} of {shipped.with_pads.n}" in text_of(panel)
+        assert ("all-right" in panel.get("class", "")) == (shipped.right_with_pads() == shipped.with_pads.n)
+        (asked,) = (p for p in panel.iter("p") if p.get("class") == "asked")
+        written = complete_padded(model, RECIPE, words, MASK_POLICIES[arm.policy])[0]
+        assert text_of(asked).replace(" ", "").endswith(f"→{written}")
+        wrong = "".join(text_of(s) for s in asked.iter("s"))
+        right = words[0][::-1] + "#"
+        assert wrong == "".join(c for i, c in enumerate(written) if right[i : i + 1] != c)
 
 
 async def test_wasted_cells_are_counted(open_page: Any, text_of: TextOf) -> None:
@@ -100,9 +123,9 @@ async def test_numbers_are_moved_to_what_there_is(open_page: Any, query: dict[st
 @pytest.mark.parametrize(
     ("query", "said"),
     [
-        ({"first": "ab"}, "different lengths"),
+        ({"second": "evil"}, "different lengths"),
         ({"first": "HELLO"}, "Use letters a to z only"),
-        ({"second": ""}, "0 characters"),
+        ({"second": ""}, "you wrote 0"),
         ({"second": "<script>"}, "Use letters a to z only"),
         ({"first": "a" * 2000}, "you wrote 2000"),
     ],
@@ -112,7 +135,8 @@ async def test_words_that_cannot_be_shown_are_told_and_the_measurements_stay(
 ) -> None:
     text = text_of(await open_page(status=422, **query))
     assert said in text
-    assert "What models answer" in text
+    assert "Trained one way, asked another" in text
+    assert "260 of 260" in text
 
 
 async def test_an_unknown_padding_is_not_found(client: httpx.AsyncClient) -> None:

@@ -134,6 +134,12 @@ TABLES: dict[str, dict[str, list[str]]] = {
         "turns": ["<ab>ba#<c>c", "...ba#...c#"],
         "packed": ["<ab>ba#<c>c", "...ba#...c#"],
     },
+    "left-pad-seen": {
+        "single": ["<abcd>dcba", ".....dcba#"],
+        "padded": ["<abcdefg>gfedcba", "........gfedcba#", "__________<ab>ba", ".............ba#"],
+        "turns": ["<ab>ba#<c>c", "...ba#...c#"],
+        "packed": ["<ab>ba#<c>c", "...ba#...c#"],
+    },
     "left-pad-unmasked": {
         "single": ["<abcd>dcba", ".....dcba#"],
         "padded": ["<abcdefg>gfedcba", "........gfedcba#", "__________<ab>ba", ".............ba#"],
@@ -207,6 +213,7 @@ LAYOUTS = {
     # the places the model is told, and which documents see each other
     "left-pad": ([[0, 1, 2, 3, 4, 5, 6, 7, 8, 9], [0, 0, 0, 0, 0, 0, 0, 1, 2, 3]], [[1] * 10, [0] * 6 + [1] * 4]),
     "left-pad-no-positions": (None, [[1] * 10, [0] * 6 + [1] * 4]),
+    "left-pad-seen": ([[0, 1, 2, 3, 4, 5, 6, 7, 8, 9], [0, 0, 0, 0, 0, 0, 0, 1, 2, 3]], None),
     "left-pad-unmasked": (None, None),
     "prompt-masked": (None, None),
     "packed": ([[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 0, 1, 2, 3]], [[1] * 11 + [2] * 4]),

@@ -12,7 +12,7 @@ from model.training.loop import initial_model
 from model.training.recipes import ALL_RECIPES
 
 RECIPE = ALL_RECIPES["reverse"]
-POLICIES = ["prompt-masked", "left-pad", "left-pad-no-positions", "left-pad-unmasked", "packed"]
+POLICIES = ["prompt-masked", "left-pad", "left-pad-no-positions", "left-pad-seen", "left-pad-unmasked", "packed"]
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,150 @@
+"""What models answer when they are asked in padded batches, by word length. Shipped in padding.json.
+
+A batch is as long as its longest prompt, so the longest words get no pads: they are counted apart.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import product
+from pathlib import Path
+from typing import Annotated
+
+import torch
+from pydantic import Field, TypeAdapter
+from pydantic.dataclasses import dataclass as checked
+
+from model.experiments.padding.arms import PADDING_RECIPE, PADDINGS, TRAINED_PADDINGS
+from model.intervals import Rate, wilson
+from model.kept import STRICT, KeptFile, compare_rates, keys_of
+from model.masks.batches import Batch
+from model.masks.policies import MASK_POLICIES, MaskPolicy
+from model.network.gpt import GPT
+from model.network.loss import batch_logits
+from model.text.chat_template import Rendered, Segment
+from model.text.tokenizer import END_OF_TURN
+from model.training.checkpoints import Run, load_last
+from model.training.conversations import batch_of, prompt_ids
+from model.training.recipes import ALL_RECIPES, Recipe
+
+PADDED_PROMPTS = 300
+
+
+@checked(config=STRICT)
+class LengthCount:
+    """Of the words of one length, how many were answered right."""
+
+    letters: Annotated[int, Field(ge=1)]
+    right: Annotated[int, Field(ge=0)]
+    n: Annotated[int, Field(ge=1)]
+
+
+@checked(config=STRICT)
+class PaddedAccuracy:
+    """Exact match of a model trained with one padding and asked with another, all words in one batch; greedy."""
+
+    trained: str
+    used: str
+    seed: int
+    steps: Annotated[int, Field(ge=0)]
+    by_length: tuple[LengthCount, ...]
+    """From the shortest words to the longest."""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.trained, self.used
+
+    @property
+    def exact_match(self) -> Rate:
+        """Of all words."""
+        return _rate(self.by_length)
+
+    @property
+    def with_pads(self) -> Rate:
+        """Of the words that get pads: all but the longest."""
+        return _rate(self.by_length[:-1])
+
+    @property
+    def without_pads(self) -> Rate:
+        """Of the longest words, which no padding touches."""
+        return _rate(self.by_length[-1:])
+
+    def right_with_pads(self, most_letters: int | None = None) -> int:
+        """How many of the words that get pads are right, among those of at most so many letters."""
+        return sum(c.right for c in self.by_length[:-1] if most_letters is None or c.letters <= most_letters)
+
+
+def _rate(counts: Sequence[LengthCount]) -> Rate:
+    n = sum(count.n for count in counts)
+    return wilson(sum(count.right for count in counts) / n, n)
+
+
+@torch.inference_mode()
+def complete_padded(model: GPT, recipe: Recipe, words: Sequence[str], policy: MaskPolicy) -> list[str]:
+    """Greedy completions of words that are asked in one batch, padded under a policy, up to the longest right answer.
+
+    Every token is predicted by a whole forward pass over the batch, as training runs it.
+    """
+    tokenizer = recipe.tokenizer
+    written = [prompt_ids(recipe, word) for word in words]
+    lengths = [len(row) for row in written]
+    stop = tokenizer.end_of_turn_id
+    for _ in range(recipe.task.longest_answer() + 1):
+        batch = _inputs(recipe, written, policy)
+        ends = [len(row) - 1 for row in written] if policy.padding == "right" else [-1] * len(written)
+        chosen = batch_logits(model, batch)[torch.arange(len(written)), ends].argmax(-1).tolist()
+        written = [(*row, token) for row, token in zip(written, chosen, strict=True)]
+    texts = []
+    for row, length in zip(written, lengths, strict=True):
+        answer = row[length:]
+        texts.append(tokenizer.decode(answer[: answer.index(stop) + 1] if stop in answer else answer))
+    return texts
+
+
+def asked_batch(recipe: Recipe, words: Sequence[str], policy: MaskPolicy) -> Batch:
+    """Words as they are asked together: the prompts alone, padded under a policy."""
+    return _inputs(recipe, [prompt_ids(recipe, word) for word in words], policy)
+
+
+def _inputs(recipe: Recipe, rows: Sequence[tuple[int, ...]], policy: MaskPolicy) -> Batch:
+    """The batch of which `rows` are the inputs: a batch's last tokens are never among them, so any one follows."""
+    followed = [(*row, recipe.tokenizer.end_of_turn_id) for row in rows]
+    conversations = [Rendered(row, (Segment("user", 0, len(row)),)) for row in followed]
+    return batch_of(recipe, conversations, policy)
+
+
+def measure_paddings(folder: Path) -> Iterator[PaddedAccuracy]:
+    """Each of the shipped models asked with each padding. Raises BrokenRun, before anything is asked."""
+    loaded = {policy: load_last(folder / PADDING_RECIPE / policy) for policy in TRAINED_PADDINGS}
+    return (_measure_padding(trained, *loaded[trained], used) for trained, used in product(TRAINED_PADDINGS, PADDINGS))
+
+
+def _measure_padding(trained: str, run: Run, model: GPT, used: str) -> PaddedAccuracy:
+    recipe = ALL_RECIPES[PADDING_RECIPE]
+    words = recipe.task.held_out_prompts(PADDED_PROMPTS)
+    given = complete_padded(model, recipe, words, MASK_POLICIES[used])
+    right = {word: text == recipe.task.answer(word) + END_OF_TURN for word, text in zip(words, given, strict=True)}
+    return PaddedAccuracy(trained, used, run.seed, run.steps, _by_length(right))
+
+
+def _by_length(right: Mapping[str, bool]) -> tuple[LengthCount, ...]:
+    lengths = sorted(set(map(len, right)))
+    hits = {length: [right[word] for word in right if len(word) == length] for length in lengths}
+    return tuple(LengthCount(length, sum(found), len(found)) for length, found in hits.items())
+
+
+_ROWS = TypeAdapter(tuple[PaddedAccuracy, ...])
+KEPT_PADDINGS = KeptFile("padding", _ROWS, keys_of, tuple(product(TRAINED_PADDINGS, PADDINGS)), named="/".join)
+
+
+def read_paddings(folder: Path) -> dict[tuple[str, str], PaddedAccuracy]:
+    """By (trained, used). Raises BrokenRun, naming the file, if it is missing, unreadable or lacks a pair."""
+    return {row.key: row for row in KEPT_PADDINGS.read(folder)}
+
+
+def departures(stated: Iterable[PaddedAccuracy], measured: Iterable[PaddedAccuracy]) -> list[str]:
+    """Where shipped models, asked anew, depart from what was stated."""
+    by_key = {row.key: row for row in stated}
+    return compare_rates(
+        (f"{row.trained} asked with {row.used}, {words}", getattr(by_key[row.key], name), getattr(row, name))
+        for row in measured
+        for name, words in (("with_pads", "words with pads"), ("without_pads", "words without"))
+    )

@@ -1,0 +1,75 @@
+"""What was measured of padding, in plain sentences made of the numbers and of nothing else."""
+
+from collections.abc import Mapping
+
+from model.experiments.padding.accuracies import PaddedAccuracy
+from model.experiments.padding.arms import TWO_BY_TWO
+from model.experiments.padding.rows import PaddedRow
+from model.masks.policies import RIGHT
+from model.writing import compact, percent
+
+ENOUGH, HALF = 0.9, 0.5
+"""An arm with so many words right counts as repaired; one with fewer than half of them does not."""
+SHORT = 2
+"""Words of at most so many letters are told apart from the longer ones."""
+
+Measured = Mapping[tuple[str, str], PaddedAccuracy]
+"""By the padding a model was trained with, and the one it is asked with."""
+
+
+def headline(measured: Measured) -> str:
+    """The page's title, which says that both repairs are needed only if they were."""
+    arms = [measured[RIGHT.slug, arm.policy] for arm in TWO_BY_TWO]
+    both, *others = [arm.right_with_pads() / arm.with_pads.n for arm in arms]
+    if both > ENOUGH and max(others) < HALF:
+        return "Pads on the left: two things to put right, and one alone is not enough"
+    return "Pads on the left: hidden or seen, positions corrected or not"
+
+
+def two_by_two_sentence(measured: Measured) -> str:
+    """What each repair does by itself and what both do, in the model that was trained with pads on the right."""
+    both, hidden, corrected, neither = (
+        measured[RIGHT.slug, used]
+        for used in ("left-pad", "left-pad-no-positions", "left-pad-seen", "left-pad-unmasked")
+    )
+    short = corrected.right_with_pads(SHORT)
+    return (
+        f"Hide the pads and correct the positions, and {both.right_with_pads()} of {both.with_pads.n} padded words "
+        f"are right. Hide the pads only: {hidden.right_with_pads()}. Correct the positions only: "
+        f"{corrected.right_with_pads()}, of which {short} have {SHORT} letters or fewer. Do neither: "
+        f"{neither.right_with_pads()}."
+    )
+
+
+def trained_sentence(measured: Measured) -> str:
+    """What models answer that were trained with pads on the left."""
+    right, bare = RIGHT.slug, "left-pad-unmasked"
+
+    def told(trained: str, used: str) -> str:
+        return percent(measured[trained, used].exact_match.value, 1)
+
+    return (
+        f"Trained and asked with pads on the right, the model gets {told(right, right)} of all words right. "
+        f"Trained and asked with left pads that it sees and counts, it gets {told(bare, bare)} right; "
+        f"asked with pads on the right, {told(bare, right)}."
+    )
+
+
+def changes_sentence(changes: Mapping[str, float]) -> str:
+    """How far each repair brings the logits back; `changes` by padding."""
+    both, hidden, corrected, neither = (
+        compact(changes[slug]) for slug in ("left-pad", "left-pad-no-positions", "left-pad-seen", "left-pad-unmasked")
+    )
+    return (
+        f"With neither repair a logit changes by up to {neither}; with the pads hidden only, by {hidden}; "
+        f"with the positions corrected only, by {corrected}; with both, by {both}."
+    )
+
+
+def attention_sentence(row: PaddedRow, layer: int, position: int) -> str:
+    """How much of their attention a layer's heads spend on pads."""
+    spent = [row.on_pads(layer, head, position) for head in range(len(row.weights[layer]))]
+    return (
+        f"At the position shown, the heads of this layer spend {percent(min(spent), 1)} to {percent(max(spent), 1)} "
+        "of their attention on pads."
+    )

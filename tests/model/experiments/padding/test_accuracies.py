@@ -1,0 +1,85 @@
+"""model/experiments/padding/accuracies.py: what models answer in padded batches, by word length."""
+
+from dataclasses import replace
+
+import pytest
+
+from app.settings import Settings
+from model.experiments.padding.accuracies import (
+    PADDED_PROMPTS,
+    LengthCount,
+    PaddedAccuracy,
+    complete_padded,
+    departures,
+    read_paddings,
+)
+from model.experiments.padding.arms import PADDINGS, TRAINED_PADDINGS, TWO_BY_TWO
+from model.experiments.padding.sentences import headline, two_by_two_sentence
+from model.masks.policies import MASK_POLICIES
+from model.network.gpt import GPT
+from model.text.tokenizer import END_OF_TURN
+from model.training.checkpoints import load_last
+from model.training.evaluation import complete_prompts
+from model.training.recipes import ALL_RECIPES
+
+RECIPE = ALL_RECIPES["reverse"]
+FOLDER = Settings().trained_folder
+
+
+@pytest.fixture(scope="module")
+def model() -> GPT:
+    return load_last(FOLDER / "reverse" / "prompt-masked")[1]
+
+
+def test_asked_without_harm_it_answers_as_it_does_unpadded(model: GPT):
+    words = RECIPE.task.held_out_prompts(40)
+    plain = complete_prompts(model, RECIPE.task, RECIPE.tokenizer, words)
+    for policy in ("prompt-masked", "left-pad"):
+        assert complete_padded(model, RECIPE, words, MASK_POLICIES[policy]) == plain
+    bare = complete_padded(model, RECIPE, words, MASK_POLICIES["left-pad-unmasked"])
+    assert sum(a == b for a, b in zip(bare, plain, strict=True)) < 20
+
+
+@pytest.mark.parametrize(("policy", "right"), [("left-pad", 260), ("left-pad-no-positions", 0), ("left-pad-seen", 31)])
+def test_an_arm_of_the_two_by_two_counts_each_padded_word_once(model: GPT, policy: str, right: int):
+    words = RECIPE.task.held_out_prompts(PADDED_PROMPTS)
+    assert len(set(words)) == PADDED_PROMPTS
+    given = complete_padded(model, RECIPE, words, MASK_POLICIES[policy])
+    longest = max(map(len, words))
+    padded = [(word, text) for word, text in zip(words, given, strict=True) if len(word) < longest]
+    assert len(padded) == 260
+    assert sum(text == word[::-1] + END_OF_TURN for word, text in padded) == right
+    shipped = read_paddings(FOLDER)["prompt-masked", policy]
+    assert (shipped.right_with_pads(), shipped.with_pads.n) == (right, 260)
+
+
+def test_every_pair_of_paddings_is_shipped_with_its_n_and_interval():
+    measured = read_paddings(FOLDER)
+    assert set(measured) == {(a, b) for a in TRAINED_PADDINGS for b in PADDINGS}
+    for row in measured.values():
+        assert row.exact_match.n == 300
+        assert row.with_pads.n + row.without_pads.n == 300
+        assert row.exact_match.low <= row.exact_match.value <= row.exact_match.high
+
+
+def test_a_departure_is_named():
+    row = read_paddings(FOLDER)["prompt-masked", "left-pad-unmasked"]
+    first = row.by_length[0]
+    other = replace(row, by_length=(replace(first, right=0), *row.by_length[1:-1], replace(row.by_length[-1], right=5)))
+    lines = departures([row], [other])
+    assert lines == ["prompt-masked asked with left-pad-unmasked, words without: stated 1.000, measured 0.125"]
+    assert departures([row], [row]) == []
+
+
+def padded(policy: str, right: int) -> PaddedAccuracy:
+    return PaddedAccuracy("prompt-masked", policy, 0, 1, (LengthCount(2, right, 10), LengthCount(3, 5, 5)))
+
+
+@pytest.mark.parametrize(
+    ("rights", "says"),
+    [((10, 0, 1, 0), "one alone is not enough"), ((10, 9, 1, 0), "hidden or seen"), ((3, 0, 0, 0), "or")],
+)
+def test_the_title_says_that_both_are_needed_only_if_they_are(rights: tuple[int, ...], says: str):
+    measured = {("prompt-masked", a.policy): padded(a.policy, n) for a, n in zip(TWO_BY_TWO, rights, strict=True)}
+    assert says in headline(measured)
+    assert f"{rights[0]} of 10 padded words are right" in two_by_two_sentence(measured)
