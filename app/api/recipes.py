@@ -3,9 +3,11 @@
 from fastapi import APIRouter
 from pydantic import Field
 
-from app.api.schemas import ERRORS, Answer, MeanLoss, Rate
+from app.api.schemas import ERRORS, Answer, MeanLoss, Rate, SeedRate
 from app.catalog import Catalog, LoadedRun
-from app.deps import CatalogDep
+from app.deps import AblationDep, CatalogDep
+from model.experiments.ablation.seeds import seeds_at
+from model.experiments.ablation.shipped import ShippedAblation
 from model.text.chat_template import SegmentKind
 from model.training.recipes import Recipe
 
@@ -28,6 +30,16 @@ class RunSummary(Answer):
     metrics: list[StepMetrics]
 
 
+class SeedsAtStep(Answer):
+    """What all seeds of a recipe's setting could do, each measured on the same words; from the ablation."""
+
+    step: int
+    masked: SeedRate
+    unmasked: SeedRate
+    ahead: int = Field(description="Seeds whose mask-on run has more words right than its mask-off run.")
+    behind: int
+
+
 class Limits(Answer):
     prompt_min_length: int
     prompt_max_length: int
@@ -41,6 +53,7 @@ class RecipeSummary(Answer):
     parameters: int
     limits: Limits
     runs: list[RunSummary]
+    seeds: list[SeedsAtStep] = Field(description="At each measured step; empty if a recipe has one seed alone.")
 
 
 class RecipeList(Answer):
@@ -48,12 +61,12 @@ class RecipeList(Answer):
 
 
 @router.get("/recipes")
-async def recipes(catalog: CatalogDep) -> RecipeList:
+async def recipes(catalog: CatalogDep, ablation: AblationDep) -> RecipeList:
     """What can be asked for, and how well each run did on held-out words, step by step."""
-    return RecipeList(recipes=[_summary(catalog, recipe) for recipe in catalog.recipes()])
+    return RecipeList(recipes=[_summary(catalog, ablation, recipe) for recipe in catalog.recipes()])
 
 
-def _summary(catalog: Catalog, recipe: Recipe) -> RecipeSummary:
+def _summary(catalog: Catalog, ablation: ShippedAblation, recipe: Recipe) -> RecipeSummary:
     loaded = [catalog.run(recipe, policy.slug) for policy in catalog.policies(recipe)]
     return RecipeSummary(
         slug=recipe.slug,
@@ -66,7 +79,14 @@ def _summary(catalog: Catalog, recipe: Recipe) -> RecipeSummary:
             context_length=recipe.model.context_length,
         ),
         runs=[_run(each) for each in loaded],
+        seeds=_seeds(ablation, recipe),
     )
+
+
+def _seeds(ablation: ShippedAblation, recipe: Recipe) -> list[SeedsAtStep]:
+    own = [c.setting for c in ablation.findings.comparisons if c.setting.slug == recipe.slug]
+    found = (seeds_at(ablation.findings.ablation, each, step) for each in own for step in each.evaluated_steps())
+    return [SeedsAtStep.model_validate(at) for at in found]
 
 
 def _run(loaded: LoadedRun) -> RunSummary:

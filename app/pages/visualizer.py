@@ -10,15 +10,17 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from app.catalog import LoadedRun, RecipeRuns
+from app.catalog import GAP_EXACT_MATCH, Catalog, LoadedRun, RecipeRuns
 from app.charts.chips import GRADIENT_CHOICES, ChipGroup, GradientChoice, group_chips
 from app.charts.curves import CurveChart, Link
+from app.charts.seeds import SeedChart, draw_seeds
 from app.charts.timelines import bands_of, draw_timeline
 from app.deps import AblationDep, CatalogDep, EngineDep
 from app.engine import Engine
 from app.generations import Generation, admit
 from app.templating import is_partial, render_view
 from model.errors import check_known
+from model.experiments.ablation.seeds import SeedsAtStep, seeds_at, telling_step
 from model.experiments.ablation.shipped import ShippedAblation
 from model.explain.analysis import Analysis, analyze
 from model.explain.cells import Inspection, inspect_mask
@@ -27,7 +29,7 @@ from model.masks.policies import MASK_POLICIES, RIGHT, UNMASKED, MaskPolicy, fin
 from model.text.tokenizer import END_OF_TURN
 from model.training.conversations import render_prompt
 from model.training.evaluation import Metrics
-from model.training.recipes import DEFAULT_RECIPE, Recipe
+from model.training.recipes import Recipe
 
 router = APIRouter(include_in_schema=False)
 
@@ -38,7 +40,8 @@ SWITCH = {RIGHT.slug: "mask-on model", UNMASKED.slug: "mask-off model"}
 class State(BaseModel):
     """What the address says. Names must exist; a number is moved to the nearest that does."""
 
-    recipe: str = DEFAULT_RECIPE
+    recipe: str | None = None
+    """Without it, one that can read the word; without a word, the one whose seeds agree most."""
     prompt: str | None = None
     policy: str = RIGHT.slug
     mask: str = "mask-late"
@@ -60,9 +63,8 @@ class Choices:
     """Any mask at all, to be seen on the word beside the two that models were trained with."""
     steps: tuple[int, ...]
     step: int
-    gap_step: int
-    shows_gap: bool
-    """Whether the step is the first kept one at which the mask-on model has learned the task."""
+    moved: bool
+    """Whether the word was too short or too long for the recipe asked for, and another one reads it."""
     gradient: GradientChoice
     generate: bool
     policies: tuple[MaskPolicy, ...] = tuple(MASK_POLICIES[slug] for slug in SWITCH)
@@ -118,6 +120,8 @@ class View:
 @dataclass(frozen=True)
 class VisualizerContext:
     choices: Choices
+    seeds: SeedChart
+    """All seeds of this recipe at this step."""
     timeline: Timeline
     streams: bool
     """Whether the page's script fetches the generations (after htmx), or the page holds them complete."""
@@ -128,33 +132,58 @@ async def page(
     request: Request, state: Annotated[State, Query()], catalog: CatalogDep, ablation: AblationDep, engine: EngineDep
 ) -> Response:
     """The whole page, or to htmx the part of it that the form replaces."""
-    recipes, streams = catalog.single_turn_recipes(), is_partial(request)
-    runs = catalog.compared(catalog.recipe(state.recipe, recipes))
-    choices = _choices(state, recipes, runs)
-    context = VisualizerContext(choices, _timeline(choices, runs, ablation), streams)
+    streams = is_partial(request)
+    runs, choices = _choices(state, catalog, ablation)
+    context = VisualizerContext(choices, _seeds(choices, runs, ablation), _timeline(choices, runs, ablation), streams)
     view = _view(choices, state.position, runs, engine, generates=state.generate and not streams)
     if streams:
         return await render_view(request, "visualizer/_view.html", context, view, refused=())
     return await render_view(request, "visualizer/page.html", context, view)
 
 
-def _choices(state: State, recipes: tuple[Recipe, ...], runs: RecipeRuns) -> Choices:
+def _choices(state: State, catalog: Catalog, ablation: ShippedAblation) -> tuple[RecipeRuns, Choices]:
     check_known(state.policy, SWITCH, "policy")
     check_known(state.gradient, GRADIENT_CHOICES, "gradient")
-    step, gap_step = runs.nearest_step(state.step), runs.gap_step()
-    return Choices(
+    recipes = catalog.single_turn_recipes()
+    recipe = _recipe(state, recipes, catalog, ablation)
+    moved = state.recipe is not None and recipe.slug != state.recipe
+    runs = catalog.compared(recipe)
+    wanted = _opening(runs, ablation).step if state.step is None or moved else state.step
+    return runs, Choices(
         recipes=recipes,
-        recipe=runs.recipe,
-        prompt=runs.recipe.task.example if state.prompt is None else state.prompt,
+        recipe=recipe,
+        prompt=recipe.task.example if state.prompt is None else state.prompt,
         policy=MASK_POLICIES[state.policy],
         mask=find_policy(state.mask, param="mask"),
         steps=runs.steps(),
-        step=step,
-        gap_step=gap_step,
-        shows_gap=step == gap_step and runs.has_learned(step),
+        step=runs.nearest_step(wanted),
+        moved=moved,
         gradient=GRADIENT_CHOICES[state.gradient],
         generate=state.generate,
     )
+
+
+def _recipe(state: State, recipes: tuple[Recipe, ...], catalog: Catalog, ablation: ShippedAblation) -> Recipe:
+    """The one asked for, unless its words have another length and another recipe's fit. Raises UnknownName."""
+    openings = [(_opening(catalog.compared(recipe), ablation).ahead, recipe) for recipe in recipes]
+    first = max(openings, key=lambda opening: opening[0])[1]
+    asked = first if state.recipe is None else catalog.recipe(state.recipe, recipes)
+    if state.prompt is None or asked.task.fits(state.prompt):
+        return asked
+    widest = max(recipes, key=lambda recipe: recipe.task.max_length - recipe.task.min_length)
+    return next((recipe for recipe in recipes if recipe.task.fits(state.prompt or "")), widest)
+
+
+def _opening(runs: RecipeRuns, ablation: ShippedAblation) -> SeedsAtStep:
+    """Where a recipe is shown first: where mask on has learned in every seed, else where it has in the shown one."""
+    setting = ablation.comparison(runs.recipe.slug).setting
+    return telling_step(ablation.findings.ablation, setting, runs.steps(), GAP_EXACT_MATCH, runs.gap_step())
+
+
+def _seeds(choices: Choices, runs: RecipeRuns, ablation: ShippedAblation) -> SeedChart:
+    setting = ablation.comparison(choices.recipe.slug).setting
+    at = seeds_at(ablation.findings.ablation, setting, choices.step)
+    return draw_seeds(at, runs.by_policy[choices.policy.slug].run.seed)
 
 
 async def _view(choices: Choices, position: int | None, runs: RecipeRuns, engine: Engine, *, generates: bool) -> View:

@@ -30,19 +30,19 @@ def generate(page: Page) -> None:
 
 
 def test_first_view_shows_the_gap_and_the_shift_by_one(open_page: OpenPage) -> None:
-    page = open_page("/")
+    page = open_page("/?recipe=reverse")
     inputs = page.locator(".chips .input").all_inner_texts()
     targets = page.locator(".chips .target").all_inner_texts()
     assert "".join(inputs) == "<hello>olleh"
     assert "".join(targets) == "hello>olleh#"
     assert page.locator(".chips .word").all_inner_texts() == ["ignored"] * 6 + ["trained"] * 6
-    on, off = (float(text.split()[0]) for text in page.locator(".numbers b").all_inner_texts()[:2])
+    on, off = (float(text.split()[0]) for text in page.locator(".measured b").all_inner_texts()[:2])
     assert on >= 90
     assert on - off > 10
 
 
 def test_the_key_m_switches_mask_and_model_together(open_page: OpenPage) -> None:
-    page = open_page("/")
+    page = open_page("/?recipe=reverse")
     before = heights_of_bars(page)
     assert before[:6] == [0] * 6
     page.keyboard.press("m")
@@ -57,7 +57,7 @@ def test_the_key_m_switches_mask_and_model_together(open_page: OpenPage) -> None
 
 
 def test_m_typed_into_the_word_is_a_letter(open_page: OpenPage) -> None:
-    page = open_page("/")
+    page = open_page("/?recipe=reverse")
     page.get_by_label("Type a word").fill("")
     page.keyboard.type("mom")
     page.keyboard.press("Enter")
@@ -67,7 +67,7 @@ def test_m_typed_into_the_word_is_a_letter(open_page: OpenPage) -> None:
 
 
 def test_arrow_keys_choose_a_chip_and_the_detail_follows(open_page: OpenPage) -> None:
-    page = open_page("/")
+    page = open_page("/?recipe=reverse")
     expect(page.locator("#detail-heading")).to_have_text("Position 6: reads >, target o")
     page.locator("#position-6").focus()
     page.keyboard.press("ArrowRight")
@@ -120,7 +120,7 @@ def test_playing_goes_through_all_steps_and_everything_follows(open_page: OpenPa
 
 
 def test_each_arrow_key_shows_the_next_step(open_page: OpenPage) -> None:
-    page = open_page("/?step=0")
+    page = open_page("/?recipe=reverse&step=0")
     steps = [radio.get_attribute("value") for radio in page.locator("[name=step]").all()]
     page.locator("#step-0").focus()
     for step in steps[1:13]:
@@ -130,7 +130,7 @@ def test_each_arrow_key_shows_the_next_step(open_page: OpenPage) -> None:
 
 
 def test_a_finger_drawn_along_the_steps_ends_where_it_is_lifted(open_page: OpenPage) -> None:
-    page = open_page("/?step=0")
+    page = open_page("/?recipe=reverse&step=0")
     first, last = (page.locator(f"label:has(#step-{step})").bounding_box() for step in (0, 1500))
     page.mouse.move(first["x"] + 5, first["y"] + 15)
     page.mouse.down()
@@ -142,7 +142,7 @@ def test_a_finger_drawn_along_the_steps_ends_where_it_is_lifted(open_page: OpenP
 
 
 def test_a_click_on_a_curve_goes_to_the_kept_step_nearest_to_it(open_page: OpenPage) -> None:
-    page = open_page("/?step=0")
+    page = open_page("/?recipe=reverse&step=0")
     plot = page.locator("#chart-assistant svg[data-side]")
     box = plot.bounding_box()
     plot.click(position={"x": box["width"] * 1480 / 3000, "y": box["height"] / 2})
@@ -151,15 +151,15 @@ def test_a_click_on_a_curve_goes_to_the_kept_step_nearest_to_it(open_page: OpenP
 
 
 def test_the_step_shows_the_gap_closing(open_page: OpenPage) -> None:
-    page = open_page("/")
+    page = open_page("/?recipe=reverse")
     page.locator("label:has(#step-3000)").click()
     expect(page.locator(".conditions")).to_contain_text("Measured at step 3,000")
-    on, off = (float(text.split()[0]) for text in page.locator(".numbers b").all_inner_texts()[:2])
+    on, off = (float(text.split()[0]) for text in page.locator(".measured b").all_inner_texts()[:2])
     assert min(on, off) >= 99
 
 
 def test_the_gradient_choice_changes_bars_and_explains_itself(open_page: OpenPage) -> None:
-    page = open_page("/")
+    page = open_page("/?recipe=reverse")
     page.locator("#gradient-input_norm + span").click()
     expect(page.locator(".sentence").first).to_contain_text("flows back through attention")
     assert min(heights_of_bars(page)) > 0, "the answer's loss reaches the embeddings of the prompt"
@@ -226,7 +226,7 @@ def test_two_visitors_stream_at_once(open_page: OpenPage) -> None:
 
 
 def test_a_word_that_cannot_be_read_is_explained_and_the_view_stays(open_page: OpenPage) -> None:
-    page = open_page("/", expected_problems=1)
+    page = open_page("/?recipe=reverse", expected_problems=1)
     page.get_by_label("Type a word").fill("Caf<i>")
     page.keyboard.press("Enter")
     expect(page.locator("#notice")).to_contain_text("character is C")
@@ -239,7 +239,9 @@ def test_a_word_that_cannot_be_read_is_explained_and_the_view_stays(open_page: O
 
 
 def test_everything_works_without_javascript(open_page: OpenPage) -> None:
-    page = open_page("/", java_script_enabled=False, expected_problems=1)  # a JSON document names no icon of its own
+    page = open_page(
+        "/?recipe=reverse", java_script_enabled=False, expected_problems=1
+    )  # a JSON document names no icon of its own
     page.get_by_label("Type a word").fill("cat")
     page.locator("#policy-unmasked").check(force=True)
     page.get_by_role("button", name="Show", exact=True).click()
@@ -254,7 +256,7 @@ def test_everything_works_without_javascript(open_page: OpenPage) -> None:
 
 
 def test_the_keyboard_alone_reaches_everything(open_page: OpenPage) -> None:
-    page = open_page("/?step=3000")
+    page = open_page("/?recipe=reverse&step=3000")
     reached = []
     for _ in range(30):
         page.keyboard.press("Tab")
@@ -277,6 +279,7 @@ def test_the_keyboard_alone_reaches_everything(open_page: OpenPage) -> None:
         "policy-prompt-masked",
         "position-6",
         "gradient-parameter_norm",
+        "the ablation",
         "the ablation",
         "Generate",
     ]
@@ -306,11 +309,11 @@ def test_another_mask_is_laid_over_the_word_by_keyboard(open_page: OpenPage) -> 
 
 
 def test_every_recipe_has_its_page(open_page: OpenPage) -> None:
-    page = open_page("/")
+    page = open_page("/?recipe=reverse")
     page.get_by_role("link", name="exactly 4 letters").click()
     expect(page.locator("#prompt")).to_have_value("abcd")
     assert "".join(page.locator(".chips .target").all_inner_texts()) == "abcd>dcba#"
-    assert page.locator(".numbers b").all_inner_texts()[2:] == ["5", "5", "50 %"]
+    assert page.locator(".measured b").all_inner_texts()[2:] == ["5", "5", "50 %"]
 
 
 @pytest.mark.parametrize("policy", ["prompt-masked", "unmasked"])

@@ -12,6 +12,8 @@ import pytest
 
 from app.charts.chips import GRADIENT_CHOICES
 from app.settings import Settings
+from model.experiments.ablation.seeds import seeds_at
+from model.experiments.ablation.shipped import load_ablation
 from model.masks.policies import MASK_POLICIES
 from model.training.checkpoints import read_run
 from model.training.recipes import RECIPES
@@ -28,10 +30,10 @@ OpenPage = Callable[..., Any]
 
 @pytest.fixture
 def open_page(client: httpx.AsyncClient, read_html: Callable[[str], Element]) -> OpenPage:
-    """`await open_page(prompt="hello")`: the page under these query parameters as a tree."""
+    """`await open_page(prompt="hello")`: the page of words of 1 to 10 letters, under these query parameters."""
 
     async def opened(*, status: int = 200, headers: dict[str, str] | None = None, **query: Any) -> Element:
-        response = await client.get("/", params=query, headers=headers)
+        response = await client.get("/", params={"recipe": "reverse"} | query, headers=headers)
         assert response.status_code == status, response.text[:300]
         return read_html(response.text)
 
@@ -174,7 +176,7 @@ async def test_counters_show_what_was_measured(
     open_page: OpenPage, ask_api: Any, client: httpx.AsyncClient, text_of: TextOf, policy: str
 ) -> None:
     counters = find(await open_page(policy=policy), "section", class_="counters")
-    numbers = {text_of(find(e, "dt")): text_of(find(e, "dd")) for e in find(counters, "dl")}
+    numbers = {text_of(find(e, "dt")): text_of(find(e, "dd")) for e in find(counters, "dl", class_="numbers measured")}
     answer = await ask_api("analyze", policy=policy)
     trained, ignored = answer["supervised_count"], answer["ignored_count"]
     expected = {
@@ -186,7 +188,7 @@ async def test_counters_show_what_was_measured(
     for run in (run for run in runs if run["policy"] in POLICIES):
         measured = next(m for m in run["metrics"] if m["step"] == GAP_STEP)
         rate, accuracy = measured["exact_match"], measured["token_accuracy"]
-        name = "Answers right, mask-on model" if run["policy"] == POLICIES[0] else "Answers right, mask-off model"
+        name = f"Unseen words right, {'mask-on' if run['policy'] == POLICIES[0] else 'mask-off'} model, seed 0"
         expected[name] = " ".join(
             f"{percent(rate['value'], 1)} {percent(rate['low'], 1)} to {percent(rate['high'], 1)} · "
             f"{percent(accuracy['value'], 1)} of answer tokens".split()
@@ -396,7 +398,7 @@ async def test_a_position_moves_to_the_nearest_there_is(
         ({"generate": "perhaps"}, 422, "given 'perhaps'"),
         ({"prompt": ""}, 422, "Write 1 to 10 characters; you wrote 0"),
         ({"prompt": "HELLO"}, 422, "Use letters a to z only: the 1st character is H"),
-        ({"recipe": "reverse4", "prompt": "hello"}, 422, "Write exactly 4 characters; you wrote 5"),
+        ({"recipe": "reverse4", "prompt": "abcdefghijk"}, 422, "Write 1 to 10 characters; you wrote 11"),
     ],
 )
 async def test_an_address_that_cannot_be_shown_says_why_as_a_page_and_as_a_fragment(
@@ -639,3 +641,44 @@ async def test_a_mask_that_does_not_exist_is_named(client: httpx.AsyncClient) ->
     response = await client.get("/", params={"mask": "nope"})
     assert response.status_code == 404
     assert "There is no policy &#39;nope&#39;" in response.text
+
+
+# What all seeds say.
+
+
+async def test_the_page_opens_where_all_seeds_agree_that_the_mask_helps(
+    client: httpx.AsyncClient, read_html: Callable[[str], Element], text_of: TextOf
+) -> None:
+    page = read_html((await client.get("/")).text)
+    assert find(page, "input", name="recipe").attrib["value"] == "reverse4"
+    assert checked(page, "step") == "325"
+    seeds = find(page, "figure", class_="seeds")
+    assert "At step 325 mask on is ahead in 10 of 10 seeds: 99.8 % against 12.9 % on average." in text_of(seeds)
+    assert "Every pair says the same." in text_of(seeds)
+
+
+@pytest.mark.parametrize(("recipe", "step"), [("reverse4", 325), ("reverse", 900), ("reverse", 3000)])
+async def test_every_seed_is_drawn_and_the_shown_one_is_marked(
+    open_page: OpenPage, text_of: TextOf, recipe: str, step: int
+) -> None:
+    figure = find(await open_page(recipe=recipe, step=step), "figure", class_="seeds")
+    dots = [*figure.iter("circle"), *figure.iter("rect")]
+    assert len(dots) == 20
+    assert len([dot for dot in dots if "shown" in dot.attrib["class"].split()]) == 2
+    ablation = load_ablation(Settings().trained_folder)
+    at = seeds_at(ablation.findings.ablation, ablation.comparison(recipe).setting, step)
+    assert at.sentence() in text_of(figure)
+    assert [text_of(b) for b in figure.iter("b")] == [percent(at.masked.value, 1), percent(at.unmasked.value, 1)]
+    assert "Ringed: seed 0" in text_of(figure)
+
+
+async def test_a_word_of_another_length_moves_to_the_models_that_read_it_and_says_so(
+    open_page: OpenPage, text_of: TextOf
+) -> None:
+    page = await open_page(recipe="reverse4", prompt="hello", step=325)
+    assert find(page, "input", name="recipe").attrib["value"] == "reverse"
+    assert checked(page, "step") == "900"
+    moved = text_of(find(page, "p", class_="moved"))
+    assert "“hello” has 5 letters, so these are now the models for words of 1 to 10 letters." in moved
+    assert "in 4 of 10 seeds: 75.6 % against 70.3 % on average. One pair tells you little here." in moved
+    assert not find_all(await open_page(recipe="reverse", prompt="abcd"), "p", class_="moved")

@@ -1,0 +1,77 @@
+"""Two rows of dots, one for each seed under each mask, joined by pairs. In: seeds at a step. Out: places, plain data.
+
+Places are in the picture's units: x from 0 to WIDTH is exact match from 0 to 100 %.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from model.experiments.ablation.seeds import SeedPair, SeedsAtStep
+from model.masks.policies import RIGHT, UNMASKED
+
+WIDTH, DOT = 400.0, 10.0
+TOP, BOTTOM = 110.0, 170.0
+"""The lines that the dots stand on and hang from."""
+CELL = 0.025
+"""Seeds no further apart than this are stacked."""
+
+
+@dataclass(frozen=True)
+class SeedDot:
+    policy: str
+    seed: int
+    x: float
+    y: float
+    shown: bool
+    """Of the seed of the two models shown."""
+
+
+@dataclass(frozen=True)
+class SeedLine:
+    """Joins the two runs of a seed."""
+
+    start: float
+    end: float
+    shown: bool
+
+
+@dataclass(frozen=True)
+class SeedChart:
+    at: SeedsAtStep
+    dots: tuple[SeedDot, ...]
+    lines: tuple[SeedLine, ...]
+    means: tuple[float, float]
+    description: str
+
+
+def draw_seeds(at: SeedsAtStep, shown_seed: int) -> SeedChart:
+    pairs = sorted(at.pairs, key=lambda pair: pair.seed != shown_seed)  # the shown one stands on the line itself
+    dots = (
+        *_stack(RIGHT.slug, pairs, [pair.masked for pair in pairs], TOP - DOT, -DOT, shown_seed),
+        *_stack(UNMASKED.slug, pairs, [pair.unmasked for pair in pairs], BOTTOM + DOT, DOT, shown_seed),
+    )
+    lines = [SeedLine(WIDTH * p.masked, WIDTH * p.unmasked, p.seed == shown_seed) for p in reversed(pairs)]
+    told = "; ".join(
+        f"seed {p.seed}: mask on {100 * p.masked:.1f} %, mask off {100 * p.unmasked:.1f} %" for p in at.pairs
+    )
+    return SeedChart(
+        at,
+        dots,
+        tuple(lines),
+        (WIDTH * at.masked.value, WIDTH * at.unmasked.value),
+        f"Unseen words right at step {at.step:,}, each seed. {told}.",
+    )
+
+
+def _stack(
+    policy: str, pairs: Sequence[SeedPair], values: Sequence[float], base: float, up: float, shown_seed: int
+) -> list[SeedDot]:
+    """Dots that would cover each other stand on each other."""
+    heights: Counter[int] = Counter()
+    dots = []
+    for pair, value in zip(pairs, values, strict=True):
+        cell = round(value / CELL)
+        dots.append(SeedDot(policy, pair.seed, WIDTH * value, base + up * heights[cell], pair.seed == shown_seed))
+        heights[cell] += 1
+    return dots
