@@ -22,6 +22,7 @@ from app.commands.generate import generate
 from app.commands.limits import limits
 from app.commands.mask import mask
 from app.commands.padding import padding
+from app.commands.prompts import prompts
 from app.commands.reasoning import reasoning
 from app.commands.train import train
 from app.main import create_app
@@ -96,7 +97,22 @@ def serve(
 
 
 for command in (
-    *(train, generate, analyze, export, bench, ablate, claims, dispatcher, gallery, limits, mask, padding, reasoning),
+    *(
+        train,
+        generate,
+        analyze,
+        export,
+        bench,
+        ablate,
+        claims,
+        dispatcher,
+        gallery,
+        limits,
+        mask,
+        padding,
+        prompts,
+        reasoning,
+    ),
 ):
     app.command()(errors_in_one_line(command))
 

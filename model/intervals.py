@@ -100,9 +100,33 @@ def rate_over_seeds(rates: Sequence[Rate], questions: int | None = None) -> Seed
     assert len(asked) == 1, asked
     values = tuple(rate.value for rate in rates)
     alone = wilson(fmean(values), *asked)
-    half = T_95[len(values) - 1] * stdev(values) / math.sqrt(len(values)) if len(values) > 1 else 0.0
+    half = _half_t(values)
     low, high = max(0.0, alone.value - half), min(1.0, alone.value + half)
     return SeedRate(alone.value, min(low, alone.low), max(high, alone.high), values, questions or alone.n)
+
+
+def difference_of_rates(first: Rate, second: Rate) -> Interval:
+    """first - second, of one model each: Newcombe's hybrid score interval, for independent trials.
+
+    Wider than it need be where both were asked the same and are right on the same. Source: Newcombe 1998, Statistics
+    in Medicine 17, 873-890, method 10.
+    """
+    value = first.value - second.value
+    low = value - math.hypot(first.value - first.low, second.high - second.value)
+    return Interval(value, low, value + math.hypot(first.high - first.value, second.value - second.low))
+
+
+def difference_over_seeds(first: Sequence[Rate], second: Sequence[Rate]) -> Interval:
+    """first - second, rates paired by seed: what a seed does to both cancels.
+
+    Student's t of the seeds' differences, and no narrower than Newcombe's interval of one model's questions: seeds
+    that differ equally by chance do not make a difference certain.
+    """
+    assert len(first) == len(second), (len(first), len(second))
+    alone = difference_of_rates(*(wilson(fmean(rate.value for rate in rates), rates[0].n) for rates in (first, second)))
+    differences = [a.value - b.value for a, b in zip(first, second, strict=True)]
+    half = _half_t(differences)
+    return Interval(alone.value, min(alone.value - half, alone.low), max(alone.value + half, alone.high))
 
 
 def ratio_of_sums(losses: ArrayLike, tokens: ArrayLike) -> MeanLoss:
@@ -134,6 +158,11 @@ def mean_band(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray
     """Seeds x points to the ends of the mean's interval at each point, each point for itself."""
     low, high = _bounds(_resampled(len(values), BAND_RESAMPLES) @ values, len(values))
     return low, high
+
+
+def _half_t(values: Sequence[float]) -> float:
+    """Half of Student's t interval of their mean; 0 of a single one."""
+    return T_95[len(values) - 1] * stdev(values) / math.sqrt(len(values)) if len(values) > 1 else 0.0
 
 
 def _bounds(resampled: NDArray[np.float64], seeds: int) -> NDArray[np.float64]:

@@ -1,11 +1,17 @@
-"""Numbers as they are written. In: a number. Out: text in few characters, with the minus of typesetters."""
+"""Numbers and lists as they are written. In: a number, or parts. Out: text, with the minus of typesetters."""
 
 import math
+from collections.abc import Sequence
 
 
 def percent(value: float, digits: int = 0) -> str:
     """0.934 -> `93 %`."""
     return f"{100 * value:.{digits}f} %"
+
+
+def joined(parts: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`; empty for nothing."""
+    return " and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:])))
 
 
 def compact(value: float) -> str:

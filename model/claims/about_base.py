@@ -1,26 +1,34 @@
-"""What the lesson claims about the base model and the slice that SFT carves out of it. One rule each."""
+"""What the lesson claims about the base model and what SFT takes from it. Literal data and one rule each."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from typing import get_args
 
-from model.claims.claim import Claim, Figure, Figures, Judgement, Source, does_not_hold, holds, shown
+from model.claims.claim import Claim, Figure, Figures, Judgement, Source, does_not_hold, holds, holds_when, shown
 from model.claims.evidence import Evidence
-from model.experiments.dispatcher.outcomes import ENDINGS
+from model.experiments.dispatcher.arms import SHARES, unseen_sums
 from model.experiments.shipped import SEEDS
 from model.masks.policies import RIGHT
-from model.text.chat_template import SegmentKind
-from model.text.corpus import Kind
 from model.training import loop, pretraining
-from model.training.pretraining import PRETRAINING
+from model.training.pretraining import PRETRAINING, Pretraining
 from model.training.recipes import BASE, SUM_RECIPES, Recipe
+from model.writing import joined
 
-HALF = f"the half of all sums that SFT never saw, {len(SEEDS)} seeds"
 ENOUGH = 0.9
-MACHINERY = ("tokenizer", "model")
-"""What pretraining and SFT have to share, besides the code that trains."""
+FAR_APART = 0.4
+"""Of rates: SFT from the base has to be so much better than the same SFT from random weights."""
 SAME_CODE = ("Learner", "make_batch", "GPT")
 """By name in both of the modules that train: loss, gradient and optimizer step; batches; the model."""
+NAME_AND_RESPONSE = {"slug": "name", "title": "title", "task": "response"}
+"""Fields of a recipe, and what they are told as."""
+
+
+def shown_sums(share: float) -> str:
+    """The conditions of SFT that saw a share of all sums."""
+    return f"{told_share(share)} of the sums shown, the others asked, {len(SEEDS)} seeds"
+
+
+def told_share(share: float) -> str:
+    return f"{100 * share:.0f} %"
 
 
 def _worksheet_figures(evidence: Evidence) -> Figures:
@@ -43,115 +51,105 @@ def _knowledge_figures(evidence: Evidence) -> Figures:
     dispatched = evidence.dispatched
     framed = [base.framed.right for base in dispatched.bases]
     found = {"framed": Figure.of_rates("sums right, the base, framed as Q and A", framed, "all sums")}
-    for name, arm, title in (
-        ("sft", RIGHT.slug, "SFT from the base"),
-        ("scratch", "scratch", "the same SFT from random weights"),
-    ):
-        found[name] = Figure.of_seeds(f"sums right, {title}", dispatched.rate(arm, "right"), HALF)
-        found[f"{name}_stopped"] = Figure.of_seeds(f"right and stopped, {title}", dispatched.rate(arm, "exact"), HALF)
+    for share in reversed(SHARES):
+        conditions = shown_sums(share)
+        for name, arm, title in (
+            ("sft", RIGHT.slug, "SFT from the base"),
+            ("scratch", "scratch", "the same SFT from random weights"),
+        ):
+            right = dispatched.rate(arm, "right", share)
+            found[f"{name}_{share}"] = Figure.of_seeds(f"sums right, {title}", right, conditions)
+        based, scratch = (dispatched.rates(arm, "right", share) for arm in (RIGHT.slug, "scratch"))
+        found[f"gain_{share}"] = Figure.of_differences(
+            "the first less the second, seed by seed", based, scratch, conditions, unseen_sums(share)
+        )
     return found
 
 
 def _judge_knowledge(f: Figures) -> Judgement:
-    found = f"{f['sft']} of unseen sums right from the base, {f['scratch']} from random weights"
-    if f["framed"].at_least() > ENOUGH and f["sft"].clearly_above(f["scratch"], 0.4):
-        return holds(f"Framed, the base gets {f['framed']} right; SFT gets {found}.")
-    return does_not_hold(f"SFT gets {found}; framed, the base gets {f['framed']} right.")
-
-
-def _steps_figures(evidence: Evidence) -> Figures:
-    base, runs = evidence.dispatched.bases[0], evidence.dispatched.of(RIGHT.slug)
-    steps = [row.step for row in runs[0].answered]
-    right = {
-        step: Figure.of_seeds(
-            "unseen sums right at that step", evidence.dispatched.rate(RIGHT.slug, "right", step=step), HALF
-        )
-        for step in steps
-    }
-    arrived = next((step for step in steps if right[step].value >= ENOUGH), steps[-1])
-    supervised = [run.supervised for run in runs]
-    return {
-        "pretraining": Figure("steps of pretraining", base.steps, "steps", f"{base.tokens:,} targets"),
-        "sft": Figure("steps of SFT to 90 % of unseen sums", arrived, "steps", HALF, len(runs)),
-        "reached": right[arrived],
-        "targets": Figure.of_mean("targets of the whole SFT", supervised, "tokens", "answers and stops"),
-        "of_pretraining": Figure("targets of pretraining", base.tokens, "tokens", "every token of the text"),
-    }
-
-
-def _judge_steps(f: Figures) -> Judgement:
-    if f["reached"].value < ENOUGH:
-        return does_not_hold(f"SFT does not reach 90 % within {f['sft']} steps.")
-    share, targets = f["sft"].value / f["pretraining"].value, f["targets"].value / f["of_pretraining"].value
-    found = f"{f['sft']} against {f['pretraining']} steps ({100 * share:.1f} %)"
-    if share < 0.5:
-        return holds(f"{found}; all of SFT has {100 * targets:.2f} % of the targets.")
-    return does_not_hold(f"{found}.")
-
-
-def _intact_figures(evidence: Evidence) -> Figures:
-    drifts = [run.drift for run in evidence.dispatched.of(RIGHT.slug) if run.drift]
-    conditions = f"SFT on half of the sums, {len(drifts)} seeds"
-    continues, knows = [d.ability.continues for d in drifts], [d.ability.knows for d in drifts]
-    found = {
-        "continues": Figure.of_rates("openings still continued", continues, "all sums"),
-        "knows": Figure.of_rates("sums still known when framed as Q and A", knows, "all sums"),
-    }
-    for end, name in ENDINGS.items():
-        rates = [getattr(d.ability.endings, end) for d in drifts]
-        found[end] = Figure.of_rates(f"what follows the number in that framing: {name}", rates, "all sums")
-    for kind in get_args(Kind):
-        found[kind] = Figure.of_mean(f"KL on {kind}s", [d.text[kind].value for d in drifts], "nats", conditions)
-    for kind in get_args(SegmentKind):
-        nats = [d.request[kind].value for d in drifts]
-        found[kind] = Figure.of_mean(f"KL on requests, {kind}", nats, "nats", conditions)
-    return found
-
-
-def _judge_drift(f: Figures) -> Judgement:
-    text = max(f[kind].value for kind in get_args(Kind))
-    answers = f["assistant"].value
-    found = f"KL to the base {answers:.2f} nats on answers, at most {text:.2f} on plain text"
-    return (holds if answers > 2 * text else does_not_hold)(f"{found}.")
-
-
-def _judge_intact(f: Figures) -> Judgement:
+    enough = [share for share in SHARES if f[f"sft_{share}"].value >= ENOUGH]
+    most, *fewer = reversed(SHARES)
+    first = f"{f[f'sft_{most}']} right with {told_share(most)} shown (from random weights {f[f'scratch_{most}']})"
+    others = [f"{f[f'sft_{share}']} with {told_share(share)} ({f[f'scratch_{share}']})" for share in fewer]
     found = (
-        f"{f['continues']} of openings continued, {f['knows']} of sums known in the old framing, "
-        f"where a stop follows the number in {f['stop']}"
+        f"Framed as Q and A, the base gets {f['framed']} right. Of the sums it was not shown, SFT gets "
+        f"{joined((first, *others))}. With {told_share(SHARES[0])} the {len(SEEDS)} seeds are at "
+        f"{f[f'sft_{SHARES[0]}'].by_seed()}."
     )
-    intact = min(f["continues"].at_least(), f["knows"].at_least()) > ENOUGH
-    return (holds if intact else does_not_hold)(f"After SFT: {found}.")
+    clear = all(f[f"gain_{share}"].at_least() > FAR_APART for share in enough)
+    if f["framed"].at_least() <= ENOUGH or not enough or not clear:
+        return does_not_hold(found)
+    if len(enough) == len(SHARES):
+        return holds(found)
+    return holds_when(f"SFT is shown enough sums, here {told_share(min(enough))} of them. {found}")
 
 
 def _machinery_figures(evidence: Evidence) -> Figures:
     assert evidence
     base, sft, thought = PRETRAINING[BASE], SUM_RECIPES["answers"], SUM_RECIPES["sums-thought"]
-    shared = [name for name in MACHINERY if getattr(base, name) == getattr(sft, name)]
-    differ = [f.name for f in fields(Recipe) if getattr(SUM_RECIPES["sums-direct"], f.name) != getattr(thought, f.name)]
-    by_name = [name for name in differ if name in ("slug", "title", "task")]
-    same = [name for name in SAME_CODE if getattr(pretraining, name) is getattr(loop, name)]
-    code = ", ".join(f"{getattr(loop, name).__module__}.{name}" for name in same)
+    direct = SUM_RECIPES["sums-direct"]
+    trace = [f.name for f in fields(Recipe) if getattr(direct, f.name) != getattr(thought, f.name)]
+    by_name = [NAME_AND_RESPONSE[name] for name in trace if name in NAME_AND_RESPONSE]
+    told = [NAME_AND_RESPONSE.get(name, name) for name in trace]
+    code = [name for name in SAME_CODE if getattr(pretraining, name) is getattr(loop, name)]
+    found = {"code": _count("functions that all trainings call, the same objects", code, SAME_CODE)}
+    for name, title, before, after in (
+        ("sft", "from pretraining to SFT", base, sft),
+        ("reasoning", "from SFT to answers with a trace", sft, thought),
+    ):
+        first, second = _settings(before), _settings(after)
+        same = [key for key in first if first[key] == second[key]]
+        differ = [_change(key, first[key], second[key]) for key in first if first[key] != second[key]]
+        found[f"{name}_same"] = _count(f"settings that are the same {title}", same, first)
+        found[f"{name}_differ"] = _count(f"settings that differ {title}", differ, first)
+    found["trace"] = _count("settings that differ with a trace and without", told, fields(Recipe))
+    found["allowed"] = _count("of these, name and response", by_name, trace)
+    return found
+
+
+def _settings(trained: Pretraining | Recipe) -> Mapping[str, object]:
+    """All that acts on a training, but for its data: by the name it is told under."""
+    config = trained.training
     return {
-        "code": _count("functions that both trainings call, the same objects", same, code, SAME_CODE),
-        "shared": _count("of tokenizer and model, equal in pretraining and SFT", shared, BASE, MACHINERY),
-        "differ": _count("settings that differ with a trace", differ, ", ".join(differ), differ),
-        "allowed": _count("of these, name and response", by_name, ", ".join(by_name), by_name),
+        "tokenizer": trained.tokenizer,
+        "model": trained.model,
+        "first weights": getattr(trained, "base", None) or "random",
+        "trained tokens": "the responses'" if isinstance(trained, Recipe) else "all",
+        "learning rate": config.learning_rate,
+        "steps": config.steps,
+        "decay steps": config.decay_steps,
+        "batch size": config.batch_size,
+        "weight decay": config.weight_decay,
+        "betas": config.betas,
     }
 
 
-def _count(label: str, found: Sequence[str], conditions: str, among: Sequence[str]) -> Figure:
-    return Figure(label, len(found), "count", conditions, len(among))
+def _change(name: str, before: object, after: object) -> str:
+    """`steps (4,000, then 500)`; of what has many fields its name alone."""
+    if isinstance(before, str):
+        return f"{name} ({before}, then {after})"
+    if isinstance(before, (int, float)):
+        return f"{name} ({before:,}, then {after:,})"
+    return name
+
+
+def _count(label: str, found: Sequence[str], among: Sequence[object] | Mapping[str, object]) -> Figure:
+    return Figure(label, len(found), "count", joined(found), len(among))
 
 
 def _judge_machinery(f: Figures) -> Judgement:
-    same = f["code"].value == len(SAME_CODE) and f["shared"].value == len(MACHINERY)
-    if same and f["differ"].value == f["allowed"].value:
-        return holds(
-            f"One tokenizer, one model, and the same {f['code'].conditions}; between answers with and without a trace "
-            f"only {f['differ'].conditions} differ."
-        )
-    return does_not_hold(f"These settings differ: {f['differ'].conditions}.")
+    code = f"every training calls the same {f['code'].conditions}"
+    told = (
+        f"From pretraining to SFT, {f['sft_same'].conditions} stay as they are; these change: "
+        f"{f['sft_differ'].conditions}. From SFT to the reasoning models these change: "
+        f"{f['reasoning_differ'].conditions}. Answers with a trace differ from those without one in "
+        f"{f['trace'].conditions}."
+    )
+    if f["code"].value < len(SAME_CODE) or f["trace"].value > f["allowed"].value:
+        return does_not_hold(told)
+    if f["sft_differ"].value + f["reasoning_differ"].value == 0:
+        return holds(f"{code.capitalize()}. {told}")
+    return holds_when(f"machinery means the code: {code}. {told}")
 
 
 BASE_CLAIMS: tuple[Claim, ...] = (
@@ -178,32 +176,6 @@ BASE_CLAIMS: tuple[Claim, ...] = (
         shown("/reasoning", "claims", "--check"),
         _machinery_figures,
         _judge_machinery,
-    ),
-)
-SLICE_CLAIMS: tuple[Claim, ...] = (
-    Claim(
-        "intact",
-        "SFT leaves everything else that the model can do intact.",
-        "slice",
-        shown("/dispatcher#drift-heading", "dispatcher"),
-        _intact_figures,
-        _judge_intact,
-    ),
-    Claim(
-        "drift",
-        "Drift is the point: the model moves where requests are answered.",
-        "reference",
-        shown("/dispatcher#drift-heading", "dispatcher"),
-        _intact_figures,
-        _judge_drift,
-    ),
-    Claim(
-        "steps",
-        "SFT takes far fewer steps than pretraining.",
-        "slice",
-        shown("/dispatcher#shares-heading", "dispatcher"),
-        _steps_figures,
-        _judge_steps,
     ),
 )
 """In the lesson's order."""

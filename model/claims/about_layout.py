@@ -1,8 +1,20 @@
 """What the lesson claims about padding, turns and packing. Literal data and one rule each."""
 
-from model.claims.claim import SAME, Claim, Figure, Figures, Judgement, does_not_hold, holds, holds_when, shown
+from model.claims.claim import (
+    SAME,
+    SAME_TOLD,
+    Claim,
+    Figure,
+    Figures,
+    Judgement,
+    does_not_hold,
+    holds,
+    holds_when,
+    not_settled,
+    shown,
+)
 from model.claims.evidence import Evidence
-from model.claims.gallery_figures import rates_beside_the_right
+from model.claims.gallery_figures import difference_from_the_right, rates_beside_the_right
 from model.masks.policies import RIGHT
 
 LEFT = {
@@ -75,14 +87,23 @@ def _packing_figures(evidence: Evidence) -> Figures:
         "separated": separated["bug_exact_match"],
         "alone": separated["right_exact_match"],
         "naive": naive["bug_exact_match"],
+        **difference_from_the_right("reverse", "packed", "exact_match")(evidence),
     }
 
 
 def _judge_packing(f: Figures) -> Judgement:
-    found = f"{f['separated']} packed and separated, {f['alone']} unpacked"
-    if f["alone"].clearly_above(f["separated"], SAME):
+    difference = f["difference"]
+    found = (
+        f"{f['separated']} right packed and separated, {f['alone']} unpacked, {f['naive']} packed and not separated "
+        f"(n = {difference.n}, one model each, one seed)"
+    )
+    if difference.at_most() < -SAME:
         return does_not_hold(f"Something is lost: {found}.")
-    return holds(f"{found}; packed without separation {f['naive']}.")
+    if difference.within(SAME):
+        return holds(
+            f"{found}. The first two are the same to within {SAME_TOLD}: they differ by {difference.interval()}."
+        )
+    return not_settled(f"No difference found between the first two, and no sameness: {found}.")
 
 
 LAYOUT_CLAIMS: tuple[Claim, ...] = (

@@ -2,7 +2,18 @@
 
 from functools import partial
 
-from model.claims.claim import SAME, Claim, Figure, Figures, Judgement, does_not_hold, holds, holds_when, shown
+from model.claims.claim import (
+    SAME,
+    Claim,
+    Figure,
+    Figures,
+    Judgement,
+    does_not_hold,
+    holds,
+    holds_when,
+    not_settled,
+    shown,
+)
 from model.claims.evidence import Evidence
 from model.experiments.limits import LimitRun, runs_at
 from model.experiments.reasoning import TRACE_PAIRS, runs_of
@@ -17,23 +28,33 @@ def _labeller_figures(evidence: Evidence) -> Figures:
     found = {}
     for where, share in (("scattered", 0.3), ("predictable", 0.3), ("scattered", 0.7)):
         runs, conditions = _at(where, share, evidence), f"{100 * share:.0f} % wrong, {where}, {len(SEEDS)} seeds"
-        found[f"{where}_{share}_labeller"] = Figure.of_rates("labels right", [r.labeller for r in runs], conditions)
-        found[f"{where}_{share}"] = Figure.of_rates("answers right and stopped", [r.reversal for r in runs], conditions)
+        labels, answers = [r.labeller for r in runs], [r.reversal for r in runs]
+        found[f"{where}_{share}_labeller"] = Figure.of_rates("labels right", labels, conditions)
+        found[f"{where}_{share}"] = Figure.of_rates("answers right and stopped", answers, conditions)
+        found[f"{where}_{share}_gain"] = Figure.of_differences(
+            "answers right less labels right, seed by seed", answers, labels, conditions
+        )
     return found
 
 
 def _judge_labeller(f: Figures) -> Judgement:
-    by_chance = f"{f['scattered_0.3']} right from labels of which {f['scattered_0.3_labeller']} are"
-    by_rule = f"{f['predictable_0.3']} from {f['predictable_0.3_labeller']}"
-    passes = [f[f"{w}_0.3"].clearly_above(f[f"{w}_0.3_labeller"], SAME) for w in ("scattered", "predictable")]
-    if not any(passes):
-        return holds(f"{by_chance}.")
-    if all(passes):
-        return does_not_hold(f"{by_chance}, and {by_rule} where mistakes follow a rule.")
-    return holds_when(
-        f"the mistakes follow a rule: {by_rule}. Where nothing tells the wrong words apart, greedy answers take the "
-        f"majority: {by_chance}; with 70 % wrong labels, {f['scattered_0.7']}."
+    """Better, or no better, only if the whole interval of what is gained says so."""
+    scattered, ruled = (f[f"{where}_0.3_gain"] for where in ("scattered", "predictable"))
+    by_chance = f"labels {f['scattered_0.3_labeller']} right gave answers {f['scattered_0.3']} right"
+    by_rule = f"labels {f['predictable_0.3_labeller']} right gave answers {f['predictable_0.3']} right"
+    majority = (
+        f"Where nothing tells the wrong words apart, greedy answers take the majority: {by_chance}; with 70 % wrong "
+        f"labels, {f['scattered_0.7']}"
     )
+    if scattered.at_most() < SAME and ruled.at_most() < SAME:
+        return holds(f"{by_chance.capitalize()}, and {by_rule} where the mistakes follow a rule.")
+    if scattered.at_least() > SAME and ruled.at_most() < SAME:
+        return holds_when(f"the mistakes follow a rule: {by_rule}. {majority}.")
+    told = f"{majority}. Where the mistakes follow a rule, {by_rule}"
+    if ruled.at_least() > SAME:
+        return does_not_hold(f"{told}.")
+    unknown = f"{told}: no difference found with n = {ruled.n} words and {len(ruled.seeds)} seeds"
+    return (does_not_hold if scattered.at_least() > SAME else not_settled)(f"{unknown}.")
 
 
 def _answers_figures(share: float, evidence: Evidence) -> Figures:

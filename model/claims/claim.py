@@ -5,17 +5,31 @@ from dataclasses import dataclass
 from typing import Literal
 
 from model.claims.evidence import Evidence
-from model.intervals import MeanLoss, Rate, SeedRate, over_seeds, rate_over_seeds
+from model.intervals import (
+    Interval,
+    MeanLoss,
+    Rate,
+    SeedRate,
+    difference_of_rates,
+    difference_over_seeds,
+    over_seeds,
+    rate_over_seeds,
+)
 
-Word = Literal["holds", "holds when", "does not hold here"]
-Unit = Literal["share", "nats", "steps", "times", "logits", "count", "tokens"]
+Word = Literal["holds", "holds when", "does not hold here", "not settled here"]
+Unit = Literal["share", "points", "nats", "steps", "times", "logits", "count", "tokens"]
 Spans = Literal[
     "95 % Wilson interval, one model",
     "95 % interval, one model",
     "95 % t interval over seeds",
+    "95 % t interval over paired seeds",
+    "95 % Newcombe interval, one model each",
     "95 % bootstrap interval over seeds",
     "lowest to highest seed",
 ]
+
+
+PAIRED: Spans = "95 % t interval over paired seeds"
 
 
 @dataclass(frozen=True)
@@ -53,6 +67,28 @@ class Figure:
         return cls(label, rate.value, "share", conditions, rate.questions, *ends, rate.seeds, rate.questions)
 
     @classmethod
+    def of_difference(cls, label: str, first: Rate, second: Rate, conditions: str) -> "Figure":
+        """first - second, one model each."""
+        span: Spans = "95 % Newcombe interval, one model each"
+        return cls._difference(label, difference_of_rates(first, second), span, conditions, first.n)
+
+    @classmethod
+    def of_differences(
+        cls, label: str, first: Sequence[Rate], second: Sequence[Rate], conditions: str, questions: int | None = None
+    ) -> "Figure":
+        """first - second, paired by seed; `questions` as in `rate_over_seeds`."""
+        difference, span = difference_over_seeds(first, second), PAIRED
+        by_seed = tuple(a.value - b.value for a, b in zip(first, second, strict=True))
+        return cls._difference(label, difference, span, conditions, questions or first[0].n, by_seed)
+
+    @classmethod
+    def _difference(
+        cls, label: str, found: Interval, span: Spans, conditions: str, questions: int, seeds: tuple[float, ...] = ()
+    ) -> "Figure":
+        ends = found.low, found.high, span
+        return cls(label, found.value, "points", conditions, questions, *ends, seeds, questions)
+
+    @classmethod
     def of_loss(cls, label: str, loss: MeanLoss, conditions: str) -> "Figure":
         return cls(label, loss.value, "nats", conditions, loss.n, loss.low, loss.high, "95 % interval, one model")
 
@@ -82,9 +118,17 @@ class Figure:
         """The lower end of its interval, or the number itself."""
         return self.value if self.low is None else self.low
 
+    def at_most(self) -> float:
+        """The upper end of its interval, or the number itself."""
+        return self.value if self.high is None else self.high
+
+    def within(self, by: float) -> bool:
+        """The whole interval, of a difference, is no further from 0 than so much."""
+        return -by <= self.at_least() and self.at_most() <= by
+
     def clearly_above(self, other: "Figure", by: float = 0.0) -> bool:
         """The whole interval lies above that of the other, by more than so much."""
-        return self.at_least() > (other.value if other.high is None else other.high) + by
+        return self.at_least() > other.at_most() + by
 
 
 Figures = Mapping[str, Figure]
@@ -137,19 +181,25 @@ def does_not_hold(sentence: str) -> Judgement:
     return Judgement("does not hold here", sentence)
 
 
+def not_settled(sentence: str) -> Judgement:
+    """Neither a difference nor sameness was shown."""
+    return Judgement("not settled here", sentence)
+
+
 SAME = 0.02
-"""Rates no further apart than this are taken for the same."""
+"""Rates are the same if the whole interval of their difference is no further from 0 than this: two points."""
+SAME_TOLD = f"{100 * SAME:.0f} points"
 
 
-UNIT_WORDS: Mapping[Unit, str] = {"share": " %", "nats": " nats", "times": " times"}
+UNIT_WORDS: Mapping[Unit, str] = {"share": " %", "points": " points", "nats": " nats", "times": " times"}
 """Behind a number, where its unit is told."""
 
 
 def _number(value: float, unit: Unit) -> str:
-    """The number alone, shares in percent."""
+    """The number alone, shares and their differences in percent."""
     match unit:
-        case "share":
-            return f"{100 * value:.1f}"
+        case "share" | "points":
+            return f"{100 * value:z.1f}"
         case "nats" | "times":
             return f"{value:.2f}"
         case "logits":

@@ -12,10 +12,13 @@ from model.experiments.limits import KEPT_LIMITS, Limits
 from model.experiments.padding.accuracies import PaddedAccuracy, read_paddings
 from model.experiments.padding.arms import PADDING_RECIPE
 from model.experiments.padding.rows import logit_changes
+from model.experiments.prompts import KEPT_PROMPTS, PromptPredictions
 from model.experiments.reasoning import KEPT_REASONING, Reasoning
+from model.experiments.shipped import SEEDS
 from model.masks.policies import COMPARED_POLICIES, RIGHT
 from model.training.checkpoints import Run, load_last, read_run
 from model.training.conversations import render_prompts
+from model.training.pretraining import BaseRun, base_folder, read_base
 from model.training.recipes import RECIPES
 
 PADDED_WORDS = ("hello", "ab", "abcdefghij", "x", "pad", "maskscope")
@@ -28,6 +31,10 @@ class Evidence:
     """Of the ablation, one per setting."""
     gallery: Mapping[tuple[str, str], Measured]
     paddings: Mapping[tuple[str, str], PaddedAccuracy]
+    prompts: Mapping[tuple[str, str], PromptPredictions]
+    """By (recipe, policy)."""
+    bases: tuple[BaseRun, ...]
+    """One per seed, with what it knew at each measured step of its pretraining."""
     dispatched: Dispatched
     reasoning: Reasoning
     limits: Limits
@@ -47,6 +54,8 @@ def gather(folder: Path, comparisons: tuple[Comparison, ...] | None = None) -> E
         find(read_ablation(folder / ABLATION_FILE)).comparisons if comparisons is None else comparisons,
         read_gallery(folder),
         read_paddings(folder),
+        {row.key: row for row in KEPT_PROMPTS.read(folder)},
+        tuple(read_base(base_folder(folder, seed)) for seed in SEEDS),
         KEPT_DISPATCHED.read(folder),
         KEPT_REASONING.read(folder),
         KEPT_LIMITS.read(folder),

@@ -28,3 +28,16 @@ def rates_beside_the_right(recipe: str, policy: str, *rates: str) -> Callable[[E
         return found
 
     return collect
+
+
+def difference_from_the_right(recipe: str, policy: str, rate: str) -> Callable[[Evidence], Figures]:
+    """`difference`: the rate under a policy less that under the right one, one model each, on the same prompts."""
+
+    def collect(evidence: Evidence) -> Figures:
+        bug, right = (evidence.gallery[recipe, slug] for slug in (policy, RIGHT.slug))
+        rates = getattr(bug.symptoms, rate), getattr(right.symptoms, rate)
+        conditions = f"{recipe}, step {right.steps}, seed {right.seed}"
+        label = f"{TITLES[rate]}, {policy} less {RIGHT.slug}"
+        return {"difference": Figure.of_difference(label, *rates, conditions)}
+
+    return collect

@@ -3,14 +3,17 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from model.claims.about_base import BASE_CLAIMS, SLICE_CLAIMS
+from model.claims.about_ablation import ABLATION_CLAIMS
+from model.claims.about_base import BASE_CLAIMS
 from model.claims.about_layout import LAYOUT_CLAIMS
 from model.claims.about_limits import LIMIT_CLAIMS
 from model.claims.about_masks import MASK_CLAIMS
+from model.claims.about_prompts import PROMPT_CLAIMS
+from model.claims.about_slice import SLICE_CLAIMS
 from model.claims.claim import Claim, Figure, Judgement
 from model.claims.evidence import Evidence
 
-EVERY = (*BASE_CLAIMS, *MASK_CLAIMS, *LAYOUT_CLAIMS, *SLICE_CLAIMS, *LIMIT_CLAIMS)
+EVERY = (*BASE_CLAIMS, *PROMPT_CLAIMS, *ABLATION_CLAIMS, *MASK_CLAIMS, *LAYOUT_CLAIMS, *SLICE_CLAIMS, *LIMIT_CLAIMS)
 CLAIMS: dict[str, Claim] = {claim.slug: claim for claim in EVERY}
 """In the lesson's order."""
 

@@ -98,6 +98,10 @@ class BaseRun:
     def steps(self) -> int:
         return self.checkpoint.step
 
+    def first_at(self, share: float) -> int | None:
+        """The first measured step at which it knows so many of the sums; None if there is none."""
+        return next((m.step for m in self.measurements if m.metrics.knows.value >= share), None)
+
 
 BaseEvent = StepDone | BaseMeasurement | BaseRun
 
@@ -141,12 +145,17 @@ def base_folder(trained: Path, seed: int) -> Path:
     return trained / BASE / f"seed-{seed}"
 
 
-def load_base(folder: Path) -> tuple[BaseRun, GPT]:
-    """The run and its model. Raises BrokenRun, naming the file, if it is missing, unreadable or does not fit."""
+def read_base(folder: Path) -> BaseRun:
+    """Without its weights. Raises BrokenRun, naming the file, if it is missing or unreadable."""
     path = folder / BASE_FILE
     if not path.exists():
         raise BrokenRun(f"{path}: missing; `maskscope train {BASE}` makes it, with --seed for another seed")
-    run = read_checked(path, _BASE_RUN)
+    return read_checked(path, _BASE_RUN)
+
+
+def load_base(folder: Path) -> tuple[BaseRun, GPT]:
+    """The run and its model. Raises BrokenRun, naming the file, if it is missing, unreadable or does not fit."""
+    run = read_base(folder)
     return run, load_weights(folder, run.model, run.checkpoint)
 
 

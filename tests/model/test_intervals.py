@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from model.intervals import (
     T_95,
     Interval,
+    difference_of_rates,
+    difference_over_seeds,
     mean_band,
     mean_difference,
     rate_of,
@@ -194,3 +196,58 @@ def test_each_point_of_a_band_has_the_interval_of_its_own_values():
     alone_low, alone_high = mean_band(values[:, 1:2])
     assert (low[1], high[1]) == (alone_low[0], alone_high[0])
     assert 1 <= low[1] < 3 < high[1] <= 6
+
+
+# Differences of rates
+
+
+# Newcombe 1998 (Statistics in Medicine 17, 873-890), table II, method 10.
+@pytest.mark.parametrize(
+    ("first", "second", "low", "high"),
+    [
+        ((56, 70), (48, 80), 0.0524, 0.3339),
+        ((9, 10), (3, 10), 0.1705, 0.8090),
+        ((6, 7), (2, 7), 0.0582, 0.8062),
+        ((5, 56), (0, 29), -0.0381, 0.1926),
+        ((0, 10), (0, 20), -0.1611, 0.2775),
+        ((0, 10), (0, 10), -0.2775, 0.2775),
+        ((10, 10), (0, 20), 0.6791, 1.0000),
+        ((10, 10), (0, 10), 0.6075, 1.0000),
+    ],
+)
+def test_the_interval_of_a_difference_is_the_one_in_the_literature(
+    first: tuple[int, int], second: tuple[int, int], low: float, high: float
+):
+    found = difference_of_rates(*(wilson(hits / n, n) for hits, n in (first, second)))
+    assert found.value == pytest.approx(first[0] / first[1] - second[0] / second[1])
+    assert (found.low, found.high) == pytest.approx((low, high), abs=5e-5)
+
+
+hits_of_fifty = st.lists(st.integers(0, 50), min_size=3, max_size=3)
+
+
+@given(hits_of_fifty, hits_of_fifty)
+def test_a_difference_over_seeds_is_paired_and_turns_with_its_sides(first: list[int], second: list[int]):
+    rates = [[wilson(hits / 50, 50) for hits in some] for some in (first, second)]
+    found, turned = difference_over_seeds(*rates), difference_over_seeds(*reversed(rates))
+    differences = [(a - b) / 50 for a, b in zip(first, second, strict=True)]
+    half = 4.3027 * stdev(differences) / math.sqrt(3)
+    assert found.value == pytest.approx(sum(differences) / 3)
+    assert found.low <= found.value - half + 1e-9
+    assert found.high >= found.value + half - 1e-9
+    assert (turned.value, turned.low, turned.high) == pytest.approx((-found.value, -found.high, -found.low))
+
+
+def test_seeds_that_differ_equally_do_not_make_a_difference_certain():
+    rates = [wilson(value, 499) for value in (0.7, 0.7, 0.7)]
+    found, one = difference_over_seeds(rates, rates), difference_of_rates(rates[0], rates[0])
+    assert (found.value, found.low, found.high) == pytest.approx((0, one.low, one.high))
+    assert one.low < -0.02 < 0.02 < one.high
+
+
+def test_what_a_seed_does_to_both_sides_cancels():
+    spread = [wilson(value, 1000) for value in (0.2, 0.5, 0.8)]
+    above = [wilson(value + 0.1, 1000) for value in (0.2, 0.5, 0.8)]
+    found = difference_over_seeds(above, spread)
+    assert found.low > 0
+    assert rate_over_seeds(above).low < rate_over_seeds(spread).high

@@ -170,6 +170,11 @@ def judge(ratio: Interval, end: Interval, arrivals: tuple[Arrival, ...]) -> Verd
     return next(iter(sides), "no clear difference")
 
 
+def judged(comparisons: Iterable[Comparison]) -> list[Comparison]:
+    """Those in which there was something to compare."""
+    return [c for c in comparisons if c.verdict not in ("not learned", "too few seeds")]
+
+
 def side_of_steps(ratio: Interval) -> Side:
     """What the steps to COMPARED_AT say."""
     return "helped" if ratio.low > 1 else "hurt" if ratio.high < 1 else None

@@ -11,12 +11,15 @@ from model.experiments.ablation.findings import (
     COMPARED_AT,
     FEWEST_SEEDS,
     Comparison,
+    Side,
     Verdict,
+    judged,
     side_of_end,
     side_of_steps,
 )
 from model.experiments.ablation.runs import Setting
 from model.masks.policies import RIGHT, UNMASKED
+from model.writing import joined
 
 COUNTED: dict[Verdict, str] = {
     "helped": "helped in {}",
@@ -30,39 +33,60 @@ GOAL = f"{COMPARED_AT:.0%}".replace("%", " %")
 
 
 def headline(comparisons: Sequence[Comparison]) -> str:
-    """How often the mask helped, and how much where it did."""
-    settings = "setting" if len(comparisons) == 1 else "settings"
-    sentences = [f"Of {len(comparisons)} {settings}, masking the prompt {counted(comparisons)}."]
-    for verdict, where in (("helped", "Where it helped"), ("hurt", "Where it hurt")):
-        found = [c for c in comparisons if c.verdict == verdict and side_of_steps(c.ratio)]
-        if found:
-            sentences.append(f"{where}, training without the mask took {_range(found)} times as many steps to {GOAL}.")
-        by_end = sum(c.verdict == verdict for c in comparisons) - len(found)
-        if by_end and found:
-            sentences.append(f"In {by_end} of these, not the steps to {GOAL} but the end of training shows it.")
-    return " ".join(sentences)
+    """How often the mask saved steps, and how many."""
+    found = judged(comparisons)
+    sides = [side_of_steps(c.ratio) for c in found]
+    sentences = [f"Steps to {GOAL}: of {_settings(found)}, masking the prompt {_by_side(sides)}."] if found else []
+    for side, where in (("helped", "Where it helped"), ("hurt", "Where it hurt")):
+        group = [c for c, s in zip(found, sides, strict=True) if s == side]
+        if group:
+            sentences.append(f"{where}, training without the mask took {_range(group)} times as many steps.")
+    return " ".join((*sentences, *_left_out(comparisons)))
+
+
+def _settings(comparisons: Sequence[Comparison]) -> str:
+    return "1 setting" if len(comparisons) == 1 else f"{len(comparisons)} settings"
+
+
+def _by_side(sides: Sequence[Side]) -> str:
+    """`helped in 2, hurt in 1 and made no clear difference in 4`"""
+    words: tuple[tuple[Side, str], ...] = (
+        ("helped", "helped in {}"),
+        ("hurt", "hurt in {}"),
+        (None, "made no clear difference in {}"),
+    )
+    return joined([text.format(sides.count(side)) for side, text in words if side in sides])
+
+
+def _left_out(comparisons: Sequence[Comparison]) -> tuple[str, ...]:
+    """What could not be judged; none if all could."""
+    rest = [c for c in comparisons if c not in judged(comparisons)]
+    return (f"Of {_settings(comparisons)}, masking the prompt {counted(rest)}.",) if rest else ()
 
 
 def counted(comparisons: Sequence[Comparison]) -> str:
     """`helped in 2 and hurt in 1`"""
     counts = {verdict: sum(c.verdict == verdict for c in comparisons) for verdict in COUNTED}
-    return _join([words.format(counts[verdict]) for verdict, words in COUNTED.items() if counts[verdict]] or [""])
+    return joined([words.format(counts[verdict]) for verdict, words in COUNTED.items() if counts[verdict]] or [""])
 
 
 def catching_up(comparisons: Sequence[Comparison]) -> str:
-    """How many of the gaps are closed when training ends, and who is behind in the others; empty if none is known."""
-    learned = [c for c in comparisons if c.verdict != "not learned"]
-    if not learned:
+    """Who is ahead when training ends, in how many settings, and by how much at most; empty if none can be judged."""
+    found = judged(comparisons)
+    if not found:
         return ""
-    ends = [round(c.end.value, 6) for c in learned]
-    behind = (("the unmasked", sum(end > CLOSE for end in ends)), ("the masked", sum(end < -CLOSE for end in ends)))
-    parts = [f"in {count} {who} models were behind" for who, count in behind if count]
-    closed = len(ends) - sum(count for _, count in behind)
-    first = (
-        f"At the end of training, masked and unmasked models were on average within {100 * CLOSE:.0f} percentage point "
-        f"of each other in {closed} of {len(learned)}"
-    )
-    return f"{'; '.join((first, *parts))}."
+    close = sum(round(abs(c.end.value), 6) <= CLOSE for c in found)
+    parts = [
+        f"Accuracy when training ends: of {_settings(found)}, masking the prompt "
+        f"{_by_side([side_of_end(c.end) for c in found])}; in {close} the mean exact matches were within "
+        f"{100 * CLOSE:.0f} percentage point of each other."
+    ]
+    for side, where in (("helped", "Where it helped, the unmasked"), ("hurt", "Where it hurt, the masked")):
+        points = [abs(c.end.value) for c in found if side_of_end(c.end) == side]
+        if points:
+            most = "up to " if len(points) > 1 else ""
+            parts.append(f"{where} models ended {most}{_points(max(points))} percentage points behind.")
+    return " ".join(parts)
 
 
 def sentences(comparison: Comparison) -> tuple[str, ...]:
@@ -116,7 +140,7 @@ def missing_sentence(comparison: Comparison) -> str:
     missing = [f"{seeds - count} of {seeds} {name} runs" for name, count in arrived if count < seeds]
     if not missing:
         return ""
-    return f"{_join(missing).capitalize()} had not reached {GOAL} after {budget} steps and count as {budget}."
+    return f"{joined(missing).capitalize()} had not reached {GOAL} after {budget} steps and count as {budget}."
 
 
 def gap_sentence(comparison: Comparison) -> str:
@@ -164,7 +188,7 @@ def budget_sentence(setting: Setting) -> str:
 def sweep_sentence(comparisons: Sequence[Comparison]) -> str:
     """Ratio by how much of the sequence has no loss, in the order given."""
     parts = [f"{ratio_of(c)} with {_percent(c.setting.ignored_share(), 0)} ({c.verdict})" for c in comparisons]
-    return f"Steps without the mask over steps with it, by the share of positions without a loss: {_join(parts)}."
+    return f"Steps without the mask over steps with it, by the share of positions without a loss: {joined(parts)}."
 
 
 def ratio_of(comparison: Comparison, least: str = "at least", most: str = "at most") -> str:
@@ -200,7 +224,3 @@ def _range(comparisons: Sequence[Comparison]) -> str:
     ordered = sorted(comparisons, key=lambda c: c.ratio.value)
     low, high = ratio_of(ordered[0]), ratio_of(ordered[-1])
     return low if low == high else f"{low} to {high}"
-
-
-def _join(parts: Sequence[str]) -> str:
-    return " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))

@@ -98,6 +98,10 @@ class ArmRun:
     def at(self, step: int) -> Answered:
         return next(row for row in self.answered if row.step == step)
 
+    def first_at(self, share: float) -> int | None:
+        """The first measured step at which so many of the unseen sums are right; None if there is none."""
+        return next((row.step for row in self.answered if row.right.value >= share), None)
+
 
 @checked(config=STRICT)
 class BaseAnswers:
@@ -130,6 +134,10 @@ class Dispatched:
         """A field of Answered over seeds, at a step or at the last."""
         rows = [run.last if step is None else run.at(step) for run in self.of(arm, share)]
         return rate_over_seeds([getattr(row, name) for row in rows], unseen_sums(share))
+
+    def rates(self, arm: str, name: str, share: float = FULL_SHARE) -> list[Rate]:
+        """A field of Answered at the last step, one rate per seed: arms are paired by it."""
+        return [getattr(run.last, name) for run in self.of(arm, share)]
 
 
 def recipe_of(arm: Arm, share: float, seed: int) -> Recipe:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from model.claims.about_base import HALF
-from model.claims.claim import Figure, Figures
+from model.claims.about_base import shown_sums
+from model.claims.claim import PAIRED, SAME, Figure, Figures
 from model.claims.evidence import gather
 from model.claims.ledger import CLAIMS, ledger
-from model.experiments.dispatcher.arms import unseen_sums
+from model.experiments.dispatcher.arms import SHARES, unseen_sums
 from model.experiments.shipped import SEEDS
 from model.text.corpus import SUMS
 
@@ -21,21 +21,32 @@ LEDGER = {entry.claim.slug: entry for entry in ledger(EVIDENCE)}
 
 EVERYTHING = ("holds", "holds when", "does not hold here")
 
+GAINS = {f"gain_{share}": 0.9 for share in SHARES}
+"""SFT from the base far ahead of the same from random weights."""
+
 FLIPS: tuple[tuple[str, Mapping[str, float], str], ...] = (
     ("worksheet", {"continues": 1.0}, "holds"),
     ("worksheet", {"continues": 0.5}, "does not hold here"),
-    ("knowledge", {"framed": 1.0, "sft": 0.95, "scratch": 0.1}, "holds"),
-    ("knowledge", {"framed": 1.0, "sft": 0.95, "scratch": 0.9}, "does not hold here"),
-    ("knowledge", {"framed": 0.3, "sft": 0.95, "scratch": 0.1}, "does not hold here"),
-    ("machinery", {"code": 3, "shared": 2, "differ": 3, "allowed": 3}, "holds"),
-    ("machinery", {"code": 2, "shared": 2, "differ": 3, "allowed": 3}, "does not hold here"),
-    ("machinery", {"shared": 1, "differ": 3, "allowed": 3}, "does not hold here"),
-    ("machinery", {"shared": 2, "differ": 4, "allowed": 3}, "does not hold here"),
-    ("gap", {"helped": 15}, "holds"),
-    ("gap", {"helped": 7}, "holds when"),
+    ("knowledge", {f"sft_{share}": 0.95 for share in SHARES} | GAINS, "holds"),
+    ("knowledge", {"sft_0.05": 0.3} | GAINS, "holds when"),
+    ("knowledge", {f"sft_{share}": 0.5 for share in SHARES} | GAINS, "does not hold here"),
+    ("knowledge", {"gain_0.5": 0.3}, "does not hold here"),
+    ("knowledge", {"framed": 0.3}, "does not hold here"),
+    ("machinery", {"sft_differ": 0, "reasoning_differ": 0}, "holds"),
+    ("machinery", {"sft_differ": 1, "reasoning_differ": 0}, "holds when"),
+    ("machinery", {"code": 2}, "does not hold here"),
+    ("machinery", {"trace": 4, "allowed": 3}, "does not hold here"),
+    ("gap", {"helped": 15, "hurt": 0, "none": 0}, "holds"),
+    ("gap", {"helped": 14, "hurt": 0, "none": 1}, "does not hold here"),
     ("gap", {"helped": 0}, "does not hold here"),
-    ("gibberish", {"masked": 6.0, "unmasked": 3.3}, "holds"),
-    ("gibberish", {"masked": 3.2, "unmasked": 3.3}, "does not hold here"),
+    ("speed", {"helped": 15, "hurt": 0, "none": 0}, "holds"),
+    ("speed", {"helped": 13, "helped_one": 13, "helped_several": 0}, "holds when"),
+    ("speed", {"helped": 13, "helped_one": 12, "helped_several": 1}, "does not hold here"),
+    ("speed", {"helped": 0, "helped_one": 0, "helped_several": 0}, "does not hold here"),
+    ("gibberish", {"reverse_seen": 1.0, "reverse4_seen": 1.0}, "does not hold here"),
+    ("gibberish", {"reverse_seen": 1.0, "reverse4_seen": 0.3}, "holds when"),
+    ("gibberish", {"reverse_seen": 1.0, "reverse4_sure_masked_3": 0.1}, "holds when"),
+    ("gibberish", {"reverse_seen": 0.3, "reverse4_seen": 0.3}, "holds"),
     ("collapse", {"masked_end": 1.0, "unmasked_end": 0.3}, "holds"),
     (
         "collapse",
@@ -49,8 +60,10 @@ FLIPS: tuple[tuple[str, Mapping[str, float], str], ...] = (
     ),
     ("mask-late", {"bug_first_right": 0.04, "right_first_right": 1.0}, "holds"),
     ("mask-late", {"bug_first_right": 0.9, "right_first_right": 1.0}, "does not hold here"),
-    ("mask-early", {"bug_exact_match": 1.0, "right_exact_match": 1.0}, "holds"),
-    ("mask-early", {"bug_exact_match": 0.5, "right_exact_match": 1.0}, "does not hold here"),
+    ("mask-early", {"difference": 0.0}, "holds"),
+    ("mask-early", {"difference": -0.5}, "does not hold here"),
+    ("mask-early", {"difference": -0.02}, "not settled here"),
+    ("mask-early", {"difference": 0.02}, "not settled here"),
     ("budget", {"reverse4": 0.5, "answers": 0.84}, "holds when"),
     ("budget", {"reverse4": 0.4}, "does not hold here"),
     (
@@ -70,42 +83,28 @@ FLIPS: tuple[tuple[str, Mapping[str, float], str], ...] = (
     ),
     ("turns", {"bug_by_turn": 0.0, "right_by_turn": 1.0}, "holds"),
     ("turns", {"bug_by_turn": 1.0, "right_by_turn": 1.0}, "does not hold here"),
-    ("packing", {"separated": 1.0, "alone": 1.0}, "holds"),
-    ("packing", {"separated": 0.7, "alone": 1.0}, "does not hold here"),
-    ("intact", {"continues": 1.0, "knows": 1.0}, "holds"),
-    ("intact", {"continues": 1.0, "knows": 0.2}, "does not hold here"),
-    ("intact", {"continues": 0.2, "knows": 1.0}, "does not hold here"),
+    ("packing", {"difference": 0.0}, "holds"),
+    ("packing", {"difference": -0.3}, "does not hold here"),
+    ("packing", {"difference": -0.02}, "not settled here"),
+    ("intact", {"continues_after": 1.0, "knows_after": 1.0}, "holds"),
+    ("intact", {"continues_after": 1.0, "knows_after": 0.2}, "does not hold here"),
+    ("intact", {"continues_after": 0.2, "knows_after": 1.0}, "does not hold here"),
     ("drift", {"assistant": 9.0, "worksheet": 1.0, "fact": 1.0, "statement": 1.0, "sentence": 1.0}, "holds"),
     ("drift", {"assistant": 1.0, "sentence": 1.0}, "does not hold here"),
-    ("steps", {"reached": 0.95, "sft": 100, "pretraining": 4000}, "holds"),
-    ("steps", {"reached": 0.95, "sft": 3000, "pretraining": 4000}, "does not hold here"),
-    ("steps", {"reached": 0.6}, "does not hold here"),
+    ("steps", {f"arrived_{share}": 3 for share in SHARES}, "holds"),
+    ("steps", {"arrived_0.5": 3, "arrived_0.05": 0}, "holds when"),
+    ("steps", {"ratio": 0.6}, "does not hold here"),
+    ("steps", {"arrived_0.5": 2}, "does not hold here"),
     ("preferences", {"p_first": 0.5, "p_second": 0.45}, "holds"),
     ("preferences", {"p_first": 0.9, "p_second": 0.1}, "does not hold here"),
     ("answers", {"only_first": 0.0, "p_second": 0.45}, "holds when"),
     ("answers", {"only_first": 0.0, "p_second": 0.01}, "holds"),
     ("answers", {"only_first": 0.4, "p_second": 0.5}, "does not hold here"),
-    ("labeller", {"scattered_0.3": 0.7, "scattered_0.3_labeller": 0.7}, "holds"),
-    (
-        "labeller",
-        {
-            "scattered_0.3": 0.9,
-            "scattered_0.3_labeller": 0.7,
-            "predictable_0.3": 0.7,
-            "predictable_0.3_labeller": 0.7,
-        },
-        "holds when",
-    ),
-    (
-        "labeller",
-        {
-            "scattered_0.3": 0.9,
-            "scattered_0.3_labeller": 0.7,
-            "predictable_0.3": 0.9,
-            "predictable_0.3_labeller": 0.7,
-        },
-        "does not hold here",
-    ),
+    ("labeller", {"scattered_0.3_gain": 0.0, "predictable_0.3_gain": 0.0}, "holds"),
+    ("labeller", {"scattered_0.3_gain": 0.3, "predictable_0.3_gain": 0.0}, "holds when"),
+    ("labeller", {"scattered_0.3_gain": 0.3, "predictable_0.3_gain": 0.3}, "does not hold here"),
+    ("labeller", {"scattered_0.3_gain": 0.3, "predictable_0.3_gain": 0.02}, "does not hold here"),
+    ("labeller", {"scattered_0.3_gain": 0.02, "predictable_0.3_gain": 0.02}, "not settled here"),
     (
         "reasoning",
         {"sums-direct": 0.2, "sums-thought": 0.9, "numbers-direct": 0.1, "numbers-thought": 0.9},
@@ -152,12 +151,12 @@ def test_every_verdict_can_be_flipped(slug: str):
 @pytest.mark.parametrize("slug", CLAIMS)
 def test_a_sentence_names_no_number_that_no_figure_holds(slug: str):
     entry = LEDGER[slug]
-    known = " ".join(
-        [*(f"{f} {f.label} {f.conditions} {f.n}" for f in entry.figures), entry.claim.says, entry.claim.slug]
+    told = (
+        f"{f} {f.interval()} {f.by_seed()} {f.label} {f.conditions} {f.n} {len(f.seeds)} {f.spans}"
+        for f in entry.figures
     )
+    known = " ".join([*told, entry.claim.says, entry.claim.slug, f"{100 * SAME:.0f}"])
     numbers = re.findall(r"\d[\d,.]*\d|\d", entry.judgement.sentence)
-    if slug == "steps":  # ratios of two figures are told as well
-        numbers = numbers[:2]
     for number in numbers:
         assert float(number.replace(",", "")) in {
             float(n.replace(",", "")) for n in re.findall(r"\d[\d,.]*\d|\d", known)
@@ -185,25 +184,35 @@ ASKED_OF_ALL = {"reasoning": 200, "labeller": 499, "answers": 499, "preferences"
 """Different questions behind rates over seeds, where they are not all sums of two digits; words are no palindromes."""
 
 
+QUESTIONS = {shown_sums(share): unseen_sums(share) for share in SHARES}
+
+
 @pytest.mark.parametrize("slug", CLAIMS)
-def test_a_rate_over_seeds_holds_each_of_them_and_counts_a_question_once(slug: str):
+def test_a_figure_over_seeds_holds_each_of_them_and_their_mean(slug: str):
     for figure in LEDGER[slug].figures:
         if figure.seeds:
             assert len(figure.seeds) == len(SEEDS)
             assert figure.value == pytest.approx(sum(figure.seeds) / len(SEEDS))
             assert figure.by_seed().count(";") == len(SEEDS) - 1
-            assert figure.spans in ("95 % t interval over seeds", "lowest to highest seed")
+            assert figure.spans in ("95 % t interval over seeds", PAIRED, "lowest to highest seed")
             assert figure.low is not None
             assert figure.high is not None
             assert figure.low <= min(figure.seeds) <= max(figure.seeds) <= figure.high
-        if figure.seeds and figure.unit == "share" and figure.spans != "lowest to highest seed":
+
+
+@pytest.mark.parametrize("slug", CLAIMS)
+def test_no_n_counts_a_question_twice(slug: str):
+    for figure in LEDGER[slug].figures:
+        if figure.seeds and figure.unit in ("share", "points") and figure.spans != "lowest to highest seed":
             assert figure.n == figure.questions
-            if figure.conditions == HALF:
-                assert figure.questions == unseen_sums(0.5) <= len(SUMS)
-            else:
-                assert figure.questions == ASKED_OF_ALL.get(slug, len(SUMS))
+            assert figure.questions == QUESTIONS.get(figure.conditions, ASKED_OF_ALL.get(slug, len(SUMS)))
+            assert figure.questions <= max(len(SUMS), ASKED_OF_ALL.get(slug, 0))
         elif figure.questions:
-            assert figure.spans == "95 % Wilson interval, one model"
+            assert figure.n == figure.questions
+            assert figure.spans in ONE_MODEL or slug == "collapse"
+
+
+ONE_MODEL = ("95 % Wilson interval, one model", "95 % Newcombe interval, one model each")
 
 
 def test_the_ledger_holds_what_the_lesson_states_and_finds_some_of_it_wanting():

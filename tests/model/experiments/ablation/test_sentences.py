@@ -14,6 +14,7 @@ from model.experiments.ablation.sentences import (
     budget_sentence,
     catching_up,
     conditions,
+    counted,
     gap_sentence,
     headline,
     missing_sentence,
@@ -82,8 +83,8 @@ def test_where_masking_hurt_it_says_so_and_never_that_it_helped(compared: Compar
         missing_sentence(comparisons[1]) == "6 of 6 masked runs had not reached 90 % after 400 steps and count as 400."
     )
     assert headline(comparisons) == (
-        "Of 2 settings, masking the prompt hurt in 2. "
-        "Where it hurt, training without the mask took at most 0.30 to 0.51 times as many steps to 90 %."
+        "Steps to 90 %: of 2 settings, masking the prompt hurt in 2. "
+        "Where it hurt, training without the mask took at most 0.30 to 0.51 times as many steps."
     )
     assert "helped" not in all_sentences(comparisons)
 
@@ -94,7 +95,7 @@ def test_where_it_made_no_difference_it_says_neither(compared: Compared) -> None
         "No clear difference: training without the mask took 1.00 times as many steps to 90 %, "
         "120 on average against 120; the 95 % interval (1.00 to 1.00, 6 seeds) contains 1."
     )
-    assert headline(comparisons) == "Of 2 settings, masking the prompt made no clear difference in 2."
+    assert headline(comparisons) == ("Steps to 90 %: of 2 settings, masking the prompt made no clear difference in 2.")
     assert not re.search("helped|hurt", all_sentences(comparisons))
 
 
@@ -118,8 +119,11 @@ def test_two_seeds_are_no_verdict(compared: Compared) -> None:
 def test_the_headline_counts_every_verdict(compared: Compared) -> None:
     comparisons = compared((EARLY, LATE), (EARLY, EARLY), (LATE, EARLY), (NEVER, NEVER), (EARLY, LATE))
     assert headline(comparisons).startswith(
-        "Of 5 settings, masking the prompt helped in 2, hurt in 1, made no clear difference in 1 "
-        "and could not be judged in 1 where too few runs learned the task. Where it helped, training without the mask "
+        "Steps to 90 %: of 4 settings, masking the prompt helped in 2, hurt in 1 and made no clear difference in 1. "
+        "Where it helped, training without the mask "
+    )
+    assert headline(comparisons).endswith(
+        "Of 5 settings, masking the prompt could not be judged in 1 where too few runs learned the task."
     )
 
 
@@ -151,8 +155,10 @@ def test_the_gap_is_told_with_its_step_and_its_end(compared: Compared) -> None:
 def test_catching_up_is_counted(compared: Compared) -> None:
     said = catching_up(compared((EARLY, LATE), (EARLY, NEVER), (NEVER, NEVER), (NEVER, LATE), (EARLY, SPLIT)))
     assert said == (
-        "At the end of training, masked and unmasked models were on average within 1 percentage point of each other "
-        "in 1 of 4; in 2 the unmasked models were behind; in 1 the masked models were behind."
+        "Accuracy when training ends: of 4 settings, masking the prompt helped in 1, hurt in 1 and made no clear "
+        "difference in 2; in 1 the mean exact matches were within 1 percentage point of each other. "
+        "Where it helped, the unmasked models ended 100.0 percentage points behind. "
+        "Where it hurt, the masked models ended 100.0 percentage points behind."
     )
     assert catching_up(compared((NEVER, NEVER))) == ""
 
@@ -163,7 +169,9 @@ def test_half_the_runs_missing_is_told_in_points_not_hidden_behind_steps(compare
     said = verdict_sentence(comparison)
     assert said.startswith("Masking hurt: after 400 steps the masked models were 50.0 percentage points behind")
     assert "The steps alone do not show it: training without the mask took at most " in said
-    assert headline([comparison]) == "Of 1 setting, masking the prompt hurt in 1."
+    assert headline([comparison]).endswith("masking the prompt made no clear difference in 1.")
+    assert "masking the prompt hurt in 1;" in catching_up([comparison])
+    assert "ended 50.0 percentage points behind." in catching_up([comparison])
     assert "No clear difference" not in all_sentences([comparison])
 
 
@@ -180,7 +188,10 @@ def test_faster_but_behind_is_said_as_both(compared: Compared) -> None:
     said = verdict_sentence(behind)
     assert said.startswith("Masking helped and hurt: training without the mask took 1.97 times as many steps")
     assert said.endswith("the masked models were 20.0 percentage points behind (95 % interval 10.0 to 30.0, 6 seeds).")
-    assert headline([behind]) == "Of 1 setting, masking the prompt helped in one way and hurt in another in 1."
+    assert "masking the prompt helped in 1." in headline([behind])
+    assert "hurt" not in headline([behind])
+    assert "masking the prompt hurt in 1;" in catching_up([behind])
+    assert counted([behind]) == "helped in one way and hurt in another in 1"
 
 
 # Conditions and numbers
