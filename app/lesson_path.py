@@ -40,7 +40,8 @@ LESSON: tuple[Part, ...] = (
         "The fix in one sentence",
         (
             "Count the loss at response tokens only, on pairs of prompt and response.",
-            "Architecture, optimizer, vocabulary and loss stay. The data changes, and which positions count.",
+            "Architecture, optimizer, vocabulary and loss stay. The data changes, and which positions count. "
+            "The learning rate and the number of steps are set anew.",
         ),
         "/dispatcher#outcomes-heading",
         "Compare SFT from the base with the same SFT from random weights.",
@@ -63,6 +64,7 @@ LESSON: tuple[Part, ...] = (
             "the answer attends to them.",
             "So their own loss gives no gradient, but the answer's loss flows back through them. "
             "Ignored does not mean unimportant.",
+            "Nor is it noise that the model predicts there: untrained in the prompt, it goes on as in an answer.",
         ),
         "/?gradient=input_norm",
         "Switch the bars to “on its input”: they are not zero at ignored positions.",
@@ -86,7 +88,7 @@ LESSON: tuple[Part, ...] = (
             "What comes of it depends on the budget and on the model: many settings, each with many seeds, say how.",
         ),
         "/ablation",
-        "Look for the settings in which masking hurt, and for the gap at the end of the budget.",
+        "Look at two things apart: how many steps the mask saves, and who is ahead when training ends.",
     ),
     Part(
         "padding",
@@ -103,8 +105,9 @@ LESSON: tuple[Part, ...] = (
         "slice",
         "A slice of P(text)",
         (
-            "SFT does not replace the distribution over text; it moves the part of it that stands behind the template.",
-            "How much else moves with it is a question for a measurement.",
+            "The loss of SFT points at one part of the distribution over text: what stands behind the template.",
+            "But the same weights write all other text, and nothing in the loss holds them in place. "
+            "So the rest moves too, and how much of it is left has to be measured.",
         ),
         "/dispatcher#mass-heading",
         "Compare the three openings: the same weights, three different distributions.",
@@ -114,7 +117,9 @@ LESSON: tuple[Part, ...] = (
         "No reference policy",
         (
             "The loss matches labelled tokens. There is no reward in it to run after, so nothing has to be held back.",
-            "Drift is what SFT is for. Methods that follow a reward, like DPO and RLVR, bring the reference back: "
+            "Drift is what SFT is for, and it is largest where requests are answered. Its price is in the part before: "
+            "what nothing holds back moves elsewhere too.",
+            "Methods that follow a reward, like DPO and RLVR, bring the reference back: "
             "their loss could be improved by text that no one would want.",
         ),
         "/dispatcher#drift-heading",
@@ -147,7 +152,7 @@ LESSON: tuple[Part, ...] = (
         "reasoning",
         "Reasoning: the same machinery",
         (
-            "Put the steps into the response and change nothing else. The mask still ignores the prompt, "
+            "Put the steps into the response and keep the code as it is. The mask still ignores the prompt, "
             "the model still writes until #.",
             "Each token of the trace is one forward pass more, and later passes can read what earlier ones wrote.",
         ),

@@ -13,7 +13,7 @@ router = APIRouter(prefix="/api/v1/claims", tags=["claims"], responses=ERRORS)
 
 class FigureAnswer(Answer):
     label: str
-    value: float
+    value: float = Field(description="Of shares and of points, which are their differences, a fraction of 1.")
     unit: Unit
     conditions: str
     n: int | None = Field(description="How many of what the label counts; of a rate, its questions.")

@@ -1,23 +1,26 @@
 """`maskscope claims`: the ledger of what the lesson states, judged by what was measured; all of it measured anew."""
 
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
 from rich.console import Console
 
 from app.settings import Settings
 from app.workers.processes import run_command
-from model.claims.claim import Figure
+from model.claims.claim import Figure, Word
 from model.claims.evidence import gather
 from model.claims.ledger import CLAIMS, Entry, ledger
 from model.experiments.shipped import SEEDS
 
-MEASURING_AGAIN = tuple((name, "--check") for name in ("gallery", "padding", "dispatcher", "reasoning", "limits"))
+MEASURING_AGAIN = tuple(
+    (name, "--check") for name in ("gallery", "padding", "prompts", "dispatcher", "reasoning", "limits")
+)
 """From the shipped weights; only the short runs of `limits`, whose weights are not shipped, are trained anew."""
 TRAINING_AGAIN = (
     *(("train", "worksheet", "--seed", str(seed)) for seed in SEEDS),
     ("gallery", "--train"),
     ("padding", "--measure"),
+    ("prompts", "--measure"),
     ("ablate", "--shipped"),
     ("train", "answers", "answers-scratch", "sums-direct", "sums-thought", "numbers-direct", "numbers-thought"),
     ("dispatcher", "--measure"),
@@ -45,11 +48,10 @@ def claims(
     entries = list(ledger(gather(Settings().trained_folder)))
     for entry in entries:
         _print(entry, console)
-    count = {word: sum(entry.judgement.word == word for entry in entries) for word in ("holds", "holds when")}
-    rest = len(entries) - sum(count.values())
+    count = {word: sum(entry.judgement.word == word for entry in entries) for word in get_args(Word)}
     console.print(
         f"{len(CLAIMS)} claims: {count['holds']} hold, {count['holds when']} hold under conditions, "
-        f"{rest} do not hold here"
+        f"{count['does not hold here']} do not hold here, {count['not settled here']} are not settled here"
     )
     for command in failed:
         console.print(f"failed: maskscope {' '.join(command)}", markup=False)

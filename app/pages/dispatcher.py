@@ -17,6 +17,8 @@ from app.deps import CatalogDep, EngineDep, EvidenceDep
 from app.engine import Engine
 from app.generations import Generation, admit, admit_text
 from app.templating import render_view
+from model.claims.evidence import Evidence
+from model.claims.ledger import CLAIMS, enter
 from model.experiments.dispatcher.arms import ARMS, SHARES, Arm, ArmRun, Dispatched
 from model.experiments.dispatcher.drift import Drift
 from model.experiments.dispatcher.openings import (
@@ -32,7 +34,8 @@ from model.experiments.dispatcher.openings import (
     position_drift,
 )
 from model.experiments.dispatcher.outcomes import ENDINGS, Outcome, ShareRow, outcomes, seeds_ahead, share_rows
-from model.masks.policies import RIGHT
+from model.intervals import Interval, difference_over_seeds
+from model.masks.policies import COMPARED_POLICIES, RIGHT
 from model.network.gpt import GPT
 from model.text.corpus import question
 from model.text.tokenizer import END_OF_TURN
@@ -117,6 +120,12 @@ class DispatcherContext:
     charts: tuple[CurveChart, ...]
     drifts: tuple[tuple[Arm, Drift], ...]
     """Of the arms that start from the base, the base's seed."""
+    moved: tuple[str, ...]
+    """What the ledger finds of the drift and of what it leaves intact, over seeds."""
+    steps: str
+    """What it finds of the steps of SFT and of pretraining."""
+    masking: Interval
+    """At the smallest share, unseen sums right with the mask less those without, paired by seed."""
     base: BaseRun
     first: ArmRun
     endings: Mapping[str, str]
@@ -132,7 +141,7 @@ async def page(
 ) -> Response:
     """The whole page."""
     choices = _choices(state)
-    context = _context(choices, evidence.dispatched, catalog)
+    context = _context(choices, evidence, catalog)
     return await render_view(request, "dispatcher/page.html", context, _view(choices, catalog, engine))
 
 
@@ -141,7 +150,8 @@ def _choices(state: State) -> Choices:
     return Choices(state.prompt, min(steps, key=lambda step: abs(step - state.step)), steps, state.generate)
 
 
-def _context(choices: Choices, dispatched: Dispatched, catalog: Catalog) -> DispatcherContext:
+def _context(choices: Choices, evidence: Evidence, catalog: Catalog) -> DispatcherContext:
+    dispatched = evidence.dispatched
     every = {arm.slug: dispatched.of(arm.slug) for arm in ARMS.values()}
     first = {slug: next(run for run in runs if run.seed == BASE_SEED) for slug, runs in every.items()}
     links = [
@@ -157,6 +167,9 @@ def _context(choices: Choices, dispatched: Dispatched, catalog: Catalog) -> Disp
         ahead=seeds_ahead(dispatched),
         charts=(*curves_over_steps(every, links, choices.step), pretraining_curve(catalog.base.run)),
         drifts=tuple((ARMS[slug], run.drift) for slug, run in first.items() if run.drift),
+        moved=tuple(enter(CLAIMS[slug], evidence).judgement.sentence for slug in ("drift", "intact")),
+        steps=enter(CLAIMS["steps"], evidence).judgement.sentence,
+        masking=difference_over_seeds(*(dispatched.rates(arm, "right", SHARES[0]) for arm in COMPARED_POLICIES)),
         base=catalog.base.run,
         first=first[RIGHT.slug],
         endings=ENDINGS,

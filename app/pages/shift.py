@@ -9,13 +9,15 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from app.catalog import Catalog
-from app.deps import CatalogDep, EngineDep
+from app.deps import CatalogDep, EngineDep, EvidenceDep
 from app.engine import Engine
 from app.templating import is_partial, render_view
+from model.claims.ledger import CLAIMS, enter
 from model.experiments.bugs.diagnosis import log_sentence
 from model.experiments.bugs.gallery import SHIFT_RECIPE, Measured
+from model.experiments.prompts import Choice, PromptPredictions, top_choices
 from model.explain.cut import Alignment, align, describe_mistakes, describe_trained
-from model.masks.policies import CUTS, MaskPolicy, shifted_cut
+from model.masks.policies import CUTS, RIGHT, MaskPolicy, shifted_cut
 from model.text.tokenizer import END_OF_TURN
 from model.training.conversations import render_prompt
 from model.training.evaluation import complete_prompts
@@ -65,6 +67,8 @@ class View:
     trained: str
     mistakes: str
     answer: Answer
+    inside: tuple[Choice, ...]
+    """What the model trained with the right cut would say next behind each of the word's letters, just now."""
 
 
 @dataclass(frozen=True)
@@ -74,17 +78,25 @@ class ShiftContext:
     """A model trained under each cut, as it was measured."""
     outcome_recipe: Recipe
     log_sentence: str
+    inside: PromptPredictions
+    """What that model predicts inside held-out prompts."""
+    inside_sentence: str
+    """What the ledger finds of it, for all recipes."""
     lesson_word: str = LESSON_WORD
 
 
 @router.api_route("/shift", methods=["GET", "HEAD"])
-async def page(request: Request, state: Annotated[State, Query()], catalog: CatalogDep, engine: EngineDep) -> Response:
+async def page(
+    request: Request, state: Annotated[State, Query()], catalog: CatalogDep, engine: EngineDep, evidence: EvidenceDep
+) -> Response:
     """The whole page; to htmx its one form."""
     template = "shift/_view.html" if is_partial(request) else "shift/page.html"
     choices, recipe = _choices(state, catalog), catalog.recipe(SHIFT_RECIPE)
     outcomes = tuple((cut, policy, catalog.measured[recipe.slug, policy.slug]) for cut, policy in choices.cuts)
     right, late = (catalog.measured[recipe.slug, shifted_cut(offset).slug].symptoms for offset in (0, 1))
-    context = ShiftContext(choices, outcomes, recipe, log_sentence(right, late))
+    inside = evidence.prompts[choices.recipe.slug, RIGHT.slug]
+    found = enter(CLAIMS["gibberish"], evidence).judgement.sentence
+    context = ShiftContext(choices, outcomes, recipe, log_sentence(right, late), inside, found)
     return await render_view(request, template, context, _view(choices, recipe, catalog, engine))
 
 
@@ -111,4 +123,6 @@ async def _view(choices: Choices, asked: Recipe, catalog: Catalog, engine: Engin
     model, _ = catalog.model(asked, choices.policy.slug, None)
     (given,) = await engine.call(partial(complete_prompts, model, asked.task, asked.tokenizer, [put]))
     answer = Answer(put, not fits, asked.task.answer(put) + END_OF_TURN, given)
-    return View(alignment, describe_trained(alignment), describe_mistakes(alignment), answer)
+    masked, _ = catalog.model(recipe, RIGHT.slug, None)
+    (inside,) = await engine.call(partial(top_choices, masked, recipe, [word]))
+    return View(alignment, describe_trained(alignment), describe_mistakes(alignment), answer, inside)

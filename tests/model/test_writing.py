@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.writing import compact, number, ordinal, percent
+from model.writing import compact, joined, number, ordinal, percent
 
 
 @pytest.mark.parametrize(
@@ -79,3 +79,8 @@ def test_a_number_has_two_digits_and_is_0_only_if_it_is(value: float, text: str)
 )
 def test_a_place_is_written_with_its_ending(place: int, written: str) -> None:
     assert ordinal(place) == written
+
+
+@pytest.mark.parametrize(("parts", "text"), [("", ""), ("a", "a"), ("ab", "a and b"), ("abc", "a, b and c")])
+def test_parts_are_joined_as_a_sentence_lists_them(parts: str, text: str) -> None:
+    assert joined(tuple(parts)) == text

@@ -1,6 +1,6 @@
 """/api/v1/dispatcher, /reasoning, /claims and /continue: what the pages show, as numbers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -132,3 +132,33 @@ async def test_reasoning_and_claims_are_told_as_the_pages_show_them(client: http
         assert [figure["value"] for figure in told["figures"]] == [figure.value for figure in entry.figures]
         assert [figure["seeds"] for figure in told["figures"]] == [list(figure.seeds) for figure in entry.figures]
         assert [figure["questions"] for figure in told["figures"]] == [figure.questions for figure in entry.figures]
+
+
+def every_rate(told: Any) -> Iterator[dict[str, Any]]:
+    """Whatever holds the values of several seeds and an interval, however deep."""
+    if isinstance(told, dict):
+        if told.get("seeds") and "low" in told:
+            yield told
+        for value in told.values():
+            yield from every_rate(value)
+    elif isinstance(told, list):
+        for value in told:
+            yield from every_rate(value)
+
+
+@pytest.mark.parametrize("address", ["claims", "dispatcher", "reasoning"])
+async def test_in_json_an_interval_over_seeds_holds_the_mean_and_questions_count_once(
+    client: httpx.AsyncClient, address: str
+) -> None:
+    rates = list(every_rate((await client.get(f"/api/v1/{address}")).json()))
+    assert rates
+    for rate in rates:
+        assert rate["value"] == pytest.approx(sum(rate["seeds"]) / len(rate["seeds"]))
+        assert rate["low"] <= rate["value"] <= rate["high"]
+        if rate["questions"] is not None:
+            assert rate.get("n", rate["questions"]) == rate["questions"]
+            assert rate["questions"] <= MOST_QUESTIONS
+
+
+MOST_QUESTIONS = 499
+"""Of all measurements over seeds the largest set: held-out words that are no palindromes."""

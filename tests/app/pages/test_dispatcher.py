@@ -9,8 +9,11 @@ import pytest
 
 from app.catalog import Catalog
 from app.settings import Settings
+from model.claims.evidence import gather
+from model.claims.ledger import CLAIMS, enter
 from model.experiments.dispatcher.arms import ARMS, KEPT_DISPATCHED, SHARES
 from model.experiments.dispatcher.openings import mass, openings
+from model.intervals import difference_over_seeds
 from model.training.evaluation import complete_prompts
 from model.training.pretraining import continue_texts
 from model.training.recipes import SUM_RECIPES, TEXT_TOKENIZER
@@ -127,3 +130,17 @@ async def test_a_step_that_was_not_kept_is_moved_to_the_nearest(open_page: Any, 
     page = await open_page(step=step)
     (chosen,) = (option for option in page.iter("option") if "selected" in option.attrib)
     assert chosen.get("value") == str(nearest)
+
+
+async def test_drift_and_what_it_leaves_intact_are_the_ledger_s_words(
+    client: httpx.AsyncClient, read_html: Callable[[str], Element], text_of: Callable[[Element], str]
+) -> None:
+    text = text_of(read_html((await client.get("/dispatcher")).text))
+    evidence = gather(Settings().trained_folder)
+    for slug in ("drift", "intact", "steps"):
+        assert enter(CLAIMS[slug], evidence).judgement.sentence in text
+    dispatched = evidence.dispatched
+    masked, unmasked = (dispatched.rates(arm, "right", 0.05) for arm in ("prompt-masked", "unmasked"))
+    found = difference_over_seeds(masked, unmasked)
+    assert f"the difference is {100 * found.value:.1f} points" in text
+    assert ("no difference found" in text) == (found.low <= 0 <= found.high)

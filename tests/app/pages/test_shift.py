@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from app.catalog import Catalog
+from model.experiments.prompts import top_choices
 from model.masks.policies import CUTS, shifted_cut
 from model.training.evaluation import complete_prompts
 from model.training.recipes import ALL_RECIPES
@@ -83,6 +84,21 @@ async def test_the_table_states_what_was_measured_of_each_cut(
         assert line[1].startswith(f"{100 * symptoms.first_right.value:.1f} %")
         assert line[2].startswith(f"{100 * symptoms.exact_match.value:.1f} %")
     assert [CUTS[i] for i, line in enumerate(body) if line.get("aria-current")] == [2]
+
+
+@pytest.mark.parametrize(("recipe", "word"), [("reverse", "hello"), ("reverse4", "mask")])
+async def test_what_the_model_says_inside_the_prompt_stands_letter_by_letter(
+    open_page: Any, catalog: Catalog, text_of: TextOf, recipe: str, word: str
+) -> None:
+    page = await open_page(recipe=recipe, prompt=word)
+    (table,) = (t for t in page.iter("table") if "inside" in t.get("class", "").split())
+    lines = [[text_of(cell) for cell in line.findall("td")] for line in table.iter("tr")]
+    model, _ = catalog.model(ALL_RECIPES[recipe], "prompt-masked", None)
+    (row,) = top_choices(model, ALL_RECIPES[recipe], [word])
+    assert lines[0] == list(word)
+    assert lines[1] == [choice.token for choice in row]
+    assert lines[2] == [f"{100 * choice.probability:.0f} %" for choice in row]
+    assert [kind == "just before" for kind in lines[3]] == [choice.is_before for choice in row]
 
 
 async def test_a_word_of_other_length_is_replaced_for_the_models_and_that_is_said(
