@@ -64,7 +64,7 @@ LESSON: tuple[Part, ...] = (
             "the answer attends to them.",
             "So their own loss gives no gradient, but the answer's loss flows back through them. "
             "Ignored does not mean unimportant.",
-            "Nor is it noise that the model predicts there: untrained in the prompt, it goes on as in an answer.",
+            "Nor is it noise that the model predicts there: untrained, it names letters it has read, as answers do.",
         ),
         "/?gradient=input_norm",
         "Switch the bars to “on its input”: they are not zero at ignored positions.",

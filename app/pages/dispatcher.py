@@ -17,6 +17,7 @@ from app.deps import CatalogDep, EngineDep, EvidenceDep
 from app.engine import Engine
 from app.generations import Generation, admit, admit_text
 from app.templating import render_view
+from model.claims.claim import Judgement
 from model.claims.evidence import Evidence
 from model.claims.ledger import CLAIMS, enter
 from model.experiments.dispatcher.arms import ARMS, SHARES, Arm, ArmRun, Dispatched
@@ -122,7 +123,7 @@ class DispatcherContext:
     """Of the arms that start from the base, the base's seed."""
     moved: tuple[str, ...]
     """What the ledger finds of the drift and of what it leaves intact, over seeds."""
-    steps: str
+    steps: Judgement
     """What it finds of the steps of SFT and of pretraining."""
     masking: Interval
     """At the smallest share, unseen sums right with the mask less those without, paired by seed."""
@@ -168,7 +169,7 @@ def _context(choices: Choices, evidence: Evidence, catalog: Catalog) -> Dispatch
         charts=(*curves_over_steps(every, links, choices.step), pretraining_curve(catalog.base.run)),
         drifts=tuple((ARMS[slug], run.drift) for slug, run in first.items() if run.drift),
         moved=tuple(enter(CLAIMS[slug], evidence).judgement.sentence for slug in ("drift", "intact")),
-        steps=enter(CLAIMS["steps"], evidence).judgement.sentence,
+        steps=enter(CLAIMS["steps"], evidence).judgement,
         masking=difference_over_seeds(*(dispatched.rates(arm, "right", SHARES[0]) for arm in COMPARED_POLICIES)),
         base=catalog.base.run,
         first=first[RIGHT.slug],
