@@ -73,7 +73,7 @@ def test_evaluated_steps_are_those_at_which_training_evaluates() -> None:
 
 
 def test_what_cannot_be_trained_is_no_setting() -> None:
-    with pytest.raises(OutOfRange, match="width is 7"):
+    with pytest.raises(OutOfRange, match="width must be 8 to 128, not 7"):
         setting_of("reverse4", Variation(width=7))
 
 
