@@ -44,6 +44,9 @@ class PaddingChange(Answer):
 class LengthCount(Answer):
     letters: int
     right: int
+    too_short: int
+    too_long: int = Field(description="Longer than the right answer, whether it stopped or not.")
+    wrong_letters: int = Field(description="As long as the right answer, and another one.")
     n: int
 
 

@@ -23,6 +23,8 @@ from model.experiments.padding.sentences import (
     attention_sentence,
     changes_sentence,
     headline,
+    interaction_sentence,
+    mistakes_sentence,
     trained_sentence,
     two_by_two_sentence,
 )
@@ -82,6 +84,8 @@ class PaddingContext:
     """The 2 x 2, without a word."""
     headline: str
     sentence: str
+    causes: tuple[str, ...]
+    """What each repair does, and what goes wrong without it."""
     trained_sentence: str
     trained: tuple[str, ...]
     shapes: tuple[BatchShape, ...]
@@ -119,6 +123,7 @@ def _context(choices: Choices, catalog: Catalog) -> PaddingContext:
         draw_panels(TWO_BY_TWO, catalog.paddings, RIGHT.slug),
         headline(catalog.paddings),
         two_by_two_sentence(catalog.paddings),
+        (interaction_sentence(catalog.paddings), mistakes_sentence(catalog.paddings)),
         trained_sentence(catalog.paddings),
         TRAINED_PADDINGS,
         batch_shapes(choices.recipe, SHAPES_SEED),

@@ -3,7 +3,7 @@
 A batch is as long as its longest prompt, so the longest words get no pads: they are counted apart.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import product
 from pathlib import Path
 from typing import Annotated
@@ -30,11 +30,19 @@ PADDED_PROMPTS = 300
 
 @checked(config=STRICT)
 class LengthCount:
-    """Of the words of one length, how many were answered right."""
+    """Of the words of one length, how many were answered right, and in which way the others were wrong."""
 
     letters: Annotated[int, Field(ge=1)]
     right: Annotated[int, Field(ge=0)]
+    too_short: Annotated[int, Field(ge=0)]
+    too_long: Annotated[int, Field(ge=0)]
+    """Longer than the right answer, whether it stopped or not."""
     n: Annotated[int, Field(ge=1)]
+
+    @property
+    def wrong_letters(self) -> int:
+        """As long as the right answer, and another one."""
+        return self.n - self.right - self.too_short - self.too_long
 
 
 @checked(config=STRICT)
@@ -70,6 +78,15 @@ class PaddedAccuracy:
     def right_with_pads(self, most_letters: int | None = None) -> int:
         """How many of the words that get pads are right, among those of at most so many letters."""
         return sum(c.right for c in self.by_length[:-1] if most_letters is None or c.letters <= most_letters)
+
+    def wrong_with_pads(self) -> dict[str, int]:
+        """How many of the words that get pads are wrong, by the way in which they are."""
+        counts = self.by_length[:-1]
+        return {
+            "too short": sum(count.too_short for count in counts),
+            "too long": sum(count.too_long for count in counts),
+            "of the right length with wrong letters": sum(count.wrong_letters for count in counts),
+        }
 
 
 def _rate(counts: Sequence[LengthCount]) -> Rate:
@@ -121,14 +138,21 @@ def _measure_padding(trained: str, run: Run, model: GPT, used: str) -> PaddedAcc
     recipe = ALL_RECIPES[PADDING_RECIPE]
     words = recipe.task.held_out_prompts(PADDED_PROMPTS)
     given = complete_padded(model, recipe, words, MASK_POLICIES[used])
-    right = {word: text == recipe.task.answer(word) + END_OF_TURN for word, text in zip(words, given, strict=True)}
-    return PaddedAccuracy(trained, used, run.seed, run.steps, _by_length(right))
+    answers = [(text, recipe.task.answer(word) + END_OF_TURN) for word, text in zip(words, given, strict=True)]
+    return PaddedAccuracy(trained, used, run.seed, run.steps, count_by_length(words, answers))
 
 
-def _by_length(right: Mapping[str, bool]) -> tuple[LengthCount, ...]:
-    lengths = sorted(set(map(len, right)))
-    hits = {length: [right[word] for word in right if len(word) == length] for length in lengths}
-    return tuple(LengthCount(length, sum(found), len(found)) for length, found in hits.items())
+def count_by_length(words: Sequence[str], answers: Sequence[tuple[str, str]]) -> tuple[LengthCount, ...]:
+    """(written, right) behind each of different words, both with their stops; each word is counted once."""
+    assert len(set(words)) == len(words), "a word is asked twice"
+    counts = []
+    for letters in sorted(set(map(len, words))):
+        found = [answer for word, answer in zip(words, answers, strict=True) if len(word) == letters]
+        right = sum(text == wanted for text, wanted in found)
+        short = sum(len(text) < len(wanted) for text, wanted in found)
+        long = sum(len(text) > len(wanted) for text, wanted in found)
+        counts.append(LengthCount(letters, right, short, long, len(found)))
+    return tuple(counts)
 
 
 _ROWS = TypeAdapter(tuple[PaddedAccuracy, ...])
@@ -141,10 +165,25 @@ def read_paddings(folder: Path) -> dict[tuple[str, str], PaddedAccuracy]:
 
 
 def departures(stated: Iterable[PaddedAccuracy], measured: Iterable[PaddedAccuracy]) -> list[str]:
-    """Where shipped models, asked anew, depart from what was stated."""
+    """Where shipped models, asked anew, depart from what was stated: with pads, without, and at each length."""
     by_key = {row.key: row for row in stated}
-    return compare_rates(
-        (f"{row.trained} asked with {row.used}, {words}", getattr(by_key[row.key], name), getattr(row, name))
-        for row in measured
-        for name, words in (("with_pads", "words with pads"), ("without_pads", "words without"))
-    )
+    return compare_rates(line for row in measured for line in _beside(by_key[row.key], row))
+
+
+def _beside(stated: PaddedAccuracy, measured: PaddedAccuracy) -> Iterator[tuple[str, Rate, Rate]]:
+    name = f"{measured.trained} asked with {measured.used}"
+    yield f"{name}, words with pads", stated.with_pads, measured.with_pads
+    yield f"{name}, words without", stated.without_pads, measured.without_pads
+    before = {count.letters: count for count in stated.by_length}
+    for now in measured.by_length:
+        if old := before.get(now.letters):
+            for kind, was, is_now in (
+                ("right", old.right, now.right),
+                ("too short", old.too_short, now.too_short),
+                ("too long", old.too_long, now.too_long),
+            ):
+                yield (
+                    f"{name}, {now.letters} letters, {kind}",
+                    wilson(was / old.n, old.n),
+                    wilson(is_now / now.n, now.n),
+                )

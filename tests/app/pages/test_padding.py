@@ -82,11 +82,28 @@ async def test_logit_differences_are_measured_on_the_words_given(
             assert cells[1] == compact(change)
 
 
-async def test_accuracies_are_those_shipped(open_page: Any, catalog: Catalog, text_of: TextOf) -> None:
-    for cells, trained in zip(table(await open_page(), "accuracies", text_of), TRAINED_PADDINGS, strict=True):
+async def test_words_with_and_without_pads_are_counted_apart_for_every_model(
+    open_page: Any, catalog: Catalog, text_of: TextOf
+) -> None:
+    page = await open_page()
+    for cells, trained in zip(table(page, "accuracies", text_of), TRAINED_PADDINGS, strict=True):
         for cell, used in zip(cells[1:], PADDINGS, strict=True):
-            rate = catalog.paddings[trained, used].exact_match
-            assert cell == f"{100 * rate.value:.1f} % ({100 * rate.low:.1f} to {100 * rate.high:.1f})"
+            row = catalog.paddings[trained, used]
+            rate, spared = row.with_pads, row.by_length[-1]
+            assert cell == (
+                f"{row.right_with_pads()} of {rate.n} {100 * rate.low:.1f} to {100 * rate.high:.1f} % "
+                f"no pads: {spared.right} of {spared.n}"
+            )
+    assert "0 of 260 right; asked with pads on the right, 0 of 260" in text_of(page)
+
+
+async def test_it_says_what_each_cause_does_and_that_it_is_one_model(open_page: Any, text_of: TextOf) -> None:
+    text = text_of(await open_page())
+    for said in ("from 2 to 31", "from 0 to 260", "from 2 to 0", "from 31 to 260"):
+        assert said in text
+    assert "hidden but counted, 124 are too short and 136 too long" in text
+    assert "One model, seed 0" in text
+    assert "how far other words might differ, not other seeds" in text
 
 
 @pytest.mark.parametrize("words", [("live", "helicopter"), ("ab", "hello")])

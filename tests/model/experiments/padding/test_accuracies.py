@@ -10,11 +10,18 @@ from model.experiments.padding.accuracies import (
     LengthCount,
     PaddedAccuracy,
     complete_padded,
+    count_by_length,
     departures,
     read_paddings,
 )
 from model.experiments.padding.arms import PADDINGS, TRAINED_PADDINGS, TWO_BY_TWO
-from model.experiments.padding.sentences import headline, two_by_two_sentence
+from model.experiments.padding.sentences import (
+    headline,
+    interaction_sentence,
+    mistakes_sentence,
+    trained_sentence,
+    two_by_two_sentence,
+)
 from model.masks.policies import MASK_POLICIES
 from model.network.gpt import GPT
 from model.text.tokenizer import END_OF_TURN
@@ -40,7 +47,10 @@ def test_asked_without_harm_it_answers_as_it_does_unpadded(model: GPT):
     assert sum(a == b for a, b in zip(bare, plain, strict=True)) < 20
 
 
-@pytest.mark.parametrize(("policy", "right"), [("left-pad", 260), ("left-pad-no-positions", 0), ("left-pad-seen", 31)])
+@pytest.mark.parametrize(
+    ("policy", "right"),
+    [("left-pad", 260), ("left-pad-no-positions", 0), ("left-pad-seen", 31), ("left-pad-unmasked", 2)],
+)
 def test_an_arm_of_the_two_by_two_counts_each_padded_word_once(model: GPT, policy: str, right: int):
     words = RECIPE.task.held_out_prompts(PADDED_PROMPTS)
     assert len(set(words)) == PADDED_PROMPTS
@@ -51,6 +61,7 @@ def test_an_arm_of_the_two_by_two_counts_each_padded_word_once(model: GPT, polic
     assert sum(text == word[::-1] + END_OF_TURN for word, text in padded) == right
     shipped = read_paddings(FOLDER)["prompt-masked", policy]
     assert (shipped.right_with_pads(), shipped.with_pads.n) == (right, 260)
+    assert shipped.by_length == count_by_length(words, [(t, w[::-1] + "#") for w, t in zip(words, given, strict=True)])
 
 
 def test_every_pair_of_paddings_is_shipped_with_its_n_and_interval():
@@ -66,13 +77,56 @@ def test_a_departure_is_named():
     row = read_paddings(FOLDER)["prompt-masked", "left-pad-unmasked"]
     first = row.by_length[0]
     other = replace(row, by_length=(replace(first, right=0), *row.by_length[1:-1], replace(row.by_length[-1], right=5)))
-    lines = departures([row], [other])
-    assert lines == ["prompt-masked asked with left-pad-unmasked, words without: stated 1.000, measured 0.125"]
+    assert departures([row], [other]) == [
+        f"prompt-masked asked with left-pad-unmasked, {words}: stated 1.000, measured 0.125"
+        for words in ("words without", "10 letters, right")
+    ]
     assert departures([row], [row]) == []
 
 
 def padded(policy: str, right: int) -> PaddedAccuracy:
-    return PaddedAccuracy("prompt-masked", policy, 0, 1, (LengthCount(2, right, 10), LengthCount(3, 5, 5)))
+    counts = LengthCount(2, right, 10 - right, 0, 10), LengthCount(3, 5, 0, 0, 5)
+    return PaddedAccuracy("prompt-masked", policy, 0, 1, counts)
+
+
+def test_right_words_that_move_between_lengths_depart_though_their_sum_stays():
+    row = read_paddings(FOLDER)["prompt-masked", "left-pad"]
+    one, two, three, *others = row.by_length
+    stated, other = (
+        replace(row, by_length=(one, replace(two, right=right), replace(three, right=49 - right), *others))
+        for right in (22, 27)
+    )
+    assert stated.with_pads == other.with_pads
+    assert [line.split(": ")[0].split(", ", 1)[1] for line in departures([stated], [other])] == [
+        "2 letters, right",
+        "3 letters, right",
+    ]
+
+
+def test_each_word_is_counted_once_in_one_way():
+    words = ["ab", "cd", "ef", "ghi"]
+    answers = [("ba#", "ba#"), ("d#", "dc#"), ("fee#", "fe#"), ("igh#", "ihg#")]
+    assert count_by_length(words, answers) == (LengthCount(2, 1, 1, 1, 3), LengthCount(3, 0, 0, 0, 1))
+    assert LengthCount(3, 0, 0, 0, 1).wrong_letters == 1
+    with pytest.raises(AssertionError, match="asked twice"):
+        count_by_length(["ab", "ab"], answers[:2])
+    for row in read_paddings(FOLDER).values():
+        assert row.right_with_pads() + sum(row.wrong_with_pads().values()) == row.with_pads.n
+
+
+def test_sentences_on_causes_are_made_of_the_counts():
+    rights = {("prompt-masked", a.policy): padded(a.policy, n) for a, n in zip(TWO_BY_TWO, (10, 3, 4, 1), strict=True)}
+    assert "from 1 to 4 while the pads are seen, but from 3 to 10" in interaction_sentence(rights)
+    assert "from 1 to 3 while the positions count them, but from 4 to 10" in interaction_sentence(rights)
+    assert "counted, 7 are too short; with the pads seen but not counted, 6 are too short" in mistakes_sentence(rights)
+    rights["prompt-masked", "left-pad-seen"] = padded("left-pad-seen", 10)
+    assert "not counted, none is wrong" in mistakes_sentence(rights)
+
+
+def test_words_without_pads_do_not_flatter_a_model_that_was_trained_with_them():
+    said = trained_sentence(read_paddings(FOLDER))
+    assert "it gets 0 of 260 right; asked with pads on the right, 0 of 260." in said
+    assert said.endswith("every model gets all 40 of them right, however it is asked.")
 
 
 @pytest.mark.parametrize(
