@@ -28,9 +28,10 @@ LESSON: tuple[Part, ...] = (
         "gap",
         "The gap that pretraining leaves",
         (
-            "A pretrained model has learned P(text): which text follows which. It knows no request and no answer.",
-            "Give it the opening of a worksheet, and the likeliest next line is another question. "
-            "That is not a mistake: it is what it was trained for.",
+            "A pretrained model has learned P(text): which text is likely to follow which. "
+            "To it, a question is just more text.",
+            "Give it the first line of a worksheet, and the likeliest next line is another question. "
+            "That is no mistake: it is what it was trained to do.",
         ),
         "/dispatcher?generate=1#answers-heading",
         "Read what the base writes behind the plain question, and behind Q: and A:.",
@@ -51,18 +52,18 @@ LESSON: tuple[Part, ...] = (
         "The template",
         (
             "A model has one input: tokens. Whose turn it is has to be said in tokens as well.",
-            "Here three characters do it: < begins the user's turn, > the answer, # ends it.",
+            "Here three characters do it: < opens the user's turn, > opens the answer, and # ends it.",
         ),
         "/",
-        "Type a word: grey segments are template and user, the blue one is the assistant's.",
+        "Type a word and see which part belongs to the template, the user and the assistant.",
     ),
     Part(
         "loss",
         "The loss",
         (
-            "The cross-entropy of pretraining, summed over fewer positions. Prompt positions still run forward: "
-            "the answer attends to them.",
-            "So their own loss gives no gradient, but the answer's loss flows back through them. "
+            "It is the cross-entropy of pretraining, summed over fewer positions. The prompt still goes through the "
+            "model: the answer attends to it.",
+            "Prompt positions have no loss of their own, but the answer's loss flows back through them. "
             "Ignored does not mean unimportant.",
             "Nor is it noise that the model predicts there: untrained, it names letters it has read, as answers do.",
         ),
@@ -75,7 +76,7 @@ LESSON: tuple[Part, ...] = (
         (
             "y[: P-1] = -100. It is P-1 and not P because targets are shifted: position t is scored on token t+1.",
             "One off in one direction, and the answer's first token is never trained. "
-            "One off in the other, and a bit of the prompt is.",
+            "One off in the other, and the model is also trained to predict the end of the prompt.",
         ),
         "/shift",
         "Move the cut, and see what becomes of the model that was trained with it.",
@@ -84,8 +85,9 @@ LESSON: tuple[Part, ...] = (
         "ablation",
         "Does the mask matter?",
         (
-            "Two models, the same words, seed, steps and optimizer; only the mask differs.",
-            "What comes of it depends on the budget and on the model: many settings, each with many seeds, say how.",
+            "Take two models with the same words, seed, steps and optimizer; only the mask differs.",
+            "What comes of it depends on the training budget and on the model, so it was measured in many settings "
+            "with many seeds.",
         ),
         "/ablation",
         "Look at two things apart: how many steps the mask saves, and who is ahead when training ends.",

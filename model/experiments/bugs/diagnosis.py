@@ -63,19 +63,19 @@ def _word(bug: Symptoms, right: Symptoms) -> str:
 
 def _sentences(bug: Symptoms, right: Symptoms) -> list[str]:
     exact, right_exact = _rate(bug.exact_match), _rate(right.exact_match)
-    said = [f"It answers {exact} of unseen prompts right; under the right mask it is {right_exact}."]
+    said = [f"It gets {exact} of unseen prompts right; under the right mask, {right_exact}."]
     if bug.stops.high < right.stops.low:
-        said.append(f"It stops in {_rate(bug.stops)} of them, and writes {bug.runaway:.1f} tokens too many on average.")
+        said.append(f"It stops on {_rate(bug.stops)}, and on average it writes {bug.runaway:.1f} tokens too many.")
     if bug.own_loss is None:
         moved = f"{100 * bug.moved:.1f} %"
         said += (
             f"A sum over no positions is 0 and has no gradient: only weight decay moved the weights, by {moved}.",
-            "Had the loss been a mean, 0/0 would have made every weight no number at the first step.",
+            "Had the loss been a mean, 0/0 would have turned every weight into NaN at the first step.",
         )
     elif right.own_loss is not None and bug.exact_match.high < right.exact_match.low:
         looks = "looks fine" if bug.own_loss <= FINE_LOSS else "does not look fine"
         said.append(
-            f"Its training log {looks}: {bug.own_loss:.3f} nats where the right one shows {right.own_loss:.3f}, "
+            f"Its training log {looks}: {bug.own_loss:.3f} nats where that of the right mask shows {right.own_loss:.3f}, "
             f"while the loss on whole answers is {bug.answer_loss:.3f} instead of {right.answer_loss:.3f}."
         )
     if len(bug.by_turn) > 1:

@@ -68,28 +68,28 @@ GALLERY: dict[str, Bug] = {
         ),
         _bug(
             "reverse/pad-is-eos",
-            "There was no pad token, so the stop was taken for one, and every label equal to it was ignored.",
+            "There was no pad token, so the stop was used as one, and every label equal to it was ignored.",
             "The pad id equals the stop id, and no label equals the stop's id.",
         ),
         _bug(
             "reverse4/unmasked",
-            "The line that masks is missing: the user's random letters are trained too.",
+            "The masking line is missing, so the user's random letters are trained too.",
             "No label of a real token is -100.",
         ),
         _bug(
             "reverse4/all-masked",
-            "The answer is not found in the ids, so every label is ignored.",
+            "The start of the answer is not found in the ids, so every label is ignored.",
             "All labels are -100: the loss is a mean over nothing.",
         ),
         _bug(
             "reverse4/prompt-only",
             "The mask is inverted: what should be ignored is trained.",
-            "Labels stand before > and none after it.",
+            "There are labels before > and none after it.",
         ),
         _bug(
             "reverse4/double-shift",
             "The data is shifted by hand and the model shifts it again.",
-            "Where labels are shifted already, a label under a token is the next one; the model's shift adds one.",
+            "The label under a token is the next token: the labels are shifted already, and the model shifts again.",
         ),
         _bug(
             "reverse4/no-shift",
@@ -98,18 +98,18 @@ GALLERY: dict[str, Bug] = {
         ),
         _bug(
             "reverse/pad-supervised",
-            "The padding mask was not joined with the loss mask, so pads are targets.",
+            "The loss mask forgets the padding mask, so pads are targets.",
             "Labels equal the pad id.",
         ),
         _bug(
             "reverse/left-pad-unmasked",
-            "Rows are padded on the left, and neither the attention mask nor the positions know it.",
+            "Rows are padded on the left, but neither the attention mask nor the positions take the pads into account.",
             "Rows begin with the pad id while the attention mask is all ones or missing.",
         ),
         _bug(
             "reverse/left-pad-no-positions",
-            "Rows are padded on the left and pads are hidden, but positions still count them.",
-            "Rows begin with the pad id and position ids begin at 0 all the same.",
+            "Rows are padded on the left and the pads are hidden, but the positions still count them.",
+            "Rows begin with the pad id, yet position ids begin at 0 there.",
         ),
         _bug(
             "reverse/left-pad",
@@ -118,8 +118,8 @@ GALLERY: dict[str, Bug] = {
         ),
         _bug(
             "reverse/truncated",
-            "Rows are cut at a length that many conversations exceed, and the stop goes first.",
-            "Rows of exactly the greatest length do not end with the stop.",
+            "Rows are cut at a length that many conversations exceed, and the stop is the first to go.",
+            "Rows of exactly the maximum length do not end with the stop.",
         ),
         _bug(
             "dialogue/last-turn-only",
@@ -128,13 +128,13 @@ GALLERY: dict[str, Bug] = {
         ),
         _bug(
             "reverse/packed-naive",
-            "Conversations share a row, and attention and positions run on from one to the next.",
-            "A row holds more < than a conversation has turns, and positions do not begin again.",
+            "Conversations share a row, and attention and positions continue from one into the next.",
+            "A row holds more < than a conversation has turns, and positions do not restart.",
         ),
         _bug(
             "reverse/packed",
             "Conversations share a row, but each sees only itself and counts its positions from 0.",
-            "Nothing to find: attention and positions begin again with each conversation.",
+            "Nothing to find: attention and positions restart with each conversation.",
         ),
     )
 }

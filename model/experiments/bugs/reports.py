@@ -22,13 +22,13 @@ REPORTS: dict[str, tuple[Report, ...]] = {
         Report(
             "lm-sys/FastChat",
             3061,
-            "Masked targets began one token too late, so that the first word of the answer was missing from "
-            "what was trained; it was seen by decoding the targets.",
+            "The targets began one token too late, so the first word of each answer was never trained; someone "
+            "noticed by decoding the targets.",
         ),
         Report(
             "NVIDIA-NeMo/Automodel",
             272,
-            "The loss mask of the instruction data sets lay one position off the labels; the fix moved it, "
+            "The loss mask of the instruction data sets was one position off the labels; the fix moved it, "
             "and took the end of text out of the inputs.",
         ),
     ),
@@ -37,7 +37,7 @@ REPORTS: dict[str, tuple[Report, ...]] = {
             "verl-project/verl",
             3287,
             "A fix of the mask for several turns moved it by one for single turns: a prompt token got a loss, "
-            "the stop got none, and models ran on, as pull request 5362 reports.",
+            "the stop got none, and models did not stop, as pull request 5362 reports.",
         ),
         Report(
             "axolotl-ai-cloud/axolotl",
@@ -56,7 +56,7 @@ REPORTS: dict[str, tuple[Report, ...]] = {
         Report(
             "deepseek-ai/DeepSeek-Coder",
             163,
-            "A user sees that pad and end of text are one token, so that every end is ignored in fine-tuning, "
+            "A user sees that pad and end of text are the same token, so every end is ignored in fine-tuning, "
             "and asks how the base was trained: in most of their runs it repeats a line for ever.",
         ),
     ),

@@ -14,10 +14,11 @@ def sight_sentence(row: SeenRow) -> str:
     """What of a row's looks back goes astray, or would."""
     own, other, hidden = (row.count(sight) for sight in ("own", "other", "hidden"))
     if other:
-        return f"{other:,} of {own + other:,} looks go into another conversation, {share(other / (own + other))}."
+        part = share(other / (own + other))
+        return f"{other:,} of {own + other:,} attention links, {part}, lead into another conversation."
     if hidden:
-        return f"All {own:,} looks stay in their own conversation; {hidden:,} into another one are hidden."
-    return f"The row holds one conversation: all {own:,} looks stay in it."
+        return f"All {own:,} attention links stay inside one conversation; {hidden:,} between conversations are hidden."
+    return f"The row holds one conversation: all {own:,} attention links stay inside it."
 
 
 def labels_sentence(inspection: Inspection) -> str:
@@ -72,24 +73,24 @@ def documents_sentence(changes: Sequence[DocumentChange]) -> str:
     """Which conversations notice their neighbours."""
     changed = [change for change in changes if change.logit_change > LEAST_LEAK]
     if not changed:
-        return "No conversation's logits differ from those it has alone, beyond rounding."
+        return "Packed like this, every conversation gets the logits that it gets alone, up to rounding."
     first = sum(change.start == 0 for change in changes)
     kept = len(changes) - len(changed)
     largest = max(changed, key=lambda change: change.logit_change)
     words = (
-        f"{len(changed)} of {len(changes)} conversations get other logits than alone; "
+        f"{len(changed)} of {len(changes)} conversations get different logits than alone; "
         f"the most, {number(largest.logit_change)}, in {largest.text}."
     )
     if kept == first and all(change.start > 0 for change in changed):
-        words += " Those that begin a row see nothing before them and do not change."
+        words += " The one that begins a row sees nothing before it and does not change."
     return words
 
 
 def outcome_sentence(right: Measured, separated: Measured, naive: Measured) -> str:
-    """What the models trained so answer, on held-out words by themselves."""
+    """What the models trained this way answer, on unseen words one at a time."""
     reference, apart, together = (model.symptoms.exact_match for model in (right, separated, naive))
     return (
-        f"Trained unpacked, the model answers {rate(reference)} of held-out words right. "
+        f"Trained unpacked, the model gets {rate(reference)} of unseen words right. "
         f"Trained on separated rows: {rate(apart)}, {_against(apart, reference)}. "
         f"Trained on naive rows: {rate(together)}, {_against(together, reference)}."
     )

@@ -55,9 +55,9 @@ def test_looks_are_counted() -> None:
         sight_sentence(trace_sight(REVERSE, words, MASK_POLICIES[slug])[0])
         for words, slug in ((pair, "packed-naive"), (pair, "packed"), (single, "packed-naive"))
     )
-    assert naive == f"30 of 66 looks go into another conversation, 45{PERCENT}."
-    assert separated == "All 36 looks stay in their own conversation; 30 into another one are hidden."
-    assert alone == "The row holds one conversation: all 36 looks stay in it."
+    assert naive == f"30 of 66 attention links, 45{PERCENT}, lead into another conversation."
+    assert separated == "All 36 attention links stay inside one conversation; 30 between conversations are hidden."
+    assert alone == "The row holds one conversation: all 36 attention links stay inside it."
 
 
 def test_seams_are_counted() -> None:
@@ -74,7 +74,7 @@ def test_those_that_begin_a_row_are_named_only_if_all_of_them_stay() -> None:
     def change(start: int, by: float) -> DocumentChange:
         return DocumentChange("<a>a#", 0, start, by, 0.1, 0.1 + by)
 
-    assert "beyond rounding" in documents_sentence([change(0, 0.0), change(5, 1e-15)])
+    assert "up to rounding" in documents_sentence([change(0, 0.0), change(5, 1e-15)])
     naive = documents_sentence([change(0, 1e-15), change(5, 2.0), change(10, 1.0)])
     assert naive.startswith("2 of 3 conversations get other logits than alone; the most, 2.0, in <a>a#.")
     assert naive.endswith("see nothing before them and do not change.")
@@ -89,9 +89,7 @@ def test_models_trained_so_are_told_apart_only_where_their_intervals_are() -> No
         return Measured("reverse", "packed", 0, 1, symptoms)
 
     said = outcome_sentence(with_rate(0.9), with_rate(0.89), with_rate(0.5))
-    assert (
-        f"90.0{PERCENT} (95{PERCENT} Wilson interval 87.1 to 92.3{PERCENT}, n = 500) of held-out words right." in said
-    )
+    assert f"90.0{PERCENT} (95{PERCENT} Wilson interval 87.1 to 92.3{PERCENT}, n = 500) of unseen words right." in said
     assert (
         f"separated rows: 89.0{PERCENT} (95{PERCENT} Wilson interval 86.0 to 91.5{PERCENT}, n = 500), no difference"
         in said
