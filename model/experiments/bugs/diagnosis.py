@@ -75,8 +75,8 @@ def _sentences(bug: Symptoms, right: Symptoms) -> list[str]:
     elif right.own_loss is not None and bug.exact_match.high < right.exact_match.low:
         looks = "looks fine" if bug.own_loss <= FINE_LOSS else "does not look fine"
         said.append(
-            f"Its training log {looks}: {bug.own_loss:.3f} nats where that of the right mask shows {right.own_loss:.3f}, "
-            f"while the loss on whole answers is {bug.answer_loss:.3f} instead of {right.answer_loss:.3f}."
+            f"Its training log {looks}: {bug.own_loss:.3f} nats where that of the right mask shows "
+            f"{right.own_loss:.3f}, while the loss on whole answers is {bug.answer_loss:.3f} instead of {right.answer_loss:.3f}."
         )
     if len(bug.by_turn) > 1:
         turns = ", ".join(f"{100 * rate.value:.0f} %" for rate in bug.by_turn)

@@ -76,7 +76,7 @@ def test_those_that_begin_a_row_are_named_only_if_all_of_them_stay() -> None:
 
     assert "up to rounding" in documents_sentence([change(0, 0.0), change(5, 1e-15)])
     naive = documents_sentence([change(0, 1e-15), change(5, 2.0), change(10, 1.0)])
-    assert naive.startswith("2 of 3 conversations get other logits than alone; the most, 2.0, in <a>a#.")
+    assert naive.startswith("2 of 3 conversations get different logits than alone; the most, 2.0, in <a>a#.")
     assert naive.endswith("see nothing before them and do not change.")
     assert "do not change" not in documents_sentence([change(0, 1.0), change(5, 2.0)])
 
