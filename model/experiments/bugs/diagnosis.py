@@ -76,7 +76,8 @@ def _sentences(bug: Symptoms, right: Symptoms) -> list[str]:
         looks = "looks fine" if bug.own_loss <= FINE_LOSS else "does not look fine"
         said.append(
             f"Its training log {looks}: {bug.own_loss:.3f} nats where that of the right mask shows "
-            f"{right.own_loss:.3f}, while the loss on whole answers is {bug.answer_loss:.3f} instead of {right.answer_loss:.3f}."
+            f"{right.own_loss:.3f}, while the loss on whole answers is {bug.answer_loss:.3f} instead of "
+            f"{right.answer_loss:.3f}."
         )
     if len(bug.by_turn) > 1:
         turns = ", ".join(f"{100 * rate.value:.0f} %" for rate in bug.by_turn)

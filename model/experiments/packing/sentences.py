@@ -82,7 +82,7 @@ def documents_sentence(changes: Sequence[DocumentChange]) -> str:
         f"the most, {number(largest.logit_change)}, in {largest.text}."
     )
     if kept == first and all(change.start > 0 for change in changed):
-        words += " The one that begins a row sees nothing before it and does not change."
+        words += " Those at the start of a row see nothing before them and do not change."
     return words
 
 
