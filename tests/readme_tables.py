@@ -15,7 +15,7 @@ from model.experiments.ablation.sentences import catching_up, headline, verdict_
 from model.experiments.bugs.diagnosis import diagnose
 from model.experiments.bugs.gallery import GALLERY
 from model.experiments.dispatcher.arms import ARMS, SHARES
-from model.experiments.reasoning import TRACE_PAIRS, runs_of
+from model.experiments.reasoning.traces import TRACE_PAIRS, runs_of
 from model.intervals import Rate, SeedRate, rate_over_seeds
 from model.masks.policies import COMPARED_POLICIES, POLICY_NAMES, RIGHT
 

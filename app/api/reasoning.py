@@ -5,7 +5,7 @@ from pydantic import Field
 
 from app.api.schemas import ERRORS, Answer, Rate, SeedRate
 from app.deps import EvidenceDep
-from model.experiments.reasoning import TRACE_PAIRS, terms_rows
+from model.experiments.reasoning.traces import TRACE_PAIRS, terms_rows
 
 router = APIRouter(prefix="/api/v1/reasoning", tags=["reasoning"], responses=ERRORS)
 

@@ -14,7 +14,7 @@ from rich.table import Table
 from app.commands.shipped_figures import show_figures, table_of
 from app.settings import Settings
 from app.workers.training import jobs_of, train_all
-from model.experiments.reasoning import (
+from model.experiments.reasoning.traces import (
     KEPT_REASONING,
     TRACE_PAIRS,
     TRACE_RECIPES,

@@ -14,7 +14,7 @@ from app.engine import Engine
 from app.generations import Generation, admit
 from app.templating import render_view
 from model.errors import check_known
-from model.experiments.reasoning import (
+from model.experiments.reasoning.traces import (
     TRACE_PAIRS,
     Reasoning,
     TermsRow,

@@ -16,7 +16,7 @@ from model.claims.claim import (
 )
 from model.claims.evidence import Evidence
 from model.experiments.limits import LimitRun, runs_at
-from model.experiments.reasoning import TRACE_PAIRS, runs_of
+from model.experiments.reasoning.traces import TRACE_PAIRS, runs_of
 from model.experiments.shipped import SEEDS
 
 

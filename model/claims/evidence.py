@@ -13,7 +13,7 @@ from model.experiments.padding.accuracies import PaddedAccuracy, read_paddings
 from model.experiments.padding.arms import PADDING_RECIPE
 from model.experiments.padding.rows import logit_changes
 from model.experiments.prompts import KEPT_PROMPTS, PromptPredictions
-from model.experiments.reasoning import KEPT_REASONING, Reasoning
+from model.experiments.reasoning.traces import KEPT_REASONING, Reasoning
 from model.experiments.shipped import SEEDS
 from model.masks.policies import COMPARED_POLICIES, RIGHT
 from model.training.checkpoints import Run, load_last, read_run

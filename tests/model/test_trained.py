@@ -15,7 +15,7 @@ from model.experiments.bugs.gallery import KEPT_GALLERY
 from model.experiments.dispatcher.arms import KEPT_DISPATCHED
 from model.experiments.limits import KEPT_LIMITS
 from model.experiments.padding.accuracies import KEPT_PADDINGS
-from model.experiments.reasoning import KEPT_REASONING
+from model.experiments.reasoning.traces import KEPT_REASONING
 from model.experiments.shipped import SEEDS, SHIPPED_RUNS
 from model.kept import KeptFile
 from model.network.gpt import GPT

@@ -12,7 +12,7 @@ from app.settings import Settings
 from model.claims.evidence import gather
 from model.claims.ledger import ledger
 from model.experiments.dispatcher.arms import KEPT_DISPATCHED
-from model.experiments.reasoning import KEPT_REASONING, TRACE_PAIRS, terms_rows
+from model.experiments.reasoning.traces import KEPT_REASONING, TRACE_PAIRS, terms_rows
 from model.training.pretraining import continue_texts
 from model.training.recipes import TEXT_TOKENIZER
 

@@ -14,7 +14,7 @@ from app.settings import Settings
 from model.claims.ledger import CLAIMS
 from model.experiments.dispatcher.arms import KEPT_DISPATCHED
 from model.experiments.limits import KEPT_LIMITS
-from model.experiments.reasoning import KEPT_REASONING
+from model.experiments.reasoning.traces import KEPT_REASONING
 
 FOLDER = Settings().trained_folder
 WIDE = {"COLUMNS": "200", "TERM": "dumb"}

@@ -9,7 +9,7 @@ import pytest
 
 from app.catalog import Catalog
 from app.settings import Settings
-from model.experiments.reasoning import KEPT_REASONING, TRACE_PAIRS, runs_of
+from model.experiments.reasoning.traces import KEPT_REASONING, TRACE_PAIRS, runs_of
 from model.intervals import rate_over_seeds
 from model.training.evaluation import complete_prompts
 

@@ -1,4 +1,4 @@
-"""model/experiments/reasoning.py: two recipes that differ in the response alone, and what is shipped of them."""
+"""model/experiments/reasoning/traces.py: two recipes that differ in the response alone, and what is shipped of them."""
 
 from dataclasses import fields, replace
 from itertools import islice
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from model.experiments.reasoning import (
+from model.experiments.reasoning.traces import (
     KEPT_REASONING,
     TRACE_PAIRS,
     TracePair,
@@ -26,7 +26,7 @@ from model.training.evaluation import answers
 from model.training.given_numbers import gives
 from model.training.recipes import SUM_RECIPES, Recipe
 
-TRAINED = Path(__file__).resolve().parents[3] / "model" / "trained"
+TRAINED = Path(__file__).resolve().parents[4] / "model" / "trained"
 STATED = KEPT_REASONING.read(TRAINED)
 comparisons = pytest.mark.parametrize("comparison", TRACE_PAIRS.values(), ids=list(TRACE_PAIRS))
 
