@@ -42,6 +42,8 @@ class Task:
     """Only the first so many characters of the answer are asked for; None: all."""
     most_turns: int = 1
     """Conversations have two to so many turns, or one."""
+    single_share: float = 0.0
+    """Of conversations that could have several turns, so many have one."""
     request: str = ""
     """The character that, alone in a later turn, asks for the first word."""
     answer_alphabet: str = ""
@@ -57,6 +59,8 @@ class Task:
     """Where there are few prompts, all of them: the ones may be trained on, the others are held out, not by hash."""
     split: str = SPLIT
     """Which prompts are never trained on."""
+    holds_out: Callable[[str], bool] = lambda prompt: is_held_out(prompt)
+    """Whether a prompt is never trained on, where not all of them are listed."""
 
     def characters(self) -> str:
         """All that a turn may hold."""
@@ -112,7 +116,7 @@ class Task:
             yield draw.choice(self.untaught if held_out else self.taught)
         while True:
             prompt = self._draw_turn(draw) if self.most_turns == 1 else self._draw_turns(draw)
-            if is_held_out(prompt) == held_out:
+            if self.holds_out(prompt) == held_out:
                 yield prompt
 
     def _draw_turn(self, draw: random.Random) -> str:
@@ -124,6 +128,8 @@ class Task:
     def _draw_turns(self, draw: random.Random) -> str:
         """A word, then words and requests, each as likely as the other."""
         turns = [self._draw_turn(draw)]
+        if self.single_share and draw.random() < self.single_share:
+            return turns[0]
         for _ in range(draw.randint(2, self.most_turns) - 1):
             turns.append(self.request if draw.random() < REQUEST_SHARE else self._draw_turn(draw))
         return TURN_SEPARATOR.join(turns)
