@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 
 from model.masks.batches import Batch
 from model.masks.policies import IGNORE_INDEX, MaskPolicy
@@ -34,6 +35,15 @@ def count_targets(recipe: Recipe, policy: MaskPolicy, *, seed: int, steps: int) 
     """Supervised targets of a run's first steps; nothing is trained."""
     batches = training_batches(recipe, policy, seed)
     return sum(supervised(batch) for _, batch in zip(range(steps), batches, strict=False))
+
+
+def count_answer_targets(recipe: Recipe, *, seed: int) -> int:
+    """Those of a whole run of single turns under the right mask, without a batch: each answer and its stop."""
+    assert recipe.task.most_turns == 1, recipe.slug
+    count = recipe.training.steps * recipe.training.batch_size
+    return sum(
+        len(recipe.task.answer(prompt)) + 1 for prompt in islice(recipe.task.prompts(seed, held_out=False), count)
+    )
 
 
 def supervised(batch: Batch) -> int:

@@ -6,7 +6,7 @@
 import random
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice, product
 from string import digits
 
@@ -19,6 +19,7 @@ SUM = re.compile(r"(0|[1-9]\d*)(\+(0|[1-9]\d*))+")
 QUESTION = re.compile(r"What is (\d\+\d)\?")
 PLUS = "+"
 TRACE_START, TRACE_STEP, TRACE_END = "{", ";", "}"
+FILLER = TRACE_STEP
 COUNTABLE = 10_000
 """So many sums of a number of terms are listed; of more, some are drawn."""
 
@@ -104,6 +105,16 @@ def final_answer(text: str) -> str:
     return text.rpartition(TRACE_END)[2]
 
 
+def with_filler(sum_: str) -> str:
+    """The sum, and after it one character as often as its trace has tokens."""
+    trace = add_step_by_step([sum_])
+    return sum_ + FILLER * (len(trace) - len(final_answer(trace)))
+
+
+def without_filler(asked: str) -> str:
+    return asked.rstrip(FILLER)
+
+
 def sum_questions(slug: str, share: float, seed: int = 0) -> Task:
     """Questions about single-digit sums, of which that share may be trained on; all others are held out."""
     taught = taught_sums(share, seed)
@@ -139,3 +150,32 @@ def long_sums(slug: str, sums: LongSums, *, traced: bool) -> Task:
         draw=sums.draw,
         check=sums.check,
     )
+
+
+def filled_sums(slug: str, sums: LongSums) -> Task:
+    """Sums answered at once behind a filler, which is part of the question: fed in, never trained, never written."""
+    at_once = long_sums(slug, sums, traced=False)
+    longest = with_filler(sums.longest())
+    return replace(
+        at_once,
+        title=f"Add numbers from 0 to {sums.largest}, after a filler",
+        max_length=len(longest),
+        longest=longest,
+        example=with_filler(sums.example),
+        solve=_add_behind_filler,
+        draw=lambda draw: with_filler(sums.draw(draw)),
+        check=lambda asked: _check_filled(sums, asked),
+        holds_out=lambda asked: is_held_out(without_filler(asked)),
+    )
+
+
+def _add_behind_filler(turns: Sequence[str]) -> str:
+    return total(without_filler(turns[-1]))
+
+
+def _check_filled(sums: LongSums, asked: str) -> None:
+    """Raises InvalidText for what is no such sum, or has another filler than its own."""
+    sums.check(without_filler(asked))
+    if asked != with_filler(without_filler(asked)):
+        told = f"{asked[:64]!a} has another number of them"
+        raise InvalidText(f"Write a sum and then as many {FILLER} as its trace has tokens; {told}", param="prompt")

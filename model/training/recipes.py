@@ -11,7 +11,7 @@ from typing import Any
 from model.errors import OutOfRange, check_known, outside
 from model.network.gpt import GPTConfig
 from model.text.corpus import ALPHABET, SUMS
-from model.text.sums import DIGITS, NUMBERS, LongSums, long_sums, sum_questions
+from model.text.sums import DIGITS, NUMBERS, long_sums, sum_questions
 from model.text.tasks import TASKS, Task
 from model.text.tokenizer import Tokenizer
 
@@ -191,14 +191,14 @@ def answers_recipe(slug: str, base: str | None, share: float = 0.5, seed: int = 
     )
 
 
-def _reasoning_recipe(slug: str, sums: LongSums, *, traced: bool) -> Recipe:
-    """Nothing but the response depends on `traced`: size, context, vocabulary and training are those of the trace."""
+def sum_recipe(task: Task) -> Recipe:
+    """Of sums to be worked out. Nothing else depends on the task: size, context and training are those of a trace."""
     recipe = _char_recipe(
-        long_sums(slug, sums, traced=traced),
+        task,
         TWO_LAYERS(checkpoint_steps=(500, 1000, 2000, 4000), evaluate_every=500, evaluation_words=200),
         context_length=96,
     )
-    assert recipe.longest_sequence() <= recipe.row_tokens, slug
+    assert recipe.longest_sequence() <= recipe.row_tokens, task.slug
     return recipe
 
 
@@ -207,10 +207,10 @@ SUM_RECIPES: dict[str, Recipe] = {
     for recipe in (
         answers_recipe("answers", BASE),
         answers_recipe("answers-scratch", None),
-        _reasoning_recipe("sums-direct", DIGITS, traced=False),
-        _reasoning_recipe("sums-thought", DIGITS, traced=True),
-        _reasoning_recipe("numbers-direct", NUMBERS, traced=False),
-        _reasoning_recipe("numbers-thought", NUMBERS, traced=True),
+        sum_recipe(long_sums("sums-direct", DIGITS, traced=False)),
+        sum_recipe(long_sums("sums-thought", DIGITS, traced=True)),
+        sum_recipe(long_sums("numbers-direct", NUMBERS, traced=False)),
+        sum_recipe(long_sums("numbers-thought", NUMBERS, traced=True)),
     )
 }
 """Those about sums: what a base model knows, and what a trace adds."""

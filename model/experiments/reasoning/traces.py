@@ -3,7 +3,7 @@
 Everything shown of it lies in reasoning.json, as `measure_reasoning` makes it from trained models.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -23,13 +23,15 @@ from model.training.checkpoints import load_last
 from model.training.evaluation import answers
 from model.training.recipes import SUM_RECIPES, Recipe
 
+Asking = Callable[[str], str]
+
 MOST_SUMS = 200
 """Of each number of terms; where fewer are held out, all of them."""
 
 
 @dataclass(frozen=True)
 class TracePair:
-    """The same sums answered at once and with a trace, all else equal."""
+    """The same kind of sums answered at once and with a trace: recipes that differ in the response alone."""
 
     slug: str
     title: str
@@ -131,18 +133,21 @@ def verdict_sentence(comparison: TracePair, rows: Sequence[TermsRow]) -> str:
         verdict = f"With {most.terms} {comparison.title} the trace hurts: {found}."
     else:
         verdict = f"With {most.terms} {comparison.title} no clear gap was found: {found}, and the intervals overlap."
-    rest = f"One term more than trained: {100 * beyond.rates[1].value:.1f} % and {100 * beyond.rates[0].value:.1f} %."
+    rates = [f"{100 * rate.value:.1f} %" for rate in beyond.rates]
+    rest = f"With one term more than in training: {rates[1]} with a trace, {rates[0]} at once."
     return f"{verdict} {rest}"
 
 
 def measure_reasoning(model: GPT, recipe: Recipe, seed: int) -> ReasoningRun:
     comparison = next(c for c in TRACE_PAIRS.values() if recipe.slug in [r.slug for r in c.recipes])
-    rows = [_measure_terms(model, recipe, terms, comparison.sums) for terms in comparison.terms()]
+    rows = [measure_terms(model, recipe, terms, comparison.sums) for terms in comparison.terms()]
     return ReasoningRun(recipe.slug, seed, recipe.training.steps, tuple(rows))
 
 
-def _measure_terms(model: GPT, recipe: Recipe, terms: int, among: LongSums) -> TermsMeasured:
-    given = answers(model, recipe.task, recipe.tokenizer, among.held_out(terms, MOST_SUMS))
+def measure_terms(model: GPT, recipe: Recipe, terms: int, among: LongSums, ask: Asking = str) -> TermsMeasured:
+    """Held-out sums of so many terms, each asked as `ask` has it."""
+    asked = tuple(map(ask, among.held_out(terms, MOST_SUMS)))
+    given = answers(model, recipe.task, recipe.tokenizer, asked)
     return TermsMeasured(
         terms,
         rate_of(final_answer(a.given) == final_answer(a.right + END_OF_TURN) for a in given),

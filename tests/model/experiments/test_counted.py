@@ -2,7 +2,7 @@
 
 import torch
 
-from model.experiments.counted import count_targets, for_steps, train_counting
+from model.experiments.counted import count_answer_targets, count_targets, for_steps, train_counting
 from model.masks.policies import MASK_POLICIES, RIGHT
 from model.training.loop import initial_model, train
 from model.training.recipes import ALL_RECIPES, Variation, vary
@@ -22,6 +22,12 @@ def test_targets_are_those_that_the_mask_leaves():
     assert count_targets(REVERSE4, RIGHT, seed=0, steps=3) == 60
     assert count_targets(REVERSE4, MASK_POLICIES["unmasked"], seed=0, steps=3) == 3 * 4 * 10
     assert count_targets(REVERSE4, MASK_POLICIES["all-masked"], seed=0, steps=3) == 0
+
+
+def test_targets_of_a_run_can_be_counted_without_its_batches():
+    for slug in ("reverse", "numbers-direct", "numbers-thought"):
+        recipe = for_steps(ALL_RECIPES[slug], 4)
+        assert count_answer_targets(recipe, seed=2) == count_targets(recipe, RIGHT, seed=2, steps=4)
 
 
 def test_fewer_steps_keep_the_share_over_which_the_rate_falls():
