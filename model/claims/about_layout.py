@@ -7,6 +7,7 @@ from model.claims.claim import (
     Figure,
     Figures,
     Judgement,
+    Source,
     does_not_hold,
     holds,
     holds_when,
@@ -15,7 +16,10 @@ from model.claims.claim import (
 )
 from model.claims.evidence import Evidence
 from model.claims.gallery_figures import difference_from_the_right, rates_beside_the_right
+from model.experiments.shipped import SEEDS
+from model.experiments.turns import mixed_rows
 from model.masks.policies import RIGHT
+from model.writing import joined
 
 LEFT = {
     "both": ("left-pad", "pads hidden and positions corrected"),
@@ -73,11 +77,36 @@ def _judge_left_pad(f: Figures) -> Judgement:
     return holds_when(f"{condition}: {found}.")
 
 
+def _turns_figures(evidence: Evidence) -> Figures:
+    found = {**rates_beside_the_right("dialogue", "last-turn-only", "by_turn")(evidence)}
+    every, last = mixed_rows(evidence.turns)
+    for name, row in (("all", every), ("last", last)):
+        conditions = f"half of the conversations have one turn, {row.policy}, {len(SEEDS)} seeds, step {row.steps:,}"
+        for turn, rate in enumerate(row.by_turn, 1):
+            found[f"{name}_{turn}"] = Figure.of_seeds(f"right and stopped, turn {turn}", rate, conditions)
+    ratio, conditions = every.targets / last.targets, f"half of the conversations have one turn, {every.steps:,} steps"
+    found["targets"] = Figure("targets trained, all answers over the last", ratio, "times", conditions)
+    return found
+
+
 def _judge_turns(f: Figures) -> Judgement:
-    found = f"first answers right {f['bug_by_turn']} against {f['right_by_turn']}"
+    """The gallery's pair differs by construction, so the arms with single turns decide."""
+    turns = [name.removeprefix("all_") for name in f if name.startswith("all_")]
+    ahead = [turn for turn in turns if f[f"all_{turn}"].clearly_above(f[f"last_{turn}"], SAME)]
+    behind = [turn for turn in turns if f[f"last_{turn}"].clearly_above(f[f"all_{turn}"], SAME)]
+    every, last = (joined([str(f[f"{name}_{turn}"]) for turn in turns]) for name in ("all", "last"))
+    found = f"turn by turn, training all answers got {every} right, training the last alone {last}"
+    if ahead and not behind:
+        return holds(f"Even where half of the conversations have one turn: {found}.")
+    better = "the last answer alone did better" if behind else "no clear difference was found"
+    mixed = f"{better} over {len(SEEDS)} seeds: {found}. All answers are {f['targets']} as many targets."
     if f["right_by_turn"].clearly_above(f["bug_by_turn"], SAME):
-        return holds(f"With the last answer trained alone: {found}.")
-    return does_not_hold(f"Training the last answer alone suffices: {found}.")
+        return holds_when(
+            "no training conversation ends with its first answer: then the last answer alone never trains a first one, "
+            f"and by construction {f['bug_by_turn']} of them are right, against {f['right_by_turn']} (one seed each). "
+            f"Where half of the conversations have one turn, {mixed}"
+        )
+    return (does_not_hold if behind else not_settled)(f"Where half of the conversations have one turn, {mixed}")
 
 
 def _packing_figures(evidence: Evidence) -> Figures:
@@ -127,8 +156,12 @@ LAYOUT_CLAIMS: tuple[Claim, ...] = (
         "turns",
         "Earlier answers of a conversation should be trained as well.",
         "trade-offs",
-        shown("/bugs?bug=last-turn-only", "gallery", "--train"),
-        rates_beside_the_right("dialogue", "last-turn-only", "by_turn", "exact_match"),
+        Source(
+            "/turns#single-heading",
+            "maskscope gallery --check && maskscope turns --check",
+            "maskscope gallery --train && maskscope turns --measure",
+        ),
+        _turns_figures,
         _judge_turns,
     ),
     Claim(

@@ -8,6 +8,7 @@ from model.claims.claim import (
     Figure,
     Figures,
     Judgement,
+    Source,
     does_not_hold,
     holds,
     holds_when,
@@ -16,8 +17,10 @@ from model.claims.claim import (
 )
 from model.claims.evidence import Evidence
 from model.experiments.limits import LimitRun, runs_at
+from model.experiments.reasoning.controls import CONTROLS, PAIR, control_rows
 from model.experiments.reasoning.traces import TRACE_PAIRS, runs_of
 from model.experiments.shipped import SEEDS
+from model.writing import joined
 
 
 def _at(where: str, share: float, evidence: Evidence) -> tuple[LimitRun, ...]:
@@ -91,7 +94,7 @@ def _judge_preferences(f: Figures) -> Judgement:
 
 
 def _reasoning_figures(evidence: Evidence) -> Figures:
-    found = {}
+    found: dict[str, Figure] = {}
     for pair in TRACE_PAIRS.values():
         most = pair.sums.most
         for recipe in pair.recipes:
@@ -102,6 +105,21 @@ def _reasoning_figures(evidence: Evidence) -> Figures:
             )
             passes = Figure.of_mean(f"forward passes, {recipe.slug}", [row.passes for row in rows], "count", conditions)
             found[f"{recipe.slug}-passes"] = passes
+    return found | _control_figures(evidence)
+
+
+def _control_figures(evidence: Evidence) -> dict[str, Figure]:
+    rows = {row.slug: row for row in control_rows(evidence.controls, evidence.reasoning)}
+    found: dict[str, Figure] = {}
+    for slug in CONTROLS:
+        row = rows[slug]
+        conditions = f"{PAIR.sums.most} {PAIR.title}, {len(SEEDS)} seeds, step {row.steps:,}"
+        found[slug] = Figure.of_seeds(f"right and stopped, {row.title}", row.right, conditions)
+    direct, thought = (rows[recipe.slug] for recipe in PAIR.recipes)
+    conditions = f"{PAIR.title}, {direct.steps:,} steps each"
+    found["targets"] = Figure(
+        "targets trained, with a trace over at once", thought.targets / direct.targets, "times", conditions
+    )
     return found
 
 
@@ -111,11 +129,21 @@ def _judge_reasoning(f: Figures) -> Judgement:
     found = "; ".join(
         f"{c.sums.most} {c.title}: {direct} at once, {thought} with a trace" for c, (direct, thought) in pairs.items()
     )
-    if len(helped) == len(pairs):
-        return holds(f"{found}.")
-    if helped:
-        return holds_when(f"the terms are {' or '.join(helped)}. {found}.")
-    return does_not_hold(f"{found}.")
+    if not helped:
+        return does_not_hold(f"{found}.")
+    (direct, thought), filler, stopped = pairs[PAIR], f["filler"], f["trace-stopped"]
+    spelled, fewer = thought.clearly_above(filler, SAME), stopped.clearly_above(direct, SAME)
+    told = (
+        f"{found}. After a filler as long as the trace {filler} are right: positions alone are "
+        f"{'not enough' if spelled else 'enough'}. With only as many targets as the answers at once, a trace reaches "
+        f"{stopped}; whether answers at once would catch up, given as many as the trace, was not measured."
+    )
+    conditions = [
+        *(["the tokens spell out the steps"] if spelled else []),
+        *([f"the terms are {' or '.join(helped)}"] if len(helped) < len(pairs) else []),
+        *([] if fewer else [f"the trace gets its {f['targets']} as many targets"]),
+    ]
+    return holds_when(f"{joined(conditions)}. {told}") if conditions else holds(told)
 
 
 EQUAL = partial(_answers_figures, 0.5)
@@ -149,7 +177,11 @@ LIMIT_CLAIMS: tuple[Claim, ...] = (
         "reasoning",
         "Written steps make sums right that are wrong at once: each token is a forward pass more.",
         "reasoning",
-        shown("/reasoning", "reasoning"),
+        Source(
+            "/reasoning#controls-heading",
+            "maskscope reasoning --check && maskscope controls --check",
+            "maskscope reasoning --measure && maskscope controls --measure",
+        ),
         _reasoning_figures,
         _judge_reasoning,
     ),

@@ -13,8 +13,10 @@ from model.experiments.padding.accuracies import PaddedAccuracy, read_paddings
 from model.experiments.padding.arms import PADDING_RECIPE
 from model.experiments.padding.rows import logit_changes
 from model.experiments.prompts import KEPT_PROMPTS, PromptPredictions
+from model.experiments.reasoning.controls import KEPT_CONTROLS, ControlRuns
 from model.experiments.reasoning.traces import KEPT_REASONING, Reasoning
 from model.experiments.shipped import SEEDS
+from model.experiments.turns import KEPT_TURNS, TurnsRuns
 from model.masks.policies import COMPARED_POLICIES, RIGHT
 from model.training.checkpoints import Run, load_last, read_run
 from model.training.conversations import render_prompts
@@ -37,7 +39,9 @@ class Evidence:
     """One per seed, with what it knew at each measured step of its pretraining."""
     dispatched: Dispatched
     reasoning: Reasoning
+    controls: ControlRuns
     limits: Limits
+    turns: TurnsRuns
     runs: Mapping[tuple[str, str], Run]
     """Of RECIPES under the compared policies."""
     right_pad_change: float
@@ -58,7 +62,9 @@ def gather(folder: Path, comparisons: tuple[Comparison, ...] | None = None) -> E
         tuple(read_base(base_folder(folder, seed)) for seed in SEEDS),
         KEPT_DISPATCHED.read(folder),
         KEPT_REASONING.read(folder),
+        KEPT_CONTROLS.read(folder),
         KEPT_LIMITS.read(folder),
+        KEPT_TURNS.read(folder),
         {(recipe, policy): read_run(folder / recipe / policy) for recipe in RECIPES for policy in COMPARED_POLICIES},
         _right_pad_change(folder),
     )

@@ -34,12 +34,12 @@ def turns_sentence(every: tuple[Rate, ...], last: tuple[Rate, ...]) -> str:
     """What the two trainings lead to, turn by turn, where their intervals are apart."""
     worse = [turn for turn, (a, b) in enumerate(zip(every, last, strict=True), 1) if b.high < a.low]
     if not worse:
-        return "Training the last answer only makes no clear difference here."
+        return "No clear difference between training all answers and training the last alone was found."
     first = worse[0]
     last_rate, every_rate = (f"{100 * rates[first - 1].value:.1f} %" for rates in (last, every))
     which = "every turn" if len(worse) == len(every) else f"turn{'s' * (len(worse) > 1)} {', '.join(map(str, worse))}"
-    said = f"The model trained on last answers alone is worse in {which}"
-    return f"{said}: it has {last_rate} of turn {first} right, where all answers were trained {every_rate}."
+    said = f"The model trained on last answers alone does worse in {which}"
+    return f"{said}: it gets {last_rate} of turn {first} right, the one trained on all answers {every_rate}."
 
 
 def log_sentence(right: Symptoms, late: Symptoms) -> str:

@@ -23,6 +23,9 @@ EVERYTHING = ("holds", "holds when", "does not hold here")
 
 GAINS = {f"gain_{share}": 0.9 for share in SHARES}
 """SFT from the base far ahead of the same from random weights."""
+NO_GAP_BY_TURN = {f"{arm}_{turn}": 0.9 for arm in ("all", "last") for turn in range(1, 5)}
+BOTH = {"sums-direct": 0.2, "sums-thought": 0.9}
+HELPED = {"numbers-direct": 0.1, "numbers-thought": 0.9}
 
 FLIPS: tuple[tuple[str, Mapping[str, float], str], ...] = (
     ("worksheet", {"continues": 1.0}, "holds"),
@@ -81,8 +84,11 @@ FLIPS: tuple[tuple[str, Mapping[str, float], str], ...] = (
         {"neither": 1.0, "hidden": 1.0, "corrected": 1.0, "both": 1.0, "right": 1.0},
         "does not hold here",
     ),
-    ("turns", {"bug_by_turn": 0.0, "right_by_turn": 1.0}, "holds"),
-    ("turns", {"bug_by_turn": 1.0, "right_by_turn": 1.0}, "does not hold here"),
+    ("turns", {"all_3": 0.9, "last_3": 0.6}, "holds"),
+    ("turns", {"bug_by_turn": 0.0, "right_by_turn": 1.0, **NO_GAP_BY_TURN}, "holds when"),
+    ("turns", {"bug_by_turn": 0.0, "right_by_turn": 1.0, **NO_GAP_BY_TURN, "all_3": 0.5}, "holds when"),
+    ("turns", {"bug_by_turn": 1.0, "right_by_turn": 1.0, **NO_GAP_BY_TURN}, "not settled here"),
+    ("turns", {"bug_by_turn": 1.0, "right_by_turn": 1.0, **NO_GAP_BY_TURN, "all_3": 0.5}, "does not hold here"),
     ("packing", {"difference": 0.0}, "holds"),
     ("packing", {"difference": -0.3}, "does not hold here"),
     ("packing", {"difference": -0.02}, "not settled here"),
@@ -105,21 +111,15 @@ FLIPS: tuple[tuple[str, Mapping[str, float], str], ...] = (
     ("labeller", {"scattered_0.3_gain": 0.3, "predictable_0.3_gain": 0.3}, "does not hold here"),
     ("labeller", {"scattered_0.3_gain": 0.3, "predictable_0.3_gain": 0.02}, "does not hold here"),
     ("labeller", {"scattered_0.3_gain": 0.02, "predictable_0.3_gain": 0.02}, "not settled here"),
+    ("reasoning", {**BOTH, **HELPED, "filler": 0.9, "trace-stopped": 0.5}, "holds"),
     (
         "reasoning",
-        {"sums-direct": 0.2, "sums-thought": 0.9, "numbers-direct": 0.1, "numbers-thought": 0.9},
-        "holds",
-    ),
-    (
-        "reasoning",
-        {"sums-direct": 0.9, "sums-thought": 0.9, "numbers-direct": 0.1, "numbers-thought": 0.9},
+        {"sums-direct": 0.9, "sums-thought": 0.9, **HELPED, "filler": 0.9, "trace-stopped": 0.5},
         "holds when",
     ),
-    (
-        "reasoning",
-        {"sums-direct": 0.9, "sums-thought": 0.9, "numbers-direct": 0.9, "numbers-thought": 0.1},
-        "does not hold here",
-    ),
+    ("reasoning", {**BOTH, **HELPED, "filler": 0.1, "trace-stopped": 0.5}, "holds when"),
+    ("reasoning", {**BOTH, **HELPED, "filler": 0.9, "trace-stopped": 0.0}, "holds when"),
+    ("reasoning", {"numbers-direct": 0.9, "numbers-thought": 0.1}, "does not hold here"),
 )
 
 
@@ -180,7 +180,7 @@ def test_every_figure_has_its_conditions_and_an_interval_that_holds_it(slug: str
             assert figure.interval() == ""
 
 
-ASKED_OF_ALL = {"reasoning": 200, "labeller": 499, "answers": 499, "preferences": 499}
+ASKED_OF_ALL = {"turns": 200, "reasoning": 200, "labeller": 499, "answers": 499, "preferences": 499}
 """Different questions behind rates over seeds, where they are not all sums of two digits; words are no palindromes."""
 
 
