@@ -15,6 +15,7 @@ from app.commands.ablate import ablate
 from app.commands.analyze import analyze
 from app.commands.bench import bench
 from app.commands.claims import claims
+from app.commands.controls import controls
 from app.commands.dispatcher import dispatcher
 from app.commands.export import export
 from app.commands.gallery import gallery
@@ -25,6 +26,7 @@ from app.commands.padding import padding
 from app.commands.prompts import prompts
 from app.commands.reasoning import reasoning
 from app.commands.train import train
+from app.commands.turns import turns
 from app.main import create_app
 from app.settings import Settings
 from model.errors import MaskscopeError
@@ -97,22 +99,8 @@ def serve(
 
 
 for command in (
-    *(
-        train,
-        generate,
-        analyze,
-        export,
-        bench,
-        ablate,
-        claims,
-        dispatcher,
-        gallery,
-        limits,
-        mask,
-        padding,
-        prompts,
-        reasoning,
-    ),
+    *(train, generate, analyze, export, bench, ablate, claims, controls, dispatcher, gallery, limits, mask, padding),
+    *(prompts, reasoning, turns),
 ):
     app.command()(errors_in_one_line(command))
 

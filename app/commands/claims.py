@@ -13,9 +13,11 @@ from model.claims.ledger import CLAIMS, Entry, ledger
 from model.experiments.shipped import SEEDS
 
 MEASURING_AGAIN = tuple(
-    (name, "--check") for name in ("gallery", "padding", "prompts", "dispatcher", "reasoning", "limits")
+    (name, "--check")
+    for name in ("gallery", "padding", "prompts", "dispatcher", "reasoning", "limits", "turns", "controls")
 )
-"""From the shipped weights; only the short runs of `limits`, whose weights are not shipped, are trained anew."""
+"""From the shipped weights; runs whose weights are not shipped are trained anew: the short ones of `limits`, and one
+seed of `turns` and `controls`."""
 TRAINING_AGAIN = (
     *(("train", "worksheet", "--seed", str(seed)) for seed in SEEDS),
     ("gallery", "--train"),
@@ -26,6 +28,8 @@ TRAINING_AGAIN = (
     ("dispatcher", "--measure"),
     ("reasoning", "--measure"),
     ("limits", "--measure"),
+    ("turns", "--measure"),
+    ("controls", "--measure"),
 )
 
 

@@ -14,7 +14,9 @@ from app.settings import Settings
 from model.claims.ledger import CLAIMS
 from model.experiments.dispatcher.arms import KEPT_DISPATCHED
 from model.experiments.limits import KEPT_LIMITS
+from model.experiments.reasoning.controls import KEPT_CONTROLS
 from model.experiments.reasoning.traces import KEPT_REASONING
+from model.experiments.turns import KEPT_TURNS
 
 FOLDER = Settings().trained_folder
 WIDE = {"COLUMNS": "200", "TERM": "dumb"}
@@ -59,10 +61,10 @@ def test_a_figure_that_departs_is_named_and_is_an_error(copied: Path) -> None:
     assert "base 0 plain: continues: stated 0.500, measured 1.000" in result.output
 
 
-@pytest.mark.parametrize("command", ["limits", "dispatcher", "reasoning", "claims"])
+@pytest.mark.parametrize("command", ["limits", "dispatcher", "reasoning", "controls", "turns", "claims"])
 def test_a_missing_file_ends_in_one_line(copied: Path, command: str) -> None:
-    for name in (KEPT_LIMITS.name, KEPT_DISPATCHED.name, KEPT_REASONING.name):
-        (copied / name).unlink()
+    for kept in (KEPT_LIMITS, KEPT_DISPATCHED, KEPT_REASONING, KEPT_CONTROLS, KEPT_TURNS):
+        (copied / kept.name).unlink()
     result = CliRunner().invoke(app, [command], env=WIDE)
     assert result.exit_code == 1
     (line,) = result.stderr.splitlines()
@@ -88,4 +90,4 @@ def test_what_is_run_again_are_commands_that_exist(command: tuple[str, ...]) -> 
 
 def test_every_claim_s_command_is_among_those_that_are_run_again() -> None:
     checks = {f"maskscope {' '.join(command)}" for command in MEASURING_AGAIN} | {"maskscope claims --check"}
-    assert {claim.source.check for claim in CLAIMS.values()} <= checks
+    assert {check for claim in CLAIMS.values() for check in claim.source.check.split(" && ")} <= checks
