@@ -18,12 +18,13 @@ from app.api import (
     races,
     reasoning,
     recipes,
+    turns,
 )
 
 API = tuple(
     module.router
     for module in (
         *(health, recipes, analyze, generate, races, ablation, gallery, mask, budget, padding, packing, dispatcher),
-        *(reasoning, claims),
+        *(reasoning, turns, claims),
     )
 )

@@ -1,10 +1,11 @@
-"""/api/v1/reasoning: sums answered at once and with a trace, by number of terms."""
+"""/api/v1/reasoning: sums answered at once and with a trace, by number of terms; and what else could explain it."""
 
 from fastapi import APIRouter
 from pydantic import Field
 
 from app.api.schemas import ERRORS, Answer, Rate, SeedRate
 from app.deps import EvidenceDep
+from model.experiments.reasoning.controls import PAIR, control_rows
 from model.experiments.reasoning.traces import TRACE_PAIRS, terms_rows
 
 router = APIRouter(prefix="/api/v1/reasoning", tags=["reasoning"], responses=ERRORS)
@@ -40,9 +41,35 @@ class PairAnswer(Answer):
     by_terms: list[TermsRowAnswer]
 
 
+class ControlRunAnswer(Answer):
+    arm: str
+    seed: int
+    steps: int
+    targets: int = Field(description="Supervised targets that training used.")
+    by_terms: list[TermsAnswer] = Field(description="Empty for the pair itself, whose answers are among `runs`.")
+
+
+class ControlRowAnswer(Answer):
+    slug: str
+    title: str
+    steps: int
+    targets: float = Field(description="Supervised targets that training used, mean over seeds.")
+    positions: float = Field(description="Mean number of positions run behind the sum: written ones, and the filler's.")
+    right: SeedRate
+
+
+class ControlsAnswer(Answer):
+    terms: int
+    arms: list[ControlRowAnswer]
+    runs: list[ControlRunAnswer]
+
+
 class ReasoningAnswer(Answer):
     runs: list[ReasoningRunAnswer]
     over_seeds: list[PairAnswer]
+    controls: ControlsAnswer = Field(
+        description="What else could make the trace help: equal targets, and a filler as long as the trace."
+    )
 
 
 @router.get("")
@@ -58,4 +85,9 @@ async def read(evidence: EvidenceDep) -> ReasoningAnswer:
             )
             for pair in TRACE_PAIRS.values()
         ],
+        controls=ControlsAnswer(
+            terms=PAIR.sums.most,
+            arms=[ControlRowAnswer.model_validate(row) for row in control_rows(evidence.controls, evidence.reasoning)],
+            runs=[ControlRunAnswer.model_validate(run) for run in evidence.controls],
+        ),
     )

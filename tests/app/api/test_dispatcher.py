@@ -12,6 +12,7 @@ from app.settings import Settings
 from model.claims.evidence import gather
 from model.claims.ledger import ledger
 from model.experiments.dispatcher.arms import KEPT_DISPATCHED
+from model.experiments.reasoning.controls import control_rows
 from model.experiments.reasoning.traces import KEPT_REASONING, TRACE_PAIRS, terms_rows
 from model.training.pretraining import continue_texts
 from model.training.recipes import TEXT_TOKENIZER
@@ -122,6 +123,11 @@ async def test_reasoning_and_claims_are_told_as_the_pages_show_them(client: http
         for shown, row in zip(told["by_terms"], terms_rows(pair, reasoning), strict=True):
             assert [rate["seeds"] for rate in shown["rates"]] == [list(rate.seeds) for rate in row.rates]
             assert [rate["questions"] for rate in shown["rates"]] == [rate.questions for rate in row.rates]
+    evidence = gather(Settings().trained_folder)
+    for shown, row in zip(answer["controls"]["arms"], control_rows(evidence.controls, evidence.reasoning), strict=True):
+        assert (shown["slug"], shown["steps"], shown["targets"]) == (row.slug, row.steps, row.targets)
+        assert shown["right"] == {**asdict(row.right), "seeds": list(row.right.seeds)}
+    assert len(answer["controls"]["runs"]) == len(evidence.controls)
     claims = (await client.get("/api/v1/claims")).json()["claims"]
     for told, entry in zip(claims, ledger(gather(Settings().trained_folder)), strict=True):
         assert (told["slug"], told["verdict"], told["sentence"]) == (

@@ -341,6 +341,7 @@ async def test_openapi_describes_the_calls_and_every_reference_leads_somewhere(c
         "/api/v1/dispatcher": ["get"],
         "/api/v1/dispatcher/mass": ["get"],
         "/api/v1/reasoning": ["get"],
+        "/api/v1/turns": ["get"],
         "/api/v1/claims": ["get"],
     }
     schemas = document["components"]["schemas"]
