@@ -145,7 +145,8 @@ LESSON: tuple[Part, ...] = (
         (
             "Long prompts and short answers leave most positions without a gradient. Packing fills rows, "
             "if conversations in a row cannot see each other.",
-            "In a dialogue each answer is a response: train all of them, or the first turn is never learned.",
+            "In a dialogue each answer is a response. Train the last one alone, and first answers "
+            "are learned only from conversations that end with their first.",
         ),
         "/packing",
         "Join conversations, naively and separated; then open Turns.",

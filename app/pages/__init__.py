@@ -91,7 +91,7 @@ PAGES: tuple[Page, ...] = (
         "turns",
         "Turns",
         "a conversation's editor, one mask with several regions, models trained on all answers and on the "
-        "last; token budgets",
+        "last, with and without single turns in the data; token budgets",
         turns.router,
     ),
     Page(
@@ -110,8 +110,8 @@ PAGES: tuple[Page, ...] = (
     Page(
         "reasoning",
         "Reasoning",
-        "sums answered at once and with a trace, all else equal: masks, answers, accuracy by number of "
-        "terms, forward passes",
+        "sums answered at once and with a trace: masks, answers, accuracy by number of terms, forward "
+        "passes; the same with equal targets, and with a filler instead of the steps",
         reasoning.router,
     ),
     Page(

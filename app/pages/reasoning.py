@@ -1,4 +1,4 @@
-"""Reasoning (`/reasoning`): sums answered at once and with a trace, all else equal. State is the address."""
+"""Reasoning (`/reasoning`): sums answered at once and with a trace, and what else could explain the gap."""
 
 from dataclasses import dataclass, fields
 from typing import Annotated
@@ -13,7 +13,10 @@ from app.deps import CatalogDep, EngineDep, EvidenceDep
 from app.engine import Engine
 from app.generations import Generation, admit
 from app.templating import render_view
+from model.claims.evidence import Evidence
+from model.claims.ledger import CLAIMS, Entry, enter
 from model.errors import check_known
+from model.experiments.reasoning.controls import CONTROLS, PAIR, Control, ControlRow, control_rows
 from model.experiments.reasoning.traces import (
     TRACE_PAIRS,
     Reasoning,
@@ -82,6 +85,12 @@ class ReasoningContext:
     """Fields of the two recipes that are equal, and those that are not."""
     different: tuple[str, ...]
     names: dict[str, str]
+    pair: TracePair
+    """That with further arms beside it."""
+    controls: dict[str, Control]
+    control_rows: tuple[ControlRow, ...]
+    entry: Entry
+    """What the ledger makes of it."""
 
 
 @router.api_route("/reasoning", methods=["GET", "HEAD"])
@@ -90,7 +99,7 @@ async def page(
 ) -> Response:
     """The whole page."""
     choices = _choices(state)
-    context = _context(choices, evidence.reasoning)
+    context = _context(choices, evidence)
     return await render_view(request, "reasoning/page.html", context, _lanes(choices, catalog, engine))
 
 
@@ -101,17 +110,21 @@ def _choices(state: State) -> Choices:
     return Choices(tuple(TRACE_PAIRS.values()), comparison, prompt, state.generate)
 
 
-def _context(choices: Choices, reasoning: Reasoning) -> ReasoningContext:
+def _context(choices: Choices, evidence: Evidence) -> ReasoningContext:
     direct, thought = choices.comparison.recipes
     names = [field.name for field in fields(Recipe)]
     same = [name for name in names if getattr(direct, name) == getattr(thought, name)]
     return ReasoningContext(
         choices=choices,
-        tables=tuple(_table(comparison, reasoning) for comparison in TRACE_PAIRS.values()),
+        tables=tuple(_table(comparison, evidence.reasoning) for comparison in TRACE_PAIRS.values()),
         seeds=len(SEEDS),
         same=tuple(same),
         different=tuple(name for name in names if name not in same),
         names=NAMES,
+        pair=PAIR,
+        controls=CONTROLS,
+        control_rows=control_rows(evidence.controls, evidence.reasoning),
+        entry=enter(CLAIMS["reasoning"], evidence),
     )
 
 

@@ -10,11 +10,15 @@ from pydantic import BaseModel, Field
 from starlette.responses import RedirectResponse, Response
 
 from app.catalog import Catalog
-from app.deps import CatalogDep, EngineDep
+from app.deps import CatalogDep, EngineDep, EvidenceDep
 from app.engine import Engine
 from app.templating import render_view
+from model.claims.evidence import Evidence
+from model.claims.ledger import CLAIMS, Entry, enter
 from model.errors import InvalidText, OutOfRange
 from model.experiments.bugs.diagnosis import turns_sentence
+from model.experiments.shipped import SEEDS
+from model.experiments.turns import ENOUGH, MEASURED_STEPS, QUESTIONS, MixedRow, mixed_rows
 from model.explain.budgets import (
     BATCH_SEED,
     PolicyBudget,
@@ -71,11 +75,29 @@ class View:
 
 
 @dataclass(frozen=True)
+class Measurement:
+    """How the arms with single turns are measured."""
+
+    seeds: int = len(SEEDS)
+    questions: int = QUESTIONS
+    every: int = MEASURED_STEPS[0]
+    steps: int = MEASURED_STEPS[-1]
+    enough: float = ENOUGH
+
+
+@dataclass(frozen=True)
 class TurnsContext:
     choices: Choices
     by_turn: tuple[tuple[str, tuple[Rate, ...]], ...]
     """What was measured of both models, turn by turn."""
     finding: str
+    mixed: tuple[MixedRow, ...]
+    """The same two masks where half of the conversations have one turn, over seeds."""
+    entry: Entry
+    """What the ledger makes of it."""
+    unlearned: int
+    """Of those runs, how many ended before they had learned every turn."""
+    measurement: Measurement
     budgets: tuple[RecipeBudget, ...]
     names: dict[str, str]
     steps: int
@@ -83,13 +105,16 @@ class TurnsContext:
 
 
 @router.api_route("/turns", methods=["GET", "HEAD"])
-async def page(request: Request, state: Annotated[State, Query()], catalog: CatalogDep, engine: EngineDep) -> Response:
+async def page(
+    request: Request, state: Annotated[State, Query()], catalog: CatalogDep, engine: EngineDep, evidence: EvidenceDep
+) -> Response:
     """The whole page; after a change of the messages, the way to the address that says them."""
     if state.do:
         return RedirectResponse(_address(_changed(state), state.policy), 303)
     choices = _choices(state)
     view = _view(choices, catalog, engine)
-    return await render_view(request, "turns/page.html", _context(choices, catalog), view, (InvalidText, OutOfRange))
+    context = _context(choices, catalog, evidence)
+    return await render_view(request, "turns/page.html", context, view, (InvalidText, OutOfRange))
 
 
 def _changed(state: State) -> list[tuple[str, str]]:
@@ -123,13 +148,17 @@ def _choices(state: State) -> Choices:
     )
 
 
-def _context(choices: Choices, catalog: Catalog) -> TurnsContext:
+def _context(choices: Choices, catalog: Catalog, evidence: Evidence) -> TurnsContext:
     measured = {slug: catalog.measured[TURNS_RECIPE, slug] for slug in TRAINED}
     budgets = tuple(recipe_budget(recipe, catalog.run(recipe, UNMASKED.slug).run) for recipe in catalog.mask_recipes())
     return TurnsContext(
         choices=choices,
         by_turn=tuple((slug, m.symptoms.by_turn) for slug, m in measured.items()),
         finding=turns_sentence(*(m.symptoms.by_turn for m in measured.values())),
+        mixed=mixed_rows(evidence.turns),
+        unlearned=sum(run.learned_at is None for run in evidence.turns),
+        entry=enter(CLAIMS["turns"], evidence),
+        measurement=Measurement(),
         budgets=budgets,
         names=TRAINED,
         steps=measured[RIGHT.slug].steps,

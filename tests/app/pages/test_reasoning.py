@@ -9,6 +9,9 @@ import pytest
 
 from app.catalog import Catalog
 from app.settings import Settings
+from model.claims.evidence import gather
+from model.claims.ledger import CLAIMS, enter
+from model.experiments.reasoning.controls import CONTROLS, control_rows
 from model.experiments.reasoning.traces import KEPT_REASONING, TRACE_PAIRS, runs_of
 from model.intervals import rate_over_seeds
 from model.training.evaluation import complete_prompts
@@ -72,6 +75,21 @@ async def test_sentences_say_what_the_intervals_allow(open_page: Any, text_of: T
     assert "With 6 digits no clear gap was found" in text
     assert "With 6 numbers to 99 the trace helps" in text
     assert "slug, title, task differ" in text
+
+
+async def test_the_arms_beside_the_pair_are_shown_with_what_tells_them_apart(open_page: Any, text_of: TextOf) -> None:
+    evidence = gather(Settings().trained_folder)
+    page = await open_page()
+    (table,) = of_class(page, "table", "controls-table")
+    shown = [[text_of(cell) for cell in line] for line in table.findall("tbody/tr")]
+    for cells, row in zip(shown, control_rows(evidence.controls, evidence.reasoning), strict=True):
+        assert cells[:3] == [row.title, f"{row.steps:,}", f"{row.targets:,.0f}"]
+        assert cells[3] == f"{row.positions:.1f}"
+        assert cells[4].startswith(f"{100 * row.right.value:.1f} % (")
+    text = text_of(page)
+    assert enter(CLAIMS["reasoning"], evidence).judgement.sentence in text
+    for control in CONTROLS.values():
+        assert control.differs in text
 
 
 @numbers

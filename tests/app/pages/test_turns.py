@@ -9,6 +9,10 @@ import httpx
 import pytest
 
 from app.catalog import Catalog
+from app.settings import Settings
+from model.claims.evidence import gather
+from model.claims.ledger import CLAIMS, enter
+from model.experiments.turns import mixed_rows
 from model.explain.budgets import policy_budgets
 from model.training.evaluation import complete_prompts
 from model.training.loop import training_conversations
@@ -67,7 +71,7 @@ async def test_a_wrong_answer_in_the_history_is_fed_in_as_it_stands(open_page: A
         await open_page([("user", "abc"), ("assistant", "zzz"), ("user", "1"), ("assistant", "")]), "answers", text_of
     )
     assert [row[2] for row in rows] == ["zzz#", "cba#"]
-    assert rows[0][3].endswith("✗ another")
+    assert rows[0][3].endswith("✗ different")
 
 
 @pytest.mark.parametrize(
@@ -132,7 +136,20 @@ async def test_what_was_measured_turn_by_turn_is_shown(open_page: Any, catalog: 
         for cell, rate in zip(row[1:], rates, strict=True):
             assert cell.startswith(f"{100 * rate.value:.1f} %")
             assert cell.endswith(f"n = {rate.n})")
-    assert "worse in every turn: it has 0.0 % of turn 1 right" in text_of(page)
+    assert "worse in every turn: it gets 0.0 % of turn 1 right" in text_of(page)
+
+
+async def test_single_turns_in_the_data_make_it_a_fair_test(open_page: Any, text_of: TextOf) -> None:
+    evidence = gather(Settings().trained_folder)
+    page = await open_page()
+    for row, measured in zip(table(page, "by-turn-mixed", text_of), mixed_rows(evidence.turns), strict=True):
+        for cell, rate in zip(row[1:], measured.by_turn, strict=False):
+            assert cell.startswith(f"{100 * rate.value:.1f} % ({100 * rate.low:.1f} to {100 * rate.high:.1f})")
+            assert cell.endswith("; ".join(f"{round(100 * seed, 1):g}" for seed in rate.seeds))
+        assert row[-1] == f"{measured.targets:,.0f}"
+    text = text_of(page)
+    assert enter(CLAIMS["turns"], evidence).judgement.sentence in text
+    assert "wrong by construction" in text
 
 
 async def test_budgets_are_counted_from_the_batches_of_training(open_page: Any, text_of: TextOf) -> None:
