@@ -15,7 +15,9 @@ from model.experiments.ablation.sentences import catching_up, headline, verdict_
 from model.experiments.bugs.diagnosis import diagnose
 from model.experiments.bugs.gallery import GALLERY
 from model.experiments.dispatcher.arms import ARMS, SHARES
+from model.experiments.reasoning.controls import control_rows
 from model.experiments.reasoning.traces import TRACE_PAIRS, runs_of
+from model.experiments.turns import MIXED, mixed_rows
 from model.intervals import Rate, SeedRate, rate_over_seeds
 from model.masks.policies import COMPARED_POLICIES, POLICY_NAMES, RIGHT
 
@@ -105,6 +107,22 @@ def reasoning(evidence: Evidence) -> str:
     return table(("recipe", *terms, f"passes at {longest}"), rows)
 
 
+def controls(evidence: Evidence) -> str:
+    rows = (
+        (row.title, f"{row.steps:,}", f"{row.targets:,.0f}", f"{row.positions:.1f}", told_over_seeds(row.right))
+        for row in control_rows(evidence.controls, evidence.reasoning)
+    )
+    return table(("trained to answer", "steps", "targets", "positions after the sum", "right, 6 terms"), rows)
+
+
+def turns(evidence: Evidence) -> str:
+    rows = (
+        (f"`{row.policy}`", *map(told_over_seeds, row.by_turn), f"{row.targets:,.0f}")
+        for row in mixed_rows(evidence.turns)
+    )
+    return table(("mask", *(f"turn {turn}" for turn in range(1, MIXED.task.most_turns + 1)), "targets"), rows)
+
+
 def claims(evidence: Evidence) -> str:
     rows = ((e.claim.says, e.judgement.word, e.judgement.sentence) for e in ledger(evidence))
     return table(("claim", "verdict", "what was found"), rows)
@@ -117,6 +135,8 @@ PARTS: dict[str, Callable[[Evidence], str]] = {
     "bugs": bugs,
     "base": base,
     "reasoning": reasoning,
+    "controls": controls,
+    "turns": turns,
     "claims": claims,
 }
 
