@@ -15,8 +15,11 @@ from model.experiments.bugs.gallery import KEPT_GALLERY
 from model.experiments.dispatcher.arms import KEPT_DISPATCHED
 from model.experiments.limits import KEPT_LIMITS
 from model.experiments.padding.accuracies import KEPT_PADDINGS
+from model.experiments.prompts import KEPT_PROMPTS
+from model.experiments.reasoning.controls import KEPT_CONTROLS
 from model.experiments.reasoning.traces import KEPT_REASONING
 from model.experiments.shipped import SEEDS, SHIPPED_RUNS
+from model.experiments.turns import KEPT_TURNS
 from model.kept import KeptFile
 from model.network.gpt import GPT
 from model.text.tasks import SPLIT
@@ -27,7 +30,10 @@ from model.training.recipes import RECIPES
 
 TRAINED = Path(__file__).resolve().parents[2] / "model" / "trained"
 BYTES_ALLOWED = 30_000_000
-KEPT = (KEPT_DISPATCHED, KEPT_GALLERY, KEPT_LIMITS, KEPT_PADDINGS, KEPT_REASONING)
+KEPT = (
+    *(KEPT_CONTROLS, KEPT_DISPATCHED, KEPT_GALLERY, KEPT_LIMITS, KEPT_PADDINGS, KEPT_PROMPTS, KEPT_REASONING),
+    KEPT_TURNS,
+)
 MEASUREMENTS = (ABLATION_FILE, *(file.name for file in KEPT))
 
 recipes = pytest.mark.parametrize("slug", RECIPES)
@@ -200,6 +206,8 @@ def test_a_file_of_measurements_that_is_missing_is_named(tmp_path: Path, file: K
         (KEPT_LIMITS, None, "a run; `maskscope limits --measure`"),
         (KEPT_PADDINGS, None, "prompt-masked/prompt-masked; `maskscope padding --measure`"),
         (KEPT_REASONING, None, "a run; `maskscope reasoning --measure`"),
+        (KEPT_CONTROLS, None, "a run; `maskscope controls --measure`"),
+        (KEPT_TURNS, None, "a run; `maskscope turns --measure`"),
     ],
 )
 def test_a_file_that_lacks_its_first_row_says_so_and_what_makes_it_anew(
