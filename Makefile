@@ -45,6 +45,7 @@ train: .venv/run ## Train all shipped models anew into model/trained/, and measu
 	$(BIN)/maskscope padding --measure
 	$(BIN)/maskscope train answers answers-scratch sums-direct sums-thought numbers-direct numbers-thought
 	$(BIN)/maskscope dispatcher --measure
+	$(BIN)/maskscope rates --measure
 	$(BIN)/maskscope reasoning --measure
 	$(BIN)/maskscope limits --measure
 

@@ -24,6 +24,7 @@ from app.commands.limits import limits
 from app.commands.mask import mask
 from app.commands.padding import padding
 from app.commands.prompts import prompts
+from app.commands.rates import rates
 from app.commands.reasoning import reasoning
 from app.commands.train import train
 from app.commands.turns import turns
@@ -100,7 +101,7 @@ def serve(
 
 for command in (
     *(train, generate, analyze, export, bench, ablate, claims, controls, dispatcher, gallery, limits, mask, padding),
-    *(prompts, reasoning, turns),
+    *(prompts, rates, reasoning, turns),
 ):
     app.command()(errors_in_one_line(command))
 

@@ -110,9 +110,12 @@ LESSON: tuple[Part, ...] = (
             "The loss of SFT points at one part of the distribution over text: what stands behind the template.",
             "But the same weights write all other text, and nothing in the loss holds them in place. "
             "So the rest moves too, and how much of it is left has to be measured.",
+            "Bayes: P(response | prompt) = P(prompt, response) / P(prompt). With the mask on, the loss trains this "
+            "quotient; the probability of the prompt itself, P(prompt), has no loss.",
         ),
         "/dispatcher#mass-heading",
-        "Compare the three openings: the same weights, three different distributions.",
+        "Compare the three openings: the same weights, three different distributions. Below them: what each mask does "
+        "to P(prompt) and to P(response | prompt).",
     ),
     Part(
         "reference",
@@ -147,9 +150,11 @@ LESSON: tuple[Part, ...] = (
             "if conversations in a row cannot see each other.",
             "In a dialogue each answer is a response. Train the last one alone, and first answers "
             "are learned only from conversations that end with their first.",
+            "A small learning rate keeps what the base can do and may teach too little. A large one teaches the "
+            "answers and overwrites the rest.",
         ),
         "/packing",
-        "Join conversations, naively and separated; then open Turns.",
+        "Join conversations, naively and separated; then open Turns, and the learning rates on Dispatcher.",
     ),
     Part(
         "reasoning",

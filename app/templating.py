@@ -13,7 +13,7 @@ from starlette.responses import HTMLResponse, Response
 from app.settings import ROOT
 from model.errors import InvalidText, MaskscopeError
 from model.text.tokenizer import PAD
-from model.writing import compact, number, percent
+from model.writing import compact, number, percent, scientific
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -83,7 +83,13 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.globals |= {"static_url": static_url, "pages": (), "lesson_place": _nowhere}  # app/pages sets both
-    environment.filters |= {"percent": percent, "compact": compact, "number": number, "sign": sign}
+    environment.filters |= {
+        "percent": percent,
+        "compact": compact,
+        "number": number,
+        "sign": sign,
+        "scientific": scientific,
+    }
     return environment
 
 

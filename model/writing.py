@@ -25,6 +25,12 @@ def number(value: float) -> str:
     return _written(value, f"{value:#.2g}" if abs(value) < 9.95 else f"{value:,.0f}")
 
 
+def scientific(value: float) -> str:
+    """0.0002 -> `2e-4`."""
+    digits, exponent = f"{value:e}".split("e")
+    return f"{float(digits):g}e{int(exponent)}"
+
+
 def ordinal(place: int) -> str:
     """3 -> `3rd`."""
     ending = "th" if place % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(place % 10, "th")

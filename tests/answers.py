@@ -41,7 +41,13 @@ PATHS = (
     "/api/v1/mask?recipe=reverse&prompt=hello&prompt=ab&policy=left-pad",
     "/api/v1/mask?recipe=dialogue&prompt=abc%20de%201&policy=packed&row_tokens=20",
     *("/api/v1/padding", "/api/v1/padding?words=mask&words=a", "/api/v1/budget?recipe=dialogue", "/api/v1/packing"),
-    *("/api/v1/dispatcher", "/api/v1/dispatcher/mass?text=What%20is%203%2B4%3F", "/api/v1/reasoning"),
+    *(
+        "/api/v1/dispatcher",
+        "/api/v1/dispatcher/mass?text=What%20is%203%2B4%3F",
+        "/api/v1/dispatcher/rates",
+        "/api/v1/dispatcher/factors",
+    ),
+    "/api/v1/reasoning",
     *("/api/v1/ablation", "/api/v1/ablation.csv", "/api/v1/ablation/findings"),
     *("/api/v1/ablation/charts/ratios.svg", "/api/v1/ablation/charts/exact-match.svg?setting=reverse4"),
 )

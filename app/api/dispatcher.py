@@ -10,7 +10,16 @@ from pydantic import ConfigDict, Field
 from app.api.schemas import ERRORS, Answer, MeanLoss, Rate, Request, SeedRate, Step, Text
 from app.deps import CatalogDep, EngineDep, EvidenceDep
 from model.experiments.dispatcher.arms import ARMS, SHARES
+from model.experiments.dispatcher.factors import factors, mean_factors
 from model.experiments.dispatcher.openings import SAMPLED_TOKENS, SAMPLES, mass, openings
+from model.experiments.dispatcher.rates import (
+    PRETRAINING_RATE,
+    RATES,
+    SKILLS,
+    USED_RATE,
+    factors_by_model,
+    skill_rate,
+)
 from model.text.chat_template import SegmentKind
 from model.text.corpus import Kind
 from model.training.recipes import SUM_RECIPES
@@ -139,3 +148,77 @@ async def masses(query: Annotated[MassQuery, Query()], catalog: CatalogDep, engi
             drawn = await engine.call(partial(mass, model, opening, right, recipe.tokenizer))
             found.append(MassAnswer(model=name, opening=opening.slug, text=opening.text, **vars(drawn)))
     return MassesAnswer(prompt=query.prompt, step=query.step, samples=SAMPLES, tokens=SAMPLED_TOKENS, masses=found)
+
+
+class RateRunAnswer(Answer):
+    arm: str
+    learning_rate: float
+    seed: int
+    answered: AnsweredAnswer
+    ability: AbilityAnswer
+
+
+class SkillsAnswer(Answer):
+    learning_rate: float
+    new: SeedRate = Field(description="Unseen requests right and stopped.")
+    continues: SeedRate = Field(description="Openings continued, as the base does.")
+    knows: SeedRate = Field(description="Sums known behind `Q:` and `A:`.")
+
+
+class RatesAnswer(Answer):
+    pretraining_rate: float
+    used_rate: float = Field(description="Of every other SFT here.")
+    runs: list[RateRunAnswer]
+    over_seeds: list[SkillsAnswer] = Field(description="Of the prompt-masked arm, by learning rate.")
+
+
+@router.get("/rates")
+async def rates(evidence: EvidenceDep) -> RatesAnswer:
+    """SFT at several learning rates: what it learns and what it keeps."""
+    tried = evidence.tried
+    over_seeds = [
+        {"learning_rate": rate, **{slug: skill_rate(tried, skill, rate) for slug, skill in SKILLS.items()}}
+        for rate in RATES
+    ]
+    told = {"pretraining_rate": PRETRAINING_RATE, "used_rate": USED_RATE, "runs": tried.runs, "over_seeds": over_seeds}
+    return RatesAnswer.model_validate(told)
+
+
+class FactorsAnswer(Answer):
+    """Natural logarithms of probabilities; `both` is the sum of `prompt` and `answer`."""
+
+    request: float = Field(description="Of the user's words, behind `<`.")
+    template: float = Field(description="Of the `>` behind them.")
+    prompt: float = Field(description="Of both of these.")
+    answer: float = Field(description="Of the right answer and its stop, behind the prompt.")
+    both: float
+
+
+class ModelFactorsAnswer(Answer):
+    model: str
+    live: FactorsAnswer | None = Field(description="Of this request, the models of seed 0; null if nobody knows it.")
+    seeds: list[FactorsAnswer] = Field(description="As shipped: of each seed the mean over its unseen requests.")
+    mean: FactorsAnswer
+
+
+class AllFactorsAnswer(Answer):
+    prompt: str
+    step: int = Field(description="Of the live ones; those shipped are of the last step.")
+    models: list[ModelFactorsAnswer]
+
+
+@router.get("/factors")
+async def all_factors(
+    query: Annotated[MassQuery, Query()], catalog: CatalogDep, engine: EngineDep, evidence: EvidenceDep
+) -> AllFactorsAnswer:
+    """log P(prompt), log P(answer | prompt) and their sum, of the base and of SFT with the mask on and off."""
+    recipe = SUM_RECIPES["answers"]
+    openings(recipe, query.prompt)  # raises for what cannot be read
+    found = []
+    for _, slug, seeds in factors_by_model(evidence.tried):
+        model = catalog.base.model if slug == "base" else catalog.model(recipe, slug, query.step)[0]
+        live = None
+        if recipe.task.answer(query.prompt):
+            live = await engine.call(partial(factors, model, recipe, (query.prompt,)))
+        found.append({"model": slug, "live": live, "seeds": seeds, "mean": mean_factors(seeds)})
+    return AllFactorsAnswer.model_validate({"prompt": query.prompt, "step": query.step, "models": found})

@@ -14,10 +14,10 @@ from model.experiments.shipped import SEEDS
 
 MEASURING_AGAIN = tuple(
     (name, "--check")
-    for name in ("gallery", "padding", "prompts", "dispatcher", "reasoning", "limits", "turns", "controls")
+    for name in ("gallery", "padding", "prompts", "dispatcher", "rates", "reasoning", "limits", "turns", "controls")
 )
 """From the shipped weights; runs whose weights are not shipped are trained anew: the short ones of `limits`, and one
-seed of `turns` and `controls`."""
+seed of `rates`, `turns` and `controls`."""
 TRAINING_AGAIN = (
     *(("train", "worksheet", "--seed", str(seed)) for seed in SEEDS),
     ("gallery", "--train"),
@@ -26,6 +26,7 @@ TRAINING_AGAIN = (
     ("ablate", "--shipped"),
     ("train", "answers", "answers-scratch", "sums-direct", "sums-thought", "numbers-direct", "numbers-thought"),
     ("dispatcher", "--measure"),
+    ("rates", "--measure"),
     ("reasoning", "--measure"),
     ("limits", "--measure"),
     ("turns", "--measure"),

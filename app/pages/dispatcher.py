@@ -1,5 +1,6 @@
 """The dispatcher (`/dispatcher`): one request to a base, to SFT from it, and to SFT from nothing. State: address."""
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,15 +14,18 @@ from starlette.responses import Response
 from app.catalog import BASE_SEED, Catalog
 from app.charts.curves import CurveChart, Link
 from app.charts.dispatcher import curves_over_steps, pretraining_curve
+from app.charts.rates import RateChart, draw_rates
 from app.deps import CatalogDep, EngineDep, EvidenceDep
 from app.engine import Engine
 from app.generations import Generation, admit, admit_text
 from app.templating import render_view
+from model.claims.about_rates import SMALLER
 from model.claims.claim import Judgement
 from model.claims.evidence import Evidence
-from model.claims.ledger import CLAIMS, enter
+from model.claims.ledger import CLAIMS, Entry, enter
 from model.experiments.dispatcher.arms import ARMS, SHARES, Arm, ArmRun, Dispatched
 from model.experiments.dispatcher.drift import Drift
+from model.experiments.dispatcher.factors import Factors, factors, mean_factors
 from model.experiments.dispatcher.openings import (
     MARGIN,
     SAMPLED_TOKENS,
@@ -35,10 +39,20 @@ from model.experiments.dispatcher.openings import (
     position_drift,
 )
 from model.experiments.dispatcher.outcomes import ENDINGS, Outcome, ShareRow, outcomes, seeds_ahead, share_rows
-from model.intervals import Interval, difference_over_seeds
+from model.experiments.dispatcher.rates import (
+    PRETRAINING_RATE,
+    RATES,
+    SKILLS,
+    USED_RATE,
+    Skill,
+    Tried,
+    factors_by_model,
+    skill_rate,
+)
+from model.intervals import Interval, SeedRate, difference_over_seeds
 from model.masks.policies import COMPARED_POLICIES, RIGHT
 from model.network.gpt import GPT
-from model.text.corpus import question
+from model.text.corpus import SUMS, question
 from model.text.tokenizer import END_OF_TURN
 from model.training.pretraining import BaseRun
 from model.training.recipes import SUM_RECIPES
@@ -94,6 +108,17 @@ class MassRow:
 
 
 @dataclass(frozen=True)
+class FactorRow:
+    """A model's log probabilities of prompt and answer."""
+
+    model: str
+    style: str
+    found: Factors
+    seeds: tuple[Factors, ...] = ()
+    """Of each, where `found` is their mean."""
+
+
+@dataclass(frozen=True)
 class View:
     right: str
     """The answer; empty if no sum was asked for."""
@@ -103,6 +128,8 @@ class View:
     masses: tuple[MassRow, ...]
     drifts: dict[str, tuple[PositionDrift, ...]]
     """By how the request is written."""
+    factors: tuple[FactorRow, ...]
+    """Of this request; none if nobody knows the answer."""
 
     @property
     def most_nats(self) -> float:
@@ -131,6 +158,19 @@ class DispatcherContext:
     first: ArmRun
     endings: Mapping[str, str]
     """Names of what follows a number."""
+    rate_chart: RateChart
+    rate_rows: tuple[tuple[float, tuple[SeedRate, ...]], ...]
+    """A learning rate with its share of each skill."""
+    rate_claim: Entry
+    factors: tuple[FactorRow, ...]
+    """Means over the requests that SFT never saw."""
+    skills: tuple[Skill, ...] = tuple(SKILLS.values())
+    smaller: tuple[int, int] = SMALLER
+    pretraining_rate: float = PRETRAINING_RATE
+    used_rate: float = USED_RATE
+    all_sums: int = len(SUMS)
+    blind: float = -math.log(len(SUMS))
+    """Log probability of a sum that is chosen from all of them."""
     samples: int = SAMPLES
     sampled_tokens: int = SAMPLED_TOKENS
     margin: float = MARGIN
@@ -152,7 +192,7 @@ def _choices(state: State) -> Choices:
 
 
 def _context(choices: Choices, evidence: Evidence, catalog: Catalog) -> DispatcherContext:
-    dispatched = evidence.dispatched
+    dispatched, tried = evidence.dispatched, evidence.tried
     every = {arm.slug: dispatched.of(arm.slug) for arm in ARMS.values()}
     first = {slug: next(run for run in runs if run.seed == BASE_SEED) for slug, runs in every.items()}
     links = [
@@ -174,7 +214,16 @@ def _context(choices: Choices, evidence: Evidence, catalog: Catalog) -> Dispatch
         base=catalog.base.run,
         first=first[RIGHT.slug],
         endings=ENDINGS,
+        rate_chart=draw_rates(tried, SMALLER),
+        rate_rows=tuple((rate, tuple(skill_rate(tried, s, rate) for s in SKILLS.values())) for rate in RATES),
+        rate_claim=enter(CLAIMS["learning-rate"], evidence),
+        factors=tuple(_factor_rows(tried)),
     )
+
+
+def _factor_rows(tried: Tried) -> Iterator[FactorRow]:
+    for name, style, seeds in factors_by_model(tried):
+        yield FactorRow(name, style, mean_factors(seeds), seeds)
 
 
 async def _view(choices: Choices, catalog: Catalog, engine: Engine) -> View:
@@ -190,7 +239,16 @@ async def _view(choices: Choices, catalog: Catalog, engine: Engine) -> View:
         openings=starts,
         masses=await _masses(starts, right, base, models, engine),
         drifts={t: await engine.call(partial(position_drift, base, masked, RECIPE, row)) for t, row in rows},
+        factors=await _factors(request, base, models, engine) if right else (),
     )
+
+
+async def _factors(request: str, base: GPT, models: dict[Arm, GPT], engine: Engine) -> tuple[FactorRow, ...]:
+    rows = []
+    compared = [(ARMS[arm].title, arm, models[ARMS[arm]]) for arm in COMPARED_POLICIES]
+    for name, style, model in (("Base", "base", base), *compared):
+        rows.append(FactorRow(name, style, await engine.call(partial(factors, model, RECIPE, (request,)))))
+    return tuple(rows)
 
 
 async def _masses(
@@ -205,7 +263,11 @@ async def _masses(
 
 def _lanes(choices: Choices, starts: tuple[Opening, ...], right: str) -> Iterator[Lane]:
     plain, framed, templated = starts
-    for opening, note in ((plain, "plain text"), (framed, "framed as Q and A"), (templated, "specials it never saw")):
+    for opening, note in (
+        (plain, "plain text"),
+        (framed, "framed as Q and A"),
+        (templated, "in a template it never saw"),
+    ):
         text = choices.prompt if opening is templated else opening.text
         yield Lane(name="Base", style="base", note=note, given=opening.text, step=choices.step, text=text)
     for arm in ARMS.values():

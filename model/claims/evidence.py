@@ -8,6 +8,7 @@ from model.experiments.ablation.findings import Comparison, find
 from model.experiments.ablation.runs import ABLATION_FILE, read_ablation
 from model.experiments.bugs.gallery import Measured, read_gallery
 from model.experiments.dispatcher.arms import KEPT_DISPATCHED, Dispatched
+from model.experiments.dispatcher.rates import KEPT_RATES, Tried
 from model.experiments.limits import KEPT_LIMITS, Limits
 from model.experiments.padding.accuracies import PaddedAccuracy, read_paddings
 from model.experiments.padding.arms import PADDING_RECIPE
@@ -38,6 +39,8 @@ class Evidence:
     bases: tuple[BaseRun, ...]
     """One per seed, with what it knew at each measured step of its pretraining."""
     dispatched: Dispatched
+    tried: Tried
+    """SFT at several learning rates."""
     reasoning: Reasoning
     controls: ControlRuns
     limits: Limits
@@ -61,6 +64,7 @@ def gather(folder: Path, comparisons: tuple[Comparison, ...] | None = None) -> E
         {row.key: row for row in KEPT_PROMPTS.read(folder)},
         tuple(read_base(base_folder(folder, seed)) for seed in SEEDS),
         KEPT_DISPATCHED.read(folder),
+        KEPT_RATES.read(folder),
         KEPT_REASONING.read(folder),
         KEPT_CONTROLS.read(folder),
         KEPT_LIMITS.read(folder),

@@ -9,11 +9,21 @@ from model.claims.about_layout import LAYOUT_CLAIMS
 from model.claims.about_limits import LIMIT_CLAIMS
 from model.claims.about_masks import MASK_CLAIMS
 from model.claims.about_prompts import PROMPT_CLAIMS
+from model.claims.about_rates import RATE_CLAIMS
 from model.claims.about_slice import SLICE_CLAIMS
 from model.claims.claim import Claim, Figure, Judgement
 from model.claims.evidence import Evidence
 
-EVERY = (*BASE_CLAIMS, *PROMPT_CLAIMS, *ABLATION_CLAIMS, *MASK_CLAIMS, *LAYOUT_CLAIMS, *SLICE_CLAIMS, *LIMIT_CLAIMS)
+EVERY = (
+    *BASE_CLAIMS,
+    *PROMPT_CLAIMS,
+    *ABLATION_CLAIMS,
+    *MASK_CLAIMS,
+    *LAYOUT_CLAIMS,
+    *SLICE_CLAIMS,
+    *RATE_CLAIMS,
+    *LIMIT_CLAIMS,
+)
 CLAIMS: dict[str, Claim] = {claim.slug: claim for claim in EVERY}
 """In the lesson's order."""
 

@@ -13,6 +13,7 @@ from model.errors import BrokenRun
 from model.experiments.ablation.runs import ABLATION_FILE
 from model.experiments.bugs.gallery import KEPT_GALLERY
 from model.experiments.dispatcher.arms import KEPT_DISPATCHED
+from model.experiments.dispatcher.rates import KEPT_RATES
 from model.experiments.limits import KEPT_LIMITS
 from model.experiments.padding.accuracies import KEPT_PADDINGS
 from model.experiments.prompts import KEPT_PROMPTS
@@ -31,8 +32,8 @@ from model.training.recipes import RECIPES
 TRAINED = Path(__file__).resolve().parents[2] / "model" / "trained"
 BYTES_ALLOWED = 30_000_000
 KEPT = (
-    *(KEPT_CONTROLS, KEPT_DISPATCHED, KEPT_GALLERY, KEPT_LIMITS, KEPT_PADDINGS, KEPT_PROMPTS, KEPT_REASONING),
-    KEPT_TURNS,
+    *(KEPT_CONTROLS, KEPT_DISPATCHED, KEPT_GALLERY, KEPT_LIMITS, KEPT_PADDINGS, KEPT_PROMPTS, KEPT_RATES),
+    *(KEPT_REASONING, KEPT_TURNS),
 )
 MEASUREMENTS = (ABLATION_FILE, *(file.name for file in KEPT))
 

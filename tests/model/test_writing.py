@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.writing import compact, joined, number, ordinal, percent
+from model.writing import compact, joined, number, ordinal, percent, scientific
 
 
 @pytest.mark.parametrize(
@@ -84,3 +84,10 @@ def test_a_place_is_written_with_its_ending(place: int, written: str) -> None:
 @pytest.mark.parametrize(("parts", "text"), [("", ""), ("a", "a"), ("ab", "a and b"), ("abc", "a, b and c")])
 def test_parts_are_joined_as_a_sentence_lists_them(parts: str, text: str) -> None:
     assert joined(tuple(parts)) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.0002, "2e-4"), (1e-06, "1e-6"), (0.0125, "1.25e-2"), (10.0**-5, "1e-5")]
+)
+def test_a_learning_rate_is_told_by_its_power_of_ten(value: float, text: str):
+    assert scientific(value) == text

@@ -54,8 +54,8 @@ class Arm:
 ARMS: dict[str, Arm] = {
     arm.slug: arm
     for arm in (
-        Arm(RIGHT.slug, "SFT, prompt masked", "answers", RIGHT.slug),
-        Arm(UNMASKED.slug, "SFT, nothing masked", "answers", UNMASKED.slug),
+        Arm(RIGHT.slug, "SFT, mask on", "answers", RIGHT.slug),
+        Arm(UNMASKED.slug, "SFT, mask off", "answers", UNMASKED.slug),
         Arm("scratch", "SFT from random weights", "answers-scratch", RIGHT.slug),
     )
 }

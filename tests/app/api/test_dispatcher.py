@@ -12,10 +12,12 @@ from app.settings import Settings
 from model.claims.evidence import gather
 from model.claims.ledger import ledger
 from model.experiments.dispatcher.arms import KEPT_DISPATCHED
+from model.experiments.dispatcher.factors import factors
+from model.experiments.dispatcher.rates import KEPT_RATES, RATES, SKILLS, factors_by_model, skill_rate
 from model.experiments.reasoning.controls import control_rows
 from model.experiments.reasoning.traces import KEPT_REASONING, TRACE_PAIRS, terms_rows
 from model.training.pretraining import continue_texts
-from model.training.recipes import TEXT_TOKENIZER
+from model.training.recipes import SUM_RECIPES, TEXT_TOKENIZER
 
 pytestmark = pytest.mark.anyio
 
@@ -51,6 +53,39 @@ async def test_masses_are_sampled_for_every_model_and_opening(client: httpx.Asyn
     assert found["prompt-masked", "templated"]["stop"]["n"] == answer["samples"]
     nobody = (await client.get("/api/v1/dispatcher/mass", params={"prompt": "a cat"})).json()
     assert {row["answer"] for row in nobody["masses"]} == {None}
+
+
+async def test_rates_are_told_as_they_were_measured(client: httpx.AsyncClient) -> None:
+    answer = (await client.get("/api/v1/dispatcher/rates")).json()
+    tried = KEPT_RATES.read(Settings().trained_folder)
+    for told, run in zip(answer["runs"], tried.runs, strict=True):
+        assert (told["arm"], told["learning_rate"], told["seed"]) == run.key
+        assert told["answered"]["exact"]["value"] == run.answered.exact.value
+        assert told["ability"]["knows"]["value"] == run.ability.knows.value
+    for told, rate in zip(answer["over_seeds"], RATES, strict=True):
+        assert told["learning_rate"] == rate
+        for slug, skill in SKILLS.items():
+            assert told[slug]["seeds"] == list(skill_rate(tried, skill, rate).seeds)
+
+
+async def test_factors_are_told_live_and_as_shipped(client: httpx.AsyncClient, catalog: Catalog) -> None:
+    address = "/api/v1/dispatcher/factors"
+    answer = (await client.get(address, params={"prompt": "What is 7+8?", "step": 100})).json()
+    recipe = SUM_RECIPES["answers"]
+    base, on, off = answer["models"]
+    models = [catalog.base.model, *(catalog.model(recipe, p, 100)[0] for p in ("prompt-masked", "unmasked"))]
+    for told, model in zip((base, on, off), models, strict=True):
+        found = factors(model, recipe, ("What is 7+8?",))
+        assert told["live"]["prompt"] == pytest.approx(found.prompt)
+        assert told["live"]["both"] == pytest.approx(told["live"]["prompt"] + told["live"]["answer"])
+    tried = KEPT_RATES.read(Settings().trained_folder)
+    for told, (_, slug, seeds) in zip(answer["models"], factors_by_model(tried), strict=True):
+        assert told["model"] == slug
+        assert [one["answer"] for one in told["seeds"]] == [one.answer for one in seeds]
+        assert told["mean"]["prompt"] == pytest.approx(sum(one.prompt for one in seeds) / len(seeds))
+    nobody = (await client.get(address, params={"prompt": "a cat"})).json()
+    assert [row["live"] for row in nobody["models"]] == [None] * 3
+    assert (await client.get(address, params={"prompt": "<x>"})).status_code == 422
 
 
 @pytest.mark.parametrize(

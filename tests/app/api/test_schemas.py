@@ -340,6 +340,8 @@ async def test_openapi_describes_the_calls_and_every_reference_leads_somewhere(c
         "/api/v1/padding": ["get"],
         "/api/v1/dispatcher": ["get"],
         "/api/v1/dispatcher/mass": ["get"],
+        "/api/v1/dispatcher/rates": ["get"],
+        "/api/v1/dispatcher/factors": ["get"],
         "/api/v1/reasoning": ["get"],
         "/api/v1/turns": ["get"],
         "/api/v1/claims": ["get"],

@@ -12,7 +12,9 @@ from app.settings import Settings
 from model.claims.evidence import gather
 from model.claims.ledger import CLAIMS, enter
 from model.experiments.dispatcher.arms import ARMS, KEPT_DISPATCHED, SHARES
+from model.experiments.dispatcher.factors import factors
 from model.experiments.dispatcher.openings import mass, openings
+from model.experiments.dispatcher.rates import KEPT_RATES, RATES, SKILLS, factors_by_model, skill_rate
 from model.intervals import difference_over_seeds
 from model.training.evaluation import complete_prompts
 from model.training.pretraining import continue_texts
@@ -23,6 +25,7 @@ pytestmark = pytest.mark.anyio
 TextOf = Callable[[Element], str]
 RECIPE = SUM_RECIPES["answers"]
 UNSEEN = "What is 7+8?"
+FOLDER = Settings().trained_folder
 
 
 @pytest.fixture
@@ -102,17 +105,46 @@ async def test_tables_show_what_was_measured(open_page: Any, text_of: TextOf, ca
             assert cell == f"{percents(dispatched.rate(arm, 'right', share))} {stopped}"
     charts = of_class(page, "figure", "chart")
     assert [chart.get("id") for chart in charts] == [
-        f"chart-{slug}" for slug in ("right", "stops", "continues", "pretraining")
+        f"chart-{slug}" for slug in ("right", "stops", "continues", "pretraining", "rates")
     ]
-    (base,) = (svg for svg in charts[-1].iter("svg") if svg.get("role"))
+    (base,) = (svg for svg in charts[-2].iter("svg") if svg.get("role"))
     assert "goes on with another question: 0 % at 0 to 100 % at 4,000" in base.get("aria-label", "")
+
+
+async def test_factors_are_the_models_own_and_add_up(open_page: Any, catalog: Catalog, text_of: TextOf) -> None:
+    (table,) = of_class(await open_page(prompt=UNSEEN, step=100), "table", "factors-table")
+    live, shipped = (body.findall("tr")[1:] for body in table.findall("tbody"))
+    models = [catalog.base.model]
+    models += [catalog.model(RECIPE, policy, 100)[0] for policy in ("prompt-masked", "unmasked")]
+    for model, row in zip(models, live, strict=True):
+        found = factors(model, RECIPE, (UNSEEN,))
+        shown = [text_of(cell) for cell in row.findall("td")[1:]]
+        assert shown == [
+            f"{value:.1f}".replace("-", "\N{MINUS SIGN}") for value in (found.prompt, found.answer, found.both)
+        ]
+    for (_, _, seeds), row in zip(factors_by_model(KEPT_RATES.read(FOLDER)), shipped, strict=True):
+        told = "; ".join(f"{one.prompt:.1f}" for one in seeds).replace("-", "\N{MINUS SIGN}")
+        assert text_of(row.findall("td")[1]).endswith(f"seeds {told}")
+
+
+async def test_every_learning_rate_is_shown_with_each_skill_and_the_verdict(open_page: Any, text_of: TextOf) -> None:
+    tried, page = KEPT_RATES.read(FOLDER), await open_page()
+    (table,) = of_class(page, "table", "rates-table")
+    for rate, row in zip(RATES, table.findall("tbody/tr"), strict=True):
+        shown = [text_of(cell) for cell in row.findall("td")]
+        assert shown == [percents(skill_rate(tried, skill, rate)) for skill in SKILLS.values()]
+    dots = [dot for shape in ("circle", "rect") for dot in of_class(page, shape, "seed-dot")]
+    assert len(dots) == 3 * len(RATES) * len(SKILLS)
+    assert enter(CLAIMS["learning-rate"], gather(FOLDER)).judgement.sentence in text_of(page)
 
 
 async def test_a_text_that_asks_for_no_sum_has_no_right_answer(open_page: Any, text_of: TextOf) -> None:
     page = await open_page(prompt="a cat sees", generate=1)
-    assert "nobody here knows a right answer" in text_of(page)
+    assert "there is no right answer" in text_of(page)
     assert "right ✓" not in text_of(page)
-    assert "nobody knows it" in text_of(page)
+    assert {text_of(cell) for cell in of_class(page, "td", "unknown")} == {"no right answer"}
+    (table,) = of_class(page, "table", "factors-table")
+    assert len(table.findall("tbody")) == 1, "without an answer only the shipped means"
     await open_page(prompt="a")
 
 
