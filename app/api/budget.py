@@ -1,13 +1,13 @@
-"""/api/v1/budget: how much of a recipe's text each policy trains on, and where the loss is."""
+"""/api/v1/budget: how much of a recipe's text each policy trains on, and where the loss is; and of any lengths."""
 
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
-from app.api.schemas import ERRORS, Answer, Slug
+from app.api.schemas import ERRORS, Answer, Request, Slug
 from app.deps import CatalogDep
-from model.explain.budgets import recipe_budget
+from model.explain.budgets import LESSON_LENGTHS, MOST_ROWS, MOST_TOKENS, MOST_TURNS, LengthBudget, recipe_budget
 from model.masks.policies import UNMASKED
 from model.text.chat_template import SegmentKind
 
@@ -35,6 +35,47 @@ class BudgetAnswer(Answer):
     step: int
     policies: list[PolicyShare]
     segments: list[SegmentShare]
+
+
+class LengthsQuery(Request):
+    model_config = ConfigDict(strict=False)
+
+    prompt_tokens: int = Field(
+        LESSON_LENGTHS.prompt_tokens, ge=1, le=MOST_TOKENS, description="Of each turn's prompt, with the template's."
+    )
+    response_tokens: int = Field(
+        LESSON_LENGTHS.response_tokens, ge=1, le=MOST_TOKENS, description="Of each turn's response, with its stop."
+    )
+    turns: int = Field(LESSON_LENGTHS.turns, ge=1, le=MOST_TURNS)
+    batch: int = Field(LESSON_LENGTHS.batch, ge=1, le=MOST_ROWS, description="Conversations.")
+
+
+class LengthsAnswer(Answer):
+    prompt_tokens: int
+    response_tokens: int
+    turns: int
+    batch: int
+    positions: int = Field(description="Of one conversation: tokens that could be predicted.")
+    supervised: int = Field(description="Of one conversation, under the right mask.")
+    share: float = Field(description="Supervised, of the positions.")
+    ignored: float = Field(description="The rest, as a share.")
+    batch_positions: int
+    batch_supervised: int
+
+
+@router.get("/lengths")
+async def lengths(query: Annotated[LengthsQuery, Query()]) -> LengthsAnswer:
+    """Counted for conversations of which only the lengths are given; without any, the lesson's example."""
+    budget = LengthBudget(**query.model_dump())
+    return LengthsAnswer(
+        **query.model_dump(),
+        positions=budget.positions,
+        supervised=budget.supervised,
+        share=budget.share,
+        ignored=budget.ignored,
+        batch_positions=budget.batch * budget.positions,
+        batch_supervised=budget.batch * budget.supervised,
+    )
 
 
 @router.get("")

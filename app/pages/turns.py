@@ -21,10 +21,17 @@ from model.experiments.shipped import SEEDS
 from model.experiments.turns import ENOUGH, MEASURED_STEPS, QUESTIONS, MixedRow, mixed_rows
 from model.explain.budgets import (
     BATCH_SEED,
+    LESSON_LENGTHS,
+    MOST_ROWS,
+    MOST_TOKENS,
+    MOST_TURNS,
+    PRACTICE,
+    LengthBudget,
     PolicyBudget,
     RecipeBudget,
     TurnBudget,
     policy_budgets,
+    prompt_per_response,
     recipe_budget,
     turn_budgets,
 )
@@ -39,6 +46,13 @@ router = APIRouter(include_in_schema=False)
 
 TURNS_RECIPE = "dialogue"
 TRAINED = {RIGHT.slug: "all answers", "last-turn-only": "last answer only"}
+LENGTH_LIMITS = {
+    "prompt_tokens": MOST_TOKENS,
+    "response_tokens": MOST_TOKENS,
+    "turns": MOST_TURNS,
+    "batch": MOST_ROWS,
+}
+REFUSED = (InvalidText, OutOfRange)
 EXAMPLE = (("user", "abc"), ("assistant", ""), ("user", "de"), ("assistant", ""), ("user", "1"), ("assistant", ""))
 
 
@@ -50,6 +64,12 @@ class State(BaseModel):
     policy: str = RIGHT.slug
     do: str = ""
     """A change to make: `add-user`, `add-assistant`, `remove-2`, `up-2`, `down-2`."""
+
+    prompt_tokens: int = LESSON_LENGTHS.prompt_tokens
+    response_tokens: int = LESSON_LENGTHS.response_tokens
+    turns: int = LESSON_LENGTHS.turns
+    batch: int = LESSON_LENGTHS.batch
+    """Of conversations to be reckoned with; numbers are moved to the nearest that can be."""
 
     def messages(self) -> list[tuple[str, str]]:
         return list(zip(self.role, self.text, strict=False))
@@ -86,8 +106,21 @@ class Measurement:
 
 
 @dataclass(frozen=True)
+class Lengths:
+    """Conversations of which only the lengths are given, and the lesson's own beside them."""
+
+    asked: LengthBudget
+    lesson: LengthBudget
+    limits: dict[str, int]
+    """The most of each field."""
+    practice: tuple[tuple[float, float], ...]
+    """Shares that the lesson calls typical, each with the ignored positions for each trained one."""
+
+
+@dataclass(frozen=True)
 class TurnsContext:
     choices: Choices
+    lengths: Lengths
     by_turn: tuple[tuple[str, tuple[Rate, ...]], ...]
     """What was measured of both models, turn by turn."""
     finding: str
@@ -113,8 +146,8 @@ async def page(
         return RedirectResponse(_address(_changed(state), state.policy), 303)
     choices = _choices(state)
     view = _view(choices, catalog, engine)
-    context = _context(choices, catalog, evidence)
-    return await render_view(request, "turns/page.html", context, view, (InvalidText, OutOfRange))
+    context = _context(choices, _lengths(state), catalog, evidence)
+    return await render_view(request, "turns/page.html", context, view, REFUSED)
 
 
 def _changed(state: State) -> list[tuple[str, str]]:
@@ -148,11 +181,18 @@ def _choices(state: State) -> Choices:
     )
 
 
-def _context(choices: Choices, catalog: Catalog, evidence: Evidence) -> TurnsContext:
+def _lengths(state: State) -> Lengths:
+    asked = {name: min(max(getattr(state, name), 1), most) for name, most in LENGTH_LIMITS.items()}
+    practice = tuple((ignored, prompt_per_response(ignored)) for ignored in PRACTICE)
+    return Lengths(LengthBudget(**asked), LESSON_LENGTHS, LENGTH_LIMITS, practice)
+
+
+def _context(choices: Choices, lengths: Lengths, catalog: Catalog, evidence: Evidence) -> TurnsContext:
     measured = {slug: catalog.measured[TURNS_RECIPE, slug] for slug in TRAINED}
     budgets = tuple(recipe_budget(recipe, catalog.run(recipe, UNMASKED.slug).run) for recipe in catalog.mask_recipes())
     return TurnsContext(
         choices=choices,
+        lengths=lengths,
         by_turn=tuple((slug, m.symptoms.by_turn) for slug, m in measured.items()),
         finding=turns_sentence(*(m.symptoms.by_turn for m in measured.values())),
         mixed=mixed_rows(evidence.turns),

@@ -1,6 +1,7 @@
 """How much of the text a policy trains on: by policy, by answer, by segment. In: conversations. Out: counts and shares.
 
-Counted from the batches that training reads; the loss by segment is what a run has measured.
+Counted from the batches that training reads; the loss by segment is what a run has measured. Of conversations of which
+only the lengths are known, the counts follow from the shift and the right mask.
 """
 
 from collections.abc import Mapping, Sequence
@@ -36,6 +37,59 @@ class PolicyBudget:
     def ignored(self) -> float:
         """Below 0 where pads are trained too."""
         return 1 - self.share
+
+
+MOST_TOKENS, MOST_TURNS, MOST_ROWS = 100_000, 1_000, 100_000
+"""Of a length, of a conversation and of a batch that are reckoned with."""
+
+
+@dataclass(frozen=True)
+class LengthBudget:
+    """What the right mask trains of conversations that nobody has written: only their lengths are given."""
+
+    prompt_tokens: int = 200
+    """Of each turn's prompt, the template's tokens with it."""
+    response_tokens: int = 50
+    """Of each turn's response, its stop with it."""
+    turns: int = 1
+    batch: int = 1
+    """Conversations."""
+
+    def __post_init__(self) -> None:
+        assert 1 <= self.prompt_tokens <= MOST_TOKENS, self.prompt_tokens
+        assert 1 <= self.response_tokens <= MOST_TOKENS, self.response_tokens
+        assert 1 <= self.turns <= MOST_TURNS, self.turns
+        assert 1 <= self.batch <= MOST_ROWS, self.batch
+
+    @property
+    def positions(self) -> int:
+        """Of one conversation: its last token predicts nothing."""
+        return self.turns * (self.prompt_tokens + self.response_tokens) - 1
+
+    @property
+    def supervised(self) -> int:
+        """Of one conversation: as many as its responses have tokens, since a prompt stands before each of them."""
+        return self.turns * self.response_tokens
+
+    @property
+    def share(self) -> float:
+        return self.supervised / self.positions
+
+    @property
+    def ignored(self) -> float:
+        return 1 - self.share
+
+
+LESSON_LENGTHS = LengthBudget(prompt_tokens=200, response_tokens=50)
+"""The lesson's example of a chat."""
+PRACTICE = (0.6, 0.9)
+"""Shares of ignored positions that the lesson calls typical."""
+
+
+def prompt_per_response(ignored: float) -> float:
+    """How many ignored positions there are for each trained one, at a share of ignored ones."""
+    assert 0 <= ignored < 1, ignored
+    return ignored / (1 - ignored)
 
 
 @dataclass(frozen=True)

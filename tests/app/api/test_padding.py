@@ -75,3 +75,30 @@ async def test_a_budget_is_counted_from_the_first_batch(client: httpx.AsyncClien
 
 async def test_a_budget_of_no_recipe_is_not_found(client: httpx.AsyncClient) -> None:
     assert (await client.get("/api/v1/budget?recipe=nope")).status_code == 404
+
+
+async def test_lengths_are_counted_without_any_text(client: httpx.AsyncClient) -> None:
+    assert (await client.get("/api/v1/budget/lengths")).json() == {
+        "prompt_tokens": 200,
+        "response_tokens": 50,
+        "turns": 1,
+        "batch": 1,
+        "positions": 249,
+        "supervised": 50,
+        "share": pytest.approx(50 / 249),
+        "ignored": pytest.approx(199 / 249),
+        "batch_positions": 249,
+        "batch_supervised": 50,
+    }
+    answer = (await client.get("/api/v1/budget/lengths?prompt_tokens=30&response_tokens=70&turns=4&batch=16")).json()
+    assert (answer["positions"], answer["supervised"]) == (399, 280)
+    assert (answer["batch_positions"], answer["batch_supervised"]) == (16 * 399, 16 * 280)
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["prompt_tokens=0", "response_tokens=0", "turns=0", "batch=0", "prompt_tokens=100001", "turns=1001", "batch=x"],
+)
+async def test_lengths_are_bounded(client: httpx.AsyncClient, query: str) -> None:
+    response = await client.get(f"/api/v1/budget/lengths?{query}")
+    assert (response.status_code, response.json()["error"]["param"]) == (422, query.split("=")[0])

@@ -164,3 +164,27 @@ async def test_budgets_are_counted_from_the_batches_of_training(open_page: Any, 
 
 async def test_an_unknown_policy_is_not_found(client: httpx.AsyncClient) -> None:
     assert (await client.get("/turns?policy=nope")).status_code == 404
+
+
+async def test_ones_own_lengths_are_counted_and_the_conversation_stays(open_page: Any, text_of: TextOf) -> None:
+    page = await open_page(prompt_tokens=30, response_tokens=70, turns=4, batch=16, policy="last-turn-only")
+    one, all_ = table(page, "lengths-table", text_of)
+    assert one[1:] == ["399", "280", "119", f"{100 * 119 / 399:.1f} %"]
+    assert all_[1:] == [f"{16 * 399:,}", f"{16 * 280:,}", f"{16 * 119:,}", one[-1]]
+    (form,) = (f for f in page.iter("form") if "lengths" in f.get("class", "").split())
+    fields = [(e.get("name"), e.get("value")) for e in form.iter("input")]
+    assert ("policy", "last-turn-only") in fields
+    assert ("text", "abc") in fields
+    assert fields[-4:] == [("prompt_tokens", "30"), ("response_tokens", "70"), ("turns", "4"), ("batch", "16")]
+
+
+async def test_the_lesson_s_lengths_stand_there_first(open_page: Any, text_of: TextOf) -> None:
+    page = await open_page()
+    assert table(page, "lengths-table", text_of)[0][1:] == ["249", "50", "199", "79.9 %"]
+    assert "60 to 90 % ignored typical in practice" in text_of(page)
+    assert "about 1.5 to 9 times as long as its response" in text_of(page)
+
+
+@pytest.mark.parametrize("query", [{"prompt_tokens": 0}, {"turns": -7}, {"batch": 10**12}, {"response_tokens": 10**30}])
+async def test_lengths_are_moved_to_what_can_be_counted(open_page: Any, query: dict[str, int]) -> None:
+    await open_page(**query)

@@ -4,7 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from model.explain.budgets import policy_budgets, recipe_budget, segment_budgets, turn_budgets
+from model.explain.budgets import (
+    LESSON_LENGTHS,
+    PRACTICE,
+    LengthBudget,
+    policy_budgets,
+    prompt_per_response,
+    recipe_budget,
+    segment_budgets,
+    turn_budgets,
+)
 from model.explain.cells import inspect_mask
 from model.intervals import MeanLoss
 from model.masks.policies import MASK_POLICIES
@@ -90,3 +99,31 @@ def test_a_recipe_s_budget_is_that_of_its_first_batch_and_of_the_last_step_s_los
     assert (budget.conversations, budget.steps) == (recipe.training.batch_size, recipe.training.steps)
     assert budget.policies == policy_budgets(recipe, conversations)
     assert budget.segments == segment_budgets(conversations, run.metrics_at(run.steps).loss)
+
+
+def test_lengths_are_counted_as_the_mask_lays_them_out():
+    """`<abcd>dcba#`: 6 and 5 tokens; `<ab>ba#<cd>dc#`: 4 and 3, twice."""
+    for recipe, prompt, lengths in (
+        ("reverse4", "abcd", LengthBudget(6, 5)),
+        ("reverse", "hello", LengthBudget(7, 6)),
+        ("dialogue", "ab cd", LengthBudget(4, 3, turns=2)),
+        ("dialogue", "abc abc abc", LengthBudget(5, 4, turns=3)),
+    ):
+        assert shares(recipe, prompt)["prompt-masked"] == (lengths.supervised, lengths.positions)
+    many = shares("reverse4", "abcd", "efgh", "ijkl")["prompt-masked"]
+    budget = LengthBudget(6, 5, batch=3)
+    assert many == (budget.batch * budget.supervised, budget.batch * budget.positions)
+
+
+def test_the_lesson_s_chat_trains_a_fifth_and_a_bit():
+    assert (LESSON_LENGTHS.supervised, LESSON_LENGTHS.positions) == (50, 249)
+    assert 0.2 < LESSON_LENGTHS.share < 0.201
+    assert LESSON_LENGTHS.share + LESSON_LENGTHS.ignored == 1
+
+
+def test_what_is_called_typical_is_a_matter_of_length():
+    assert [prompt_per_response(ignored) for ignored in PRACTICE] == pytest.approx([1.5, 9])
+    for ignored in PRACTICE:
+        response = 1000
+        prompt = 1 + round(response * prompt_per_response(ignored))
+        assert LengthBudget(prompt, response).ignored == pytest.approx(ignored)
