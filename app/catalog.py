@@ -6,6 +6,7 @@ from pathlib import Path
 
 from model.errors import BrokenRun, OutOfRange, unknown
 from model.experiments.bugs.gallery import Bug, Measured, read_gallery
+from model.experiments.limits import load_asked
 from model.experiments.padding.accuracies import PaddedAccuracy, read_paddings
 from model.experiments.shipped import SHIPPED_RUNS, trained_as
 from model.masks.policies import COMPARED_POLICIES, MASK_POLICIES, RIGHT, MaskPolicy
@@ -83,6 +84,9 @@ class Catalog:
     base: LoadedBase
     """What SFT on sums starts from."""
 
+    several: Mapping[tuple[str, int], GPT]
+    """Models that were shown one or two answers, by arm (ASKED) and seed."""
+
     def recipes(self) -> tuple[Recipe, ...]:
         return tuple(recipe for slug, recipe in ALL_RECIPES.items() if any(key[0] == slug for key in self.runs))
 
@@ -140,7 +144,7 @@ def load_catalog(folder: Path) -> Catalog:
         if len(set(seeds.values())) > 1:
             raise BrokenRun(f"{folder / slug}: its runs are of different seeds, {seeds}; they cannot be compared")
     base = LoadedBase(*load_base(base_folder(folder, BASE_SEED)))
-    return Catalog(runs, read_gallery(folder), read_paddings(folder), base)
+    return Catalog(runs, read_gallery(folder), read_paddings(folder), base, load_asked(folder))
 
 
 def _load(folder: Path, recipe: Recipe, policy: str) -> LoadedRun:

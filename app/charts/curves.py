@@ -27,13 +27,19 @@ class Series:
     """(x, y) in order of x; none if nothing has been measured yet."""
     band: tuple[tuple[float, float, float], ...] = ()
     """(x, low, high) in order of x."""
+    dots: tuple[tuple[float, float], ...] = ()
+    """(x, y) of single values, each seed's for instance."""
 
 
 def series_over_seeds(slug: str, name: str, values: Mapping[float, Sequence[float]]) -> Series:
     """The mean over seeds, and the band from the lowest to the highest. `values` are one per seed, by x."""
     figures = {x: over_seeds(of_seeds) for x, of_seeds in values.items()}
-    points = tuple((x, figure.value) for x, figure in figures.items())
-    return Series(slug, name, points, tuple((x, figure.low, figure.high) for x, figure in figures.items()))
+    return Series(
+        slug,
+        name,
+        tuple((x, figure.value) for x, figure in figures.items()),
+        tuple((x, figure.low, figure.high) for x, figure in figures.items()),
+    )
 
 
 @dataclass(frozen=True)
@@ -95,6 +101,8 @@ class Line:
     """The outline of the area between low and high."""
     end: tuple[float, float] | None
     """Where the line's last point is, in units of SIDE."""
+    dots: tuple[tuple[float, float], ...] = ()
+    """Where single values are, in units of SIDE."""
 
 
 @dataclass(frozen=True)
@@ -156,7 +164,8 @@ def draw_curves(
         references = (*references, guess)
     xs = [x for s in series for x in (*(p[0] for p in s.points), *(b[0] for b in s.band))]
     ys = [y for s in series for y in (*(p[1] for p in s.points), *(v for b in s.band for v in b[1:]))]
-    ys += [reference.y for reference in references]
+    xs += [x for s in series for x, _ in s.dots]
+    ys += [y for s in series for _, y in s.dots] + [reference.y for reference in references]
     x = draw_axis(x_title, x_unit, (*xs, x_high), X_INTERVALS, rounds=False)
     y = draw_axis(y_title, y_unit, ys, Y_INTERVALS, falls=True)
     return CurveChart(
@@ -227,7 +236,12 @@ def _line(series: Series, x: Axis, y: Axis) -> Line:
     outline = [(at, high) for at, _, high in series.band] + [(at, low) for at, low, _ in reversed(series.band)]
     points = _in_square(series.points, x, y)
     return Line(
-        series.slug, series.name, _join(points), _join(_in_square(outline, x, y)), points[-1] if points else None
+        series.slug,
+        series.name,
+        _join(points),
+        _join(_in_square(outline, x, y)),
+        points[-1] if points else None,
+        tuple(_in_square(series.dots, x, y)),
     )
 
 

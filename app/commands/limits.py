@@ -1,8 +1,10 @@
-"""`maskscope limits`: what SFT makes of wrong answers and of two valid ones; trained and measured anew."""
+"""`maskscope limits`: what SFT makes of wrong answers and of two valid ones; trained and measured anew.
+
+`--measure` writes the weights of those models, too, that `/limits` lets one ask.
+"""
 
 from collections.abc import Iterator
 from functools import partial
-from itertools import product
 from typing import Annotated
 
 import typer
@@ -11,9 +13,11 @@ from rich.progress import track
 from rich.table import Table
 
 from app.commands.shipped_figures import show_figures, table_of
-from model.experiments.limits import KEPT_LIMITS, OTHER_SHARES, SPREADS, Limits, departures, measure_limits, runs_at
+from app.settings import Settings
+from model.experiments.limits import KEPT_LIMITS, LIMIT_RUNS, Limits, departures, limits_rows, measure_limits
 from model.experiments.shipped import SEEDS
-from model.intervals import rate_over_seeds
+
+PROBABILITIES = ("p(reversal)", "p(copy)", "p(mixture)")
 
 
 def limits(
@@ -27,8 +31,8 @@ def limits(
     console = Console()
     trained: Limits = ()
     if check or measure:
-        runs = len(SPREADS) * len(OTHER_SHARES) * len(SEEDS)
-        trained = tuple(track(measure_limits(), "training", runs, console=console))
+        folder = Settings().trained_folder if measure else None
+        trained = tuple(track(measure_limits(folder), "training", len(LIMIT_RUNS), console=console))
     made = trained if measure else None
     found = partial(departures, measured=trained) if check else None
     show_figures(KEPT_LIMITS, _tables, console, made=made, departures=found, counted=f"{len(trained)} runs trained and")
@@ -36,13 +40,14 @@ def limits(
 
 def _tables(stated: Limits) -> Iterator[Table]:
     rows = []
-    for spread, share in product(SPREADS, OTHER_SHARES):
-        runs = runs_at(stated, spread, share)
-        rates = [rate_over_seeds([getattr(run, name) for run in runs]) for name in ("labeller", "reversal")]
-        means = [sum(getattr(run, name) for run in runs) / len(runs) for name in ("p_reversal", "p_other")]
-        rows.append([spread, f"{share:.0%}", *(f"{figure:.3f}" for figure in (*(r.value for r in rates), *means))])
+    for row in limits_rows(stated):
+        rates = (row.labeller, row.reversal, row.other, row.mixed, row.stopped)
+        means = (row.p_reversal, row.p_other, row.p_mixed)
+        told = [f"{rate.value:.3f}" if rate else "not counted" for rate in rates]
+        told += [f"{sum(values) / len(values):.3f}" if values else "not counted" for values in means]
+        rows.append([row.spread.slug, f"{row.share:.0%}", *told])
     yield table_of(
-        f"words reversed and stopped, by where the other answers are and their share: means of {len(SEEDS)} seeds",
-        ["other answers", "share", "labeller", "greedy", "p(reversal)", "p(other)"],
+        f"answers by where the other answer is and its share of the labels: means of {len(SEEDS)} seeds",
+        ["other answers", "share", "labels", "reversed", "copied", "mixed", "stopped", *PROBABILITIES],
         rows,
     )

@@ -1,6 +1,6 @@
 """What the lesson claims about the limits of SFT, and about reasoning. Literal data and one rule each."""
 
-from functools import partial
+from collections.abc import Sequence
 
 from model.claims.claim import (
     SAME,
@@ -60,37 +60,71 @@ def _judge_labeller(f: Figures) -> Judgement:
     return (does_not_hold if scattered.at_least() > SAME else not_settled)(f"{unknown}.")
 
 
-def _answers_figures(share: float, evidence: Evidence) -> Figures:
-    runs, conditions = _at("scattered", share, evidence), f"{100 * share:.0f} % of the words with the other answer"
-    return {
-        "p_first": Figure.of_mean("probability of the reversal", [r.p_reversal for r in runs], "share", conditions),
-        "p_second": Figure.of_mean("probability of the other answer", [r.p_other for r in runs], "share", conditions),
-        "first": Figure.of_rates("greedy: the reversal and a stop", [r.reversal for r in runs], conditions),
-        "second": Figure.of_rates("greedy: the other and a stop", [r.other for r in runs], conditions),
-        "only_first": Figure.of_mean(
-            "the other, if never shown", [r.p_other for r in _at("scattered", 0.0, evidence)], "share", "reversals only"
-        ),
+def _answers_figures(evidence: Evidence) -> Figures:
+    equal, unequal = _at("both", 0.5, evidence), _at("both", 0.3, evidence)
+    alone, single = _at("scattered", 0.0, evidence), _at("scattered", 0.5, evidence)
+    seeds = f"{len(SEEDS)} seeds, step {equal[0].steps:,}"
+    both, drawn = f"both for each word, equally often, {seeds}", f"one for each word, half of them each, {seeds}"
+    more, only = f"both for each word, 7 to 3, {seeds}", f"reversals only, {seeds}"
+    found = {
+        "p_first": Figure.of_mean("probability of the reversal", [r.p_reversal for r in equal], "share", both),
+        "p_second": Figure.of_mean("probability of the word itself", [r.p_other for r in equal], "share", both),
+        "p_mixed": _mixed(equal, both),
+        "first": Figure.of_rates("greedy: the reversal and a stop", [r.reversal for r in equal], both),
+        "second": Figure.of_rates("greedy: the word itself and a stop", [r.other for r in equal], both),
+        "p_more": Figure.of_mean("probability of the one shown more", [r.p_reversal for r in unequal], "share", more),
+        "p_less": Figure.of_mean("probability of the one shown less", [r.p_other for r in unequal], "share", more),
+        "p_more_mixed": _mixed(unequal, more),
+        "more": Figure.of_rates("greedy: the one shown more and a stop", [r.reversal for r in unequal], more),
+        "p_first_single": Figure.of_mean("probability of the reversal", [r.p_reversal for r in single], "share", drawn),
+        "p_second_single": Figure.of_mean("of the word itself", [r.p_other for r in single], "share", drawn),
+        "only_shown": Figure.of_mean("the reversal, shown alone", [r.p_reversal for r in alone], "share", only),
+        "only_first": Figure.of_mean("the other, if never shown", [r.p_other for r in alone], "share", only),
     }
+    stopped = [run.stopped for run in equal if run.stopped]
+    return found | {"stopped": Figure.of_rates("greedy: any answer and a stop", stopped, both)}
+
+
+def _mixed(runs: Sequence[LimitRun], conditions: str) -> Figure:
+    counted = [run.p_mixed for run in runs if run.p_mixed is not None]
+    return Figure.of_mean("probability of all mixtures of the two, letter by letter", counted, "share", conditions)
+
+
+CLOSE = 0.2
+"""Two answers whose probabilities are no further apart are not told apart, or not enough to choose one."""
+SOME = 0.1
+"""An answer with less than this is hardly given."""
 
 
 def _judge_answers(f: Figures) -> Judgement:
-    given = f"{f['p_first']} and {f['p_second']}"
-    if f["only_first"].value > 0.1:
-        return does_not_hold(f"An answer never shown gets {f['only_first']}.")
-    if f["p_second"].value > 0.1:
-        return holds_when(
-            f"only one of them is shown: then the other gets {f['only_first']}. Shown both in equal parts, "
-            f"the model gives them {given}."
-        )
-    return holds(f"Even shown both, it gives them {given}.")
+    alone = f"the one never shown gets {f['only_first']}"
+    if f["only_first"].value > SOME:
+        return does_not_hold(f"Shown reversals alone, {alone}.")
+    both = f"{f['p_first']} and {f['p_second']}"
+    if f["p_second"].value <= SOME:
+        return holds(f"Even shown both for each word, it gives them {both}; shown reversals alone, {alone}.")
+    return holds_when(
+        f"only one is shown: {alone}. Shown both for each word, equally often, the model gives them {both}, and "
+        f"{f['p_mixed']} to mixtures of the two, which nobody showed it (seeds: {f['p_mixed'].by_seed()})."
+    )
 
 
 def _judge_preferences(f: Figures) -> Judgement:
-    gap = abs(f["p_first"].value - f["p_second"].value)
-    given = f"{f['p_first']} and {f['p_second']}"
-    if gap < 0.2:
-        return holds(f"Trained on both answers it gives them {given}, whichever was preferred: rows carry no order.")
-    return does_not_hold(f"It tells them apart: {given}.")
+    """That the rows carry no order is so by construction; measured is what comes of the two ways to write them."""
+    built = "By construction a row holds an answer and no order"
+    equal = f"shown equally often, the two answers get {f['p_first']} and {f['p_second']}, whichever was preferred"
+    if abs(f["p_first"].value - f["p_second"].value) > CLOSE:
+        return does_not_hold(f"It tells them apart: {equal}.")
+    counted = (
+        f"shown 7 to 3, the more frequent one gets {f['p_more']}, the other {f['p_less']}, mixtures {f['p_more_mixed']}"
+    )
+    chosen = f"trained on the preferred one alone, the model gives it {f['only_shown']}"
+    if f["only_shown"].value - f["p_first"].value > CLOSE:
+        return holds_when(
+            f"both answers stay among the rows. {built}: {equal}; {counted}. The choice can be made before training: "
+            f"{chosen}. What raters say of two bad answers has no row at all; that was not tested."
+        )
+    return holds(f"{built}: {equal}; {counted}; {chosen}.")
 
 
 def _reasoning_figures(evidence: Evidence) -> Figures:
@@ -146,30 +180,28 @@ def _judge_reasoning(f: Figures) -> Judgement:
     return holds_when(f"{joined(conditions)}. {told}") if conditions else holds(told)
 
 
-EQUAL = partial(_answers_figures, 0.5)
-
 LIMIT_CLAIMS: tuple[Claim, ...] = (
     Claim(
         "preferences",
         "SFT cannot use preferences.",
         "limits",
-        shown("/claims#preferences", "limits"),
-        EQUAL,
+        shown("/limits#preferences", "limits"),
+        _answers_figures,
         _judge_preferences,
     ),
     Claim(
         "answers",
         "With several valid answers SFT learns the one that it was shown.",
         "limits",
-        shown("/claims#answers", "limits"),
-        EQUAL,
+        shown("/limits#answers", "limits"),
+        _answers_figures,
         _judge_answers,
     ),
     Claim(
         "labeller",
         "SFT cannot be better than its labeller.",
         "limits",
-        shown("/claims#labeller", "limits"),
+        shown("/limits#labeller", "limits"),
         _labeller_figures,
         _judge_labeller,
     ),
