@@ -139,8 +139,8 @@ LESSON: tuple[Part, ...] = (
             "Preferences need a loss that compares two answers: that is DPO. Getting past the labeller needs a reward "
             "that checks the answer: that is RLVR.",
         ),
-        "/claims#preferences",
-        "Read the three measurements: preferences, several answers, a labeller who errs.",
+        "/limits",
+        "Ask a model that was shown both answers to each word, then one that was shown a wrong one to 30 % of them.",
     ),
     Part(
         "trade-offs",

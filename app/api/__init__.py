@@ -12,6 +12,7 @@ from app.api import (
     gallery,
     generate,
     health,
+    limits,
     mask,
     packing,
     padding,
@@ -25,6 +26,6 @@ API = tuple(
     module.router
     for module in (
         *(health, recipes, analyze, generate, races, ablation, gallery, mask, budget, padding, packing, dispatcher),
-        *(reasoning, turns, claims),
+        *(limits, reasoning, turns, claims),
     )
 )

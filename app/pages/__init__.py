@@ -14,6 +14,7 @@ from app.pages import (
     claims,
     dispatcher,
     lesson,
+    limits,
     packing,
     padding,
     race,
@@ -106,6 +107,13 @@ PAGES: tuple[Page, ...] = (
         "a pretrained model, SFT from it, SFT from random weights: one request to all; where the "
         "probability goes; how far the weights drifted",
         dispatcher.router,
+    ),
+    Page(
+        "limits",
+        "Several answers",
+        "models shown one answer to a word, or two, or wrong ones: ask one for the probability of both, beside "
+        "what was measured",
+        limits.router,
     ),
     Page(
         "reasoning",
