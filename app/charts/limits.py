@@ -25,7 +25,7 @@ def answers_chart(runs: Sequence[LimitRun], where: Where = "both", title: str = 
     if all(run.p_mixed is not None for run in runs if run.where == where):
         series.append(_over_shares(runs, where, "labels", "all mixtures", lambda run: run.p_mixed or 0.0, dots=True))
     title = title or "Probability of both answers"
-    return _draw(f"answers-{where}", title, "mean over words", series, "of the labels are the word itself")
+    return _draw(f"answers-{where}", title, "probability, mean over words", series, "labels that are the word itself")
 
 
 def _draw(slug: str, title: str, y_title: str, series: Sequence[Series], x_title: str) -> CurveChart:

@@ -78,6 +78,7 @@ def _answers_figures(evidence: Evidence) -> Figures:
         "more": Figure.of_rates("greedy: the one shown more and a stop", [r.reversal for r in unequal], more),
         "p_first_single": Figure.of_mean("probability of the reversal", [r.p_reversal for r in single], "share", drawn),
         "p_second_single": Figure.of_mean("of the word itself", [r.p_other for r in single], "share", drawn),
+        "p_single_mixed": _mixed(single, drawn),
         "only_shown": Figure.of_mean("the reversal, shown alone", [r.p_reversal for r in alone], "share", only),
         "only_first": Figure.of_mean("the other, if never shown", [r.p_other for r in alone], "share", only),
     }
@@ -111,20 +112,18 @@ def _judge_answers(f: Figures) -> Judgement:
 
 def _judge_preferences(f: Figures) -> Judgement:
     """That the rows carry no order is so by construction; measured is what comes of the two ways to write them."""
-    built = "By construction a row holds an answer and no order"
-    equal = f"shown equally often, the two answers get {f['p_first']} and {f['p_second']}, whichever was preferred"
+    equal = f"the two get {f['p_first']} and {f['p_second']}, whichever was preferred"
     if abs(f["p_first"].value - f["p_second"].value) > CLOSE:
-        return does_not_hold(f"It tells them apart: {equal}.")
-    counted = (
-        f"shown 7 to 3, the more frequent one gets {f['p_more']}, the other {f['p_less']}, mixtures {f['p_more_mixed']}"
-    )
-    chosen = f"trained on the preferred one alone, the model gives it {f['only_shown']}"
+        return does_not_hold(f"Shown both equally often, {equal}: it tells them apart.")
+    built = f"By construction a row holds an answer and no order: {equal}"
+    often = f"shown 7 to 3, the one shown more is what {f['more']} of the greedy answers are"
+    alone = f"shown alone, it gets {f['only_shown']}"
     if f["only_shown"].value - f["p_first"].value > CLOSE:
         return holds_when(
-            f"both answers stay among the rows. {built}: {equal}; {counted}. The choice can be made before training: "
-            f"{chosen}. What raters say of two bad answers has no row at all; that was not tested."
+            f"both answers are shown equally often. {built}. A choice made before training is learned: {often}; "
+            f"{alone}. What raters say of two bad answers has no row at all; that was not tested."
         )
-    return holds(f"{built}: {equal}; {counted}; {chosen}.")
+    return holds(f"{built}; {often}; {alone}.")
 
 
 def _reasoning_figures(evidence: Evidence) -> Figures:

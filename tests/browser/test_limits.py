@@ -26,7 +26,7 @@ def test_the_keyboard_alone_asks_another_model_another_word(
 
 def test_it_works_without_javascript(open_page: OpenPage) -> None:
     page = open_page("/limits", java_script_enabled=False)
-    page.get_by_label("Word").fill("abba")
+    page.locator("[name=prompt]").fill("abba")
     page.get_by_role("button", name="Ask").click()
     assert "reads the same backwards" in page.locator(".asked .sentence").inner_text()
 

@@ -14,7 +14,7 @@ from model.experiments.ablation.runs import ABLATION_FILE
 from model.experiments.bugs.gallery import KEPT_GALLERY
 from model.experiments.dispatcher.arms import KEPT_DISPATCHED
 from model.experiments.dispatcher.rates import KEPT_RATES
-from model.experiments.limits import KEPT_LIMITS
+from model.experiments.limits import ASKED, KEPT_LIMITS, weights_folder
 from model.experiments.padding.accuracies import KEPT_PADDINGS
 from model.experiments.prompts import KEPT_PROMPTS
 from model.experiments.reasoning.controls import KEPT_CONTROLS
@@ -169,6 +169,10 @@ def test_the_folder_holds_only_what_run_json_names():
     for seed in SEEDS:
         folder = base_folder(TRAINED, seed)
         expected |= {folder.relative_to(TRAINED) / name for name in (BASE_FILE, load_base(folder)[0].checkpoint.file)}
+    for run in KEPT_LIMITS.read(TRAINED):
+        if run.weights:
+            arm = next(arm for arm in ASKED.values() if (arm.where, arm.share) == (run.where, run.share))
+            expected.add(weights_folder(TRAINED, arm, run.seed).relative_to(TRAINED) / run.weights.file)
     assert {path.relative_to(TRAINED) for path in TRAINED.rglob("*") if path.is_file()} == expected | {
         Path(name) for name in MEASUREMENTS
     }
