@@ -28,7 +28,7 @@ def test_it_works_without_javascript(open_page: OpenPage) -> None:
     page = open_page("/limits", java_script_enabled=False)
     page.locator("[name=prompt]").fill("abba")
     page.get_by_role("button", name="Ask").click()
-    assert "reads the same backwards" in page.locator(".asked .sentence").inner_text()
+    assert "reads the same backwards" in page.locator(".both-odds .sentence").inner_text()
 
 
 def test_pictures_fit_their_width_and_axe_finds_nothing(look_at: LookAt) -> None:
