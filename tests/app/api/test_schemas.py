@@ -337,6 +337,8 @@ async def test_openapi_describes_the_calls_and_every_reference_leads_somewhere(c
         "/api/v1/policies": ["get"],
         "/api/v1/packing": ["get"],
         "/api/v1/budget": ["get"],
+        "/api/v1/budget/lengths": ["get"],
+        "/api/v1/limits": ["get"],
         "/api/v1/padding": ["get"],
         "/api/v1/dispatcher": ["get"],
         "/api/v1/dispatcher/mass": ["get"],
