@@ -12,7 +12,7 @@ INSTALL_LIBATOMIC = \
         echo "Playwright's driver does not run here. On Debian: sudo apt-get install libatomic1" >&2; [ "$$CI" != true ]; \
     fi
 
-.PHONY: help run test check lint format readme train bench clean
+.PHONY: help run test pictures check lint format readme train bench clean
 
 help: ## What can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -24,6 +24,10 @@ test: .venv/test ## All tests, those in a real Chromium too
 	@sh .ci/chromium
 	@$(BIN)/playwright --version >/dev/null 2>&1 || { $(INSTALL_LIBATOMIC); }
 	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
+pictures: .venv/test ## Pictures of every page into screenshots/: a phone to a projector, light and dark
+	@sh .ci/chromium
+	$(BIN)/python -m pytest tests/browser --pictures --numprocesses logical --maxprocesses 4 --dist loadfile
 
 check: lint test ## What CI runs: format, lint, types, and all tests (import contracts among them)
 

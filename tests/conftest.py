@@ -51,6 +51,10 @@ class Server:
 StartServer = Callable[..., AbstractContextManager[Server]]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--pictures", action="store_true", help="only look at pages, and take a picture each time")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files that take long begin first, so that all processes end at about the same time."""
     items.sort(key=lambda item: "tests/browser/" not in item.path.as_posix())
