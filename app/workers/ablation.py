@@ -24,7 +24,7 @@ from app.workers.ablation_worker import JOB, RUN, Job, write_whole
 from model.experiments.ablation.runs import MeasuredRun, Plan, Setting, ablation_of, write_ablation
 
 MEASURED_BY = (
-    *("errors", "intervals", "kept"),
+    *("errors", "intervals", "kept", "writing"),
     *(f"text/{name}" for name in ("chat_template", "corpus", "sums", "tasks", "tokenizer")),
     *(f"masks/{name}" for name in ("batches", "policies", "shift")),
     *(f"network/{name}" for name in ("decoder", "generation", "gpt", "learner", "loss")),

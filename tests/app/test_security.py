@@ -108,7 +108,7 @@ async def test_the_answer_to_a_bug_carries_the_headers_and_tells_nothing(
     assert response.status_code == 500
     assert response.json()["error"] == {
         "type": "server_error",
-        "message": "unexpected error; the server's log has it",
+        "message": "Unexpected error; the server's log has it",
         "param": None,
         "code": "unexpected",
     }
