@@ -7,13 +7,18 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 import torch
 
+from app.catalog import Catalog, load_catalog
+from app.settings import Settings
 from model.experiments.ablation.plan import plan_of
 from model.experiments.ablation.runs import Ablation, MeasuredRun, ablation_of
+from model.experiments.ablation.shipped import load_ablation
 from model.training.recipes import Variation
 
 Arrivals = Mapping[str, Sequence[int | None]]
@@ -69,6 +74,31 @@ def _one_torch_thread() -> None:
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def catalog() -> Catalog:
+    """The shipped runs: frozen, and read by many tests."""
+    return load_catalog(Settings().trained_folder)
+
+
+@pytest.fixture(scope="session")
+def read_once(catalog: Catalog) -> Iterator[None]:
+    """Applications and commands in this process share what ships, instead of reading 150 files and drawing the
+    ablation's samples a hundred times. Any other folder is read; so is this one by every server and by the catalog.
+    """
+    shipped = Settings().trained_folder
+    kept: dict[str, Any] = {"load_catalog": catalog, "load_ablation": load_ablation(shipped)}
+
+    def reader(name: str, read: Callable[[Path], Any]) -> Callable[[Path], Any]:
+        return lambda folder: kept[name] if folder == shipped else read(folder)
+
+    with pytest.MonkeyPatch.context() as patch:
+        for read in (load_catalog, load_ablation):
+            for name, module in list(sys.modules.items()):
+                if name.startswith("app.") and vars(module).get(read.__name__) is read:
+                    patch.setattr(module, read.__name__, reader(read.__name__, read))
+        yield
 
 
 @pytest.fixture(scope="session")

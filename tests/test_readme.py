@@ -19,6 +19,8 @@ COMMANDS = [
     for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
     for line in block.replace("\\\n", " ").splitlines()
 ]
+CHECKS = [c for c in COMMANDS if c.endswith("--check")]
+"""They measure for seconds what ships. Their commands' own tests run them, and look at what they say."""
 
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith("curl")])
@@ -32,12 +34,21 @@ def test_every_request_works_as_it_stands(command: str, live_server: str) -> Non
     assert "hello" in response.text or {"prompt_length", "events", "mistake_count", "completion"} & set(told)
 
 
-@pytest.mark.parametrize("command", [c for c in COMMANDS if "bin/maskscope" in c])
+@pytest.mark.usefixtures("read_once")
+@pytest.mark.parametrize("command", [c for c in COMMANDS if "bin/maskscope" in c and c not in CHECKS])
 def test_every_command_works_as_it_stands(command: str, tmp_path: Path) -> None:
     arguments = [str(tmp_path) if word == "exported" else word for word in shlex.split(command)[1:]]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
     assert result.output
+
+
+@pytest.mark.parametrize("command", CHECKS)
+def test_every_check_is_run_as_it_stands_by_its_command_s_tests(command: str) -> None:
+    _, name, *options = shlex.split(command)
+    tests = [path.read_text() for path in (ROOT / "tests" / "app" / "commands").glob("test_*.py")]
+    called = ", ".join(map(json.dumps, options))
+    assert [text for text in tests if f'["{name}", {called}]' in text or f'run("{name}", {called})' in text]
 
 
 @pytest.mark.parametrize("target", re.findall(r"`(?:[A-Z]+=\S+ )*make (\w+)`", README))

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -16,10 +15,8 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from app.catalog import Catalog, load_catalog
 from app.main import create_app
 from app.settings import Settings
-from model.experiments.ablation.shipped import load_ablation
 
 HERE = "http://localhost"
 """The origin that in-process clients speak to."""
@@ -42,29 +39,9 @@ StartApp = Callable[..., AbstractAsyncContextManager[FastAPI]]
 Connect = Callable[..., httpx.AsyncClient]
 
 
-@pytest.fixture(scope="session")
-def catalog() -> Catalog:
-    """The shipped runs: frozen, and read by many tests."""
-    return load_catalog(Settings().trained_folder)
-
-
 @pytest.fixture(scope="session", autouse=True)
-def _read_once(catalog: Catalog) -> Iterator[None]:
-    """Applications and commands in this process share what ships, instead of reading 150 files and drawing the
-    ablation's samples a hundred times. Any other folder is read; so is this one by every server and by the catalog.
-    """
-    shipped = Settings().trained_folder
-    kept: dict[str, Any] = {"load_catalog": catalog, "load_ablation": load_ablation(shipped)}
-
-    def reader(name: str, read: Callable[[Path], Any]) -> Callable[[Path], Any]:
-        return lambda folder: kept[name] if folder == shipped else read(folder)
-
-    with pytest.MonkeyPatch.context() as patch:
-        for read in (load_catalog, load_ablation):
-            for name, module in list(sys.modules.items()):
-                if name.startswith("app.") and vars(module).get(read.__name__) is read:
-                    patch.setattr(module, read.__name__, reader(read.__name__, read))
-        yield
+def _read_once(read_once: None) -> None:
+    """All of app/ is tested on what was read once."""
 
 
 @pytest.fixture

@@ -2,12 +2,15 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
+import httpx
+import pytest
 from playwright.sync_api import Page, Route, expect
 
 OpenPage = Callable[..., Page]
 LookAt = Callable[..., None]
+LongRace = Callable[[], str]
 PATIENCE = 60_000
 """Milliseconds for two processes to begin and train on a busy machine."""
 
@@ -26,8 +29,11 @@ def begin(page: Page, **values: str) -> str:
 
 
 def stop(page: Page) -> None:
-    page.get_by_role("button", name="Stop").click()
+    """By keyboard; the button goes, and what it did has the focus."""
+    page.get_by_role("button", name="Stop").focus()
+    page.keyboard.press("Enter")
     expect(page.locator(".status")).to_contain_text("Stopped", timeout=PATIENCE)
+    expect(page.locator(".status")).to_be_focused()
 
 
 def reload_until(page: Page, status: str) -> None:
@@ -89,9 +95,88 @@ def test_a_race_from_start_to_end_with_the_keyboard_alone(open_page: OpenPage) -
     assert len(download.value.path().read_text().splitlines()) == 1 + 2 * 17
 
 
-def test_who_comes_later_sees_all_of_it_and_the_end_at_the_same_time(open_page: OpenPage) -> None:
-    first = open_page("/race")
-    address = begin(first, steps="9000", evaluate_every="50")
+@pytest.fixture(scope="module")
+def long_race(live_server: str) -> Iterator[Callable[[], str]]:
+    """`long_race()`: the address of a race that runs and is far from its end; the last one, as long as it is.
+
+    Its two processes take longer to start than most of these tests.
+    """
+    settings = {"width": 8, "batch_size": 128, "steps": 9000, "evaluate_every": 50}
+    kept: list[str] = []
+    with httpx.Client(base_url=live_server, timeout=60) as client:
+
+        def end() -> None:
+            for address in kept:
+                client.delete(address).raise_for_status()
+            kept.clear()
+
+        def running() -> str:
+            state = client.get(kept[0]).json() if kept else {"status": "none"}
+            if state["status"] == "paused":
+                client.post(f"{kept[0]}/resume").raise_for_status()
+            elif state["status"] != "running" or state["results"]["policies"]["unmasked"]["step"] > 3000:
+                end()
+                kept.append(client.post("/api/v1/races", json=settings).raise_for_status().json()["address"])
+            return kept[0].removeprefix("/api/v1").replace("/races/", "/race/")
+
+        yield running
+        end()
+
+
+def test_nothing_told_while_the_page_is_fetched_is_lost(open_page: OpenPage, long_race: LongRace) -> None:
+    page = open_page(long_race())
+
+    def slowly(route: Route) -> None:
+        answer = route.fetch()
+        page.wait_for_timeout(400)  # meanwhile events are drawn that this answer does not hold
+        route.fulfill(response=answer)
+
+    page.route(re.compile(r"/race/[^/]+$"), lambda r: slowly(r) if "hx-request" in r.request.headers else r.continue_())
+    expect(page.locator(".status")).to_contain_text("Running", timeout=PATIENCE)
+    page.evaluate(
+        "() => { window.counts = []; setInterval(() => window.counts.push("
+        "document.querySelector('#chart-exact_match polyline').getAttribute('points').split(' ').length), 20); }"
+    )
+    for _ in range(6):
+        page.wait_for_timeout(150)
+        page.evaluate("document.querySelector('live-race').dispatchEvent(new CustomEvent('race-changed'))")
+    page.wait_for_function("window.counts.at(-1) > window.counts[0]")
+    counts = page.evaluate("window.counts")
+    assert counts[-1] > counts[0]
+    assert counts == sorted(counts), "what was drawn is still there after the page was fetched"
+    page.unroute_all(behavior="ignoreErrors")
+
+
+def test_a_lost_race_and_a_refused_command_are_told(open_page: OpenPage, long_race: LongRace) -> None:
+    page = open_page(long_race(), expected_problems=3)
+    expect(page.locator(".status")).to_contain_text("Running", timeout=PATIENCE)
+    page.request.post(f"{page.url}/pause")
+    page.route("**/pause", lambda route: route.fulfill(status=409, body="no"))
+    expect(page.locator(".status")).to_contain_text("Paused")
+    page.get_by_role("button", name="Resume").click()
+    expect(page.locator(".status")).to_contain_text("Running")
+    page.get_by_role("button", name="Pause").click()
+    expect(page.locator("[data-show=connection]")).to_contain_text("did not take that command")
+    address = page.url
+    page.unroute_all()
+    page.route("**/events*", lambda route: route.fulfill(status=404, body="{}"))
+    page.goto(address)
+    expect(page.locator("[data-show=connection]")).to_contain_text("no longer knows this race")
+
+
+def test_the_button_that_was_pressed_keeps_the_focus(open_page: OpenPage, long_race: LongRace) -> None:
+    page = open_page(long_race())
+    expect(page.locator(".status")).to_contain_text("Running", timeout=PATIENCE)
+    page.get_by_role("button", name="Pause").focus()
+    for status, title in (("Paused", "Resume"), ("Running", "Pause"), ("Paused", "Resume")):
+        page.keyboard.press("Enter")
+        expect(page.locator(".status")).to_contain_text(status)
+        expect(page.get_by_role("button", name=title)).to_be_focused()
+
+
+def test_who_comes_later_sees_all_of_it_and_the_end_at_the_same_time(open_page: OpenPage, long_race: LongRace) -> None:
+    address = long_race()
+    first = open_page(address)
     expect(first.locator(".status")).to_contain_text("Running", timeout=PATIENCE)
     expect(first.locator("[data-show=step]").first).not_to_have_text("0", timeout=PATIENCE)
     second = open_page(address)
@@ -111,67 +196,6 @@ def test_who_comes_later_sees_all_of_it_and_the_end_at_the_same_time(open_page: 
     expect_all_that_was_told(first, second)
     first.reload()
     assert points(first) == points(second)
-
-
-def test_nothing_told_while_the_page_is_fetched_is_lost(open_page: OpenPage) -> None:
-    page = open_page("/race")
-
-    def slowly(route: Route) -> None:
-        answer = route.fetch()
-        page.wait_for_timeout(400)  # meanwhile events are drawn that this answer does not hold
-        route.fulfill(response=answer)
-
-    begin(page, steps="9000", evaluate_every="25")
-    page.route(re.compile(r"/race/[^/]+$"), lambda r: slowly(r) if "hx-request" in r.request.headers else r.continue_())
-    expect(page.locator(".status")).to_contain_text("Running", timeout=PATIENCE)
-    page.evaluate(
-        "() => { window.counts = []; setInterval(() => window.counts.push("
-        "document.querySelector('#chart-exact_match polyline').getAttribute('points').split(' ').length), 20); }"
-    )
-    for _ in range(6):
-        page.wait_for_timeout(150)
-        page.evaluate("document.querySelector('live-race').dispatchEvent(new CustomEvent('race-changed'))")
-    page.wait_for_function("window.counts.at(-1) > window.counts[0]")
-    counts = page.evaluate("window.counts")
-    assert counts[-1] > counts[0]
-    assert counts == sorted(counts), "what was drawn is still there after the page was fetched"
-    page.unroute_all(behavior="ignoreErrors")
-    stop(page)
-
-
-def test_the_button_that_was_pressed_keeps_the_focus(open_page: OpenPage) -> None:
-    page = open_page("/race")
-    begin(page, steps="9000", evaluate_every="1000")
-    expect(page.locator(".status")).to_contain_text("Running", timeout=PATIENCE)
-    page.get_by_role("button", name="Pause").focus()
-    for status, title in (("Paused", "Resume"), ("Running", "Pause"), ("Paused", "Resume")):
-        page.keyboard.press("Enter")
-        expect(page.locator(".status")).to_contain_text(status)
-        expect(page.get_by_role("button", name=title)).to_be_focused()
-    page.get_by_role("button", name="Stop").focus()
-    page.keyboard.press("Enter")
-    expect(page.locator(".status")).to_contain_text("Stopped")
-    expect(page.locator(".status")).to_be_focused()
-
-
-def test_a_lost_race_and_a_refused_command_are_told(open_page: OpenPage) -> None:
-    page = open_page("/race", expected_problems=3)
-    begin(page, steps="9000", evaluate_every="1000")
-    expect(page.locator(".status")).to_contain_text("Running", timeout=PATIENCE)
-    page.request.post(f"{page.url}/pause")
-    page.route("**/pause", lambda route: route.fulfill(status=409, body="no"))
-    expect(page.locator(".status")).to_contain_text("Paused")
-    page.get_by_role("button", name="Resume").click()
-    expect(page.locator(".status")).to_contain_text("Running")
-    page.get_by_role("button", name="Pause").click()
-    expect(page.locator("[data-show=connection]")).to_contain_text("did not take that command")
-    address = page.url
-    page.unroute_all()
-    page.route("**/events*", lambda route: route.fulfill(status=404, body="{}"))
-    page.goto(address)
-    expect(page.locator("[data-show=connection]")).to_contain_text("no longer knows this race")
-    stop_by_request = page.request.post(f"{address}/stop")
-    assert stop_by_request.ok
 
 
 def test_a_third_mask_runs_against_the_two(open_page: OpenPage) -> None:

@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -60,12 +60,6 @@ async def finished(racing: httpx.AsyncClient) -> dict[str, Any]:
     assert response.status_code == 201
     stream = await racing.get(response.json()["events"])
     return {"started": response, "stream": stream}
-
-
-@pytest.fixture(scope="module")
-def server(start_server: Any) -> Iterator[Any]:
-    with start_server() as server:
-        yield server
 
 
 # A race, from its start to its result.
@@ -383,9 +377,9 @@ async def follow(client: httpx.AsyncClient, address: str, *, drops: bool) -> lis
     return events
 
 
-async def test_twenty_followers_of_whom_five_drop_and_come_back_hold_the_same_events(server: Any) -> None:
+async def test_twenty_followers_of_whom_five_drop_and_come_back_hold_the_same_events(live_server: str) -> None:
     limits = httpx.Limits(max_connections=None)
-    async with httpx.AsyncClient(base_url=server.address, timeout=60, limits=limits) as client:
+    async with httpx.AsyncClient(base_url=live_server, timeout=60, limits=limits) as client:
         race = (await client.post(RACES, json=TINY | {"steps": 1500, "evaluate_every": 25})).json()
         followers = [follow(client, race["events"], drops=number < 5) for number in range(20)]
         held = await asyncio.gather(*followers)

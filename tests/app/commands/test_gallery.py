@@ -14,7 +14,7 @@ from model.training.recipes import MASK_RECIPES
 
 def run(*arguments: str, columns: int = 80, trained: Path | None = None) -> Result:
     env = {"COLUMNS": str(columns), "TERM": "dumb"} | ({"MASKSCOPE_TRAINED_FOLDER": str(trained)} if trained else {})
-    return CliRunner().invoke(app, ["gallery", *arguments], env=env)
+    return CliRunner().invoke(app, arguments, env=env)
 
 
 def rows(result: Result) -> dict[tuple[str, str], list[str]]:
@@ -35,7 +35,7 @@ def misstated(trained_copy: Path) -> Path:
 
 
 def test_in_80_columns_every_run_stands_in_one_line_with_its_whole_name_and_its_figures():
-    result = run()
+    result = run("gallery")
     assert result.exit_code == 0
     assert "…" not in result.stdout
     assert max(map(len, result.stdout.splitlines())) <= 80
@@ -52,7 +52,7 @@ def test_in_80_columns_every_run_stands_in_one_line_with_its_whole_name_and_its_
 
 @pytest.mark.parametrize("columns", [60, 52])
 def test_in_fewer_columns_a_name_goes_on_in_the_next_line_and_nothing_is_lost(columns: int):
-    wide, narrow = run(), run(columns=columns)
+    wide, narrow = run("gallery"), run("gallery", columns=columns)
     assert max(map(len, narrow.stdout.splitlines())) <= columns
     assert "…" not in narrow.stdout
     letters = "".join(narrow.stdout.split())
@@ -60,12 +60,12 @@ def test_in_fewer_columns_a_name_goes_on_in_the_next_line_and_nothing_is_lost(co
 
 
 def test_one_recipe_can_be_asked_for():
-    shown = rows(run("--recipe", "reverse4"))
+    shown = rows(run("gallery", "--recipe", "reverse4"))
     assert set(shown) == {key for key in GALLERY_RUNS if key[0] == "reverse4"}
 
 
 def test_a_check_measures_the_models_anew_and_agrees_with_what_is_stated():
-    result = run("--check", "--recipe", "reverse4")
+    result = run("gallery", "--recipe", "reverse4", "--check")
     models = sum(recipe == "reverse4" for recipe, _ in GALLERY_RUNS)
     assert models >= len([bug for bug in GALLERY.values() if bug.recipe.slug == "reverse4"]) > 5
     assert result.exit_code == 0, result.output
@@ -73,14 +73,14 @@ def test_a_check_measures_the_models_anew_and_agrees_with_what_is_stated():
 
 
 def test_a_check_names_what_is_stated_wrongly_and_fails(misstated: Path):
-    result = run("--check", "--recipe", "reverse4", columns=200, trained=misstated)
+    result = run("gallery", "--recipe", "reverse4", "--check", columns=200, trained=misstated)
     assert result.exit_code == 1
     assert "reverse4/mask-late: first_right: stated (1.0,), measured (0.036,)" in result.stdout
     assert "figures that differ from those stated: 1" in result.stdout
 
 
 def test_without_a_check_nothing_is_measured(misstated: Path):
-    result = run(trained=misstated)
+    result = run("gallery", trained=misstated)
     assert result.exit_code == 0
     assert rows(result)["reverse4", "mask-late"][1] == "1.000"
 
@@ -90,13 +90,13 @@ def test_without_a_check_nothing_is_measured(misstated: Path):
     [("--recipe", "reverse", "--measure"), ("--recipe", "reverse", "--train"), ("--jobs", "0"), ("bug",)],
 )
 def test_what_makes_no_sense_is_a_usage_error(arguments: tuple[str, ...]):
-    result = run(*arguments)
+    result = run("gallery", *arguments)
     assert result.exit_code == 2
     assert "Usage: " in result.stderr
 
 
 def test_an_unknown_recipe_ends_in_one_line_that_names_the_known_ones():
-    result = run("--recipe", "nope")
+    result = run("gallery", "--recipe", "nope")
     assert result.exit_code == 1
     (line,) = result.stderr.splitlines()
     assert line == "maskscope: There is no recipe 'nope'. Choose one of: " + ", ".join(MASK_RECIPES)
@@ -116,7 +116,7 @@ def test_a_gallery_that_is_missing_or_broken_ends_in_one_line_that_names_the_fil
 ):
     if content is not None:
         (tmp_path / KEPT_GALLERY.name).write_text(content)
-    result = run(trained=tmp_path)
+    result = run("gallery", trained=tmp_path)
     assert result.exit_code == 1
     (line,) = result.stderr.splitlines()
     for word in (str(tmp_path / KEPT_GALLERY.name), *words):
@@ -126,6 +126,6 @@ def test_a_gallery_that_is_missing_or_broken_ends_in_one_line_that_names_the_fil
 def test_a_check_of_models_that_are_not_there_names_the_file(tmp_path: Path):
     stated = Settings().trained_folder / KEPT_GALLERY.name
     (tmp_path / KEPT_GALLERY.name).write_bytes(stated.read_bytes())
-    result = run("--check", "--recipe", "dialogue", columns=200, trained=tmp_path)
+    result = run("gallery", "--check", "--recipe", "dialogue", columns=200, trained=tmp_path)
     assert result.exit_code == 1
     assert f"maskscope: {tmp_path / 'dialogue' / 'prompt-masked' / 'run.json'}" in result.stderr
