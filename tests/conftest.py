@@ -25,6 +25,18 @@ Arrivals = Mapping[str, Sequence[int | None]]
 """For each policy, the step from which each seed's model answers every word right; None: never."""
 
 
+LONG = (
+    *(
+        "tests/browser/",
+        "api/test_races.py",
+        "app/test_main.py",
+        "races/test_sessions.py",
+        "experiments/test_limits.py",
+    ),
+    *("workers/test_ablation.py", "tests/test_readme.py", "commands/test_claims.py"),
+)
+"""Where tests wait for browsers, servers, trainings: what takes ten seconds and more, the longest first."""
+
 SLOWED = """
 import time
 from app import cli, engine
@@ -62,7 +74,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files that take long begin first, so that all processes end at about the same time."""
-    items.sort(key=lambda item: "tests/browser/" not in item.path.as_posix())
+
+    def place(item: pytest.Item) -> int:
+        path = item.path.as_posix()
+        return next((place for place, part in enumerate(LONG) if part in path), len(LONG))
+
+    items.sort(key=place)
 
 
 @pytest.fixture(scope="session", autouse=True)
