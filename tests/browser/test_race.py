@@ -235,9 +235,22 @@ def test_a_wrong_setting_is_explained_and_everything_given_stays(open_page: Open
     expect(page.locator("[name=prompt]")).to_have_value("WORD")
 
 
-def test_pictures_fit_their_width_and_axe_finds_nothing(open_page: OpenPage, look_at: LookAt) -> None:
-    page = open_page("/race")
+def finished_race(page: Page) -> str:
+    """The address of the longest race that came to its end: of a test before this one, or else a new one."""
+    races = page.request.get("/api/v1/races").json()["races"]
+    events = {
+        race["id"]: page.request.get(f"/api/v1/races/{race['id']}").json()["last_event_id"]
+        for race in races
+        if race["status"] == "finished"
+    }
+    if events:
+        return f"/race/{max(events, key=lambda id: events[id])}"
     address = begin(page, steps="300", evaluate_every="10")
     expect(page.locator(".status")).to_contain_text("Finished", timeout=PATIENCE)
+    return address
+
+
+def test_pictures_fit_their_width_and_axe_finds_nothing(open_page: OpenPage, look_at: LookAt) -> None:
+    address = finished_race(open_page("/race"))
     look_at("/race", "race-start")
     look_at(address, "race")

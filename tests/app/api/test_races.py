@@ -391,17 +391,19 @@ async def test_twenty_followers_of_whom_five_drop_and_come_back_hold_the_same_ev
     assert state["followers"] == 0
 
 
+def parent_of(pid: int) -> int | None:
+    """Of a process that is not over; one that nobody has waited for yet is."""
+    try:
+        state, parent = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[:2]
+    except OSError:
+        return None
+    return None if state == "Z" else int(parent)
+
+
 def workers_of(server: Any) -> list[int]:
     """The processes whose parent is the server."""
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text().rsplit(")", 1)[1].split()
-        except OSError:  # it has ended meanwhile
-            continue
-        if int(fields[1]) == server.process.pid and fields[0] != "Z":
-            found.append(int(stat.parent.name))
-    return found
+    pids = [int(folder.name) for folder in Path("/proc").glob("[0-9]*")]
+    return [pid for pid in pids if parent_of(pid) == server.process.pid]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=["asked", "killed"])
@@ -417,6 +419,6 @@ def test_the_end_of_the_server_however_it_ends_leaves_no_process(start_server: A
             os.kill(server.process.pid, number)
             server.process.wait(timeout=60)
         deadline = time.monotonic() + 60  # far below what is left of the race
-        while any(Path(f"/proc/{worker}").exists() for worker in workers):
+        while any(parent_of(worker) is not None for worker in workers):
             assert time.monotonic() < deadline
             time.sleep(0.05)
