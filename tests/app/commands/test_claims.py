@@ -38,7 +38,9 @@ def test_every_claim_is_shown_with_its_verdict() -> None:
     assert f"{len(CLAIMS)} claims: " in result.output
 
 
-@pytest.mark.parametrize("command", [["dispatcher", "--check"], ["reasoning", "--check"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "command", [["dispatcher", "--check"], ["reasoning", "--check"], ["prompts", "--check"]], ids=" ".join
+)
 def test_shipped_models_measured_anew_do_what_is_stated(command: list[str]) -> None:
     result = CliRunner().invoke(app, command, env=WIDE)
     assert result.exit_code == 0, result.output
