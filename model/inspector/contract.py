@@ -118,7 +118,10 @@ def common_length(one: str, other: str) -> int:
 
 
 def read_contract(
-    reader: StructureReader, folder: TokenizerFolder | None, serving: Mapping[str, Any], server_stops: frozenset[int] | None
+    reader: StructureReader,
+    folder: TokenizerFolder | None,
+    serving: Mapping[str, Any],
+    server_stops: frozenset[int] | None,
 ) -> StopContract:
     """Renders the probes, and lets the reader know what ends an answer from now on."""
     control = tuple(folder.control) if folder else control_texts(reader)
@@ -140,7 +143,9 @@ def read_contract(
 
 def control_texts(reader: StructureReader) -> tuple[str, ...]:
     """Without a tokenizer: texts of the template that look like control tokens, and the special tokens it is given."""
-    found = re.findall(r"<[|｜][^<>\s]+?[|｜]>|</?s>|<(?:start|end)_of_turn>|<eos>|<[a-z]>|\[/?INST\]", reader.template.source)
+    found = re.findall(
+        r"<[|｜][^<>\s]+?[|｜]>|</?s>|<(?:start|end)_of_turn>|<eos>|<[a-z]>|\[/?INST\]", reader.template.source
+    )
     return tuple(dict.fromkeys([*found, *reader.special.values()]))
 
 

@@ -78,9 +78,7 @@ def conversation_of(
         prompt_messages = None if prompt_messages is None else prompt_messages + 1
     drop = {*SWITCHES, *DETAILS}
     plain = [{key: value for key, value in message.items() if key not in drop} for message in messages]
-    return Conversation(
-        plain, tuple(_turn(message) for message in messages), tools, arguments or {}, prompt_messages
-    )
+    return Conversation(plain, tuple(_turn(message) for message in messages), tools, arguments or {}, prompt_messages)
 
 
 def _turn(message: Mapping[str, Any]) -> Turn:

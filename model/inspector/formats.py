@@ -151,9 +151,13 @@ FORMATS: dict[str, RowFormat] = {
     known.slug: known
     for known in (
         RowFormat("messages", "messages with role and content", _holds("messages"), _read_messages),
-        RowFormat("prompt-completion", "prompt and completion", _holds("prompt", "completion"), _read_prompt_completion),
+        RowFormat(
+            "prompt-completion", "prompt and completion", _holds("prompt", "completion"), _read_prompt_completion
+        ),
         RowFormat("sharegpt", "conversations of from and value", _holds("conversations"), _read_sharegpt),
-        RowFormat("human-assistant", "conversation of human and assistant", _holds("conversation"), _read_human_assistant),
+        RowFormat(
+            "human-assistant", "conversation of human and assistant", _holds("conversation"), _read_human_assistant
+        ),
         RowFormat("alpaca", "instruction, input, output", _holds("instruction", "output"), _read_alpaca),
         RowFormat("query-response", "query, response, history", _holds("query", "response"), _read_query_response),
         RowFormat("text", "one text", _holds("text"), _read_text),

@@ -158,7 +158,9 @@ def put_back(text: str, worded: str, leaves: list[Leaf]) -> list[Placed] | str:
 
 
 def _differs(text: str, expected: str, at: int) -> str:
-    return f"the template writes by what the texts say: {text[at : at + 40]!r} stands where {expected[:40]!r} was expected"
+    return (
+        f"the template writes by what the texts say: {text[at : at + 40]!r} stands where {expected[:40]!r} was expected"
+    )
 
 
 def _as_rendered(text: str) -> Iterator[str]:

@@ -76,8 +76,10 @@ class Owned:
     """(start, stop, message) of each text that is not the assistant's."""
     known: bool = True
     """False: no oracle says whose these are."""
-    marked: tuple[tuple[int, int], ...] = ()
-    """Texts (start, stop) that hold control tokens of their own."""
+    marked: tuple[tuple[int, int, int], ...] = ()
+    """(start, stop, message) of texts that hold control tokens of their own."""
+    conversations: tuple[int, ...] = ()
+    """Where each conversation of a packed row begins, if several were recognised."""
 
 
 class Ruler:
@@ -151,7 +153,9 @@ def _paint_answer(parts: bytearray, ruler: Ruler, answer: Answer, text: str) -> 
 def _turn(ruler: Ruler, answer: Answer) -> TokenTurn:
     start, stop = ruler.first(answer.start), ruler.first(answer.stop_start)
     stop_end = ruler.behind(answer.stop_end) if answer.stops else stop
-    text_stop = ruler.behind(answer.text_stop) if answer.text_stop > answer.text_start else ruler.first(answer.text_stop)
+    text_stop = (
+        ruler.behind(answer.text_stop) if answer.text_stop > answer.text_start else ruler.first(answer.text_stop)
+    )
     return TokenTurn(
         answer.message,
         ruler.first(answer.header_start),

@@ -114,9 +114,7 @@ class StructureReader:
     def read(self, conversation: Conversation, serving: Mapping[str, Any], generation_prompt: str) -> Structure:
         """Raises TemplateRefused or LimitHit if the row itself cannot be rendered."""
         arguments = self.arguments(conversation, serving)
-        text, tagged = self.template.render_tagged(
-            conversation.messages, tools=conversation.tools, arguments=arguments
-        )
+        text, tagged = self.template.render_tagged(conversation.messages, tools=conversation.tools, arguments=arguments)
         why = ""
         for blanks, calls in ((True, True), (False, True), (False, False)):
             replaced = Replacement(conversation, self._tags, blanks=blanks, calls=calls)
