@@ -5,11 +5,11 @@ In: a template, a conversation, what the server's generation prompt is, what end
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import SequenceMatcher
 from typing import Any
 
-from model.inspector.conversations import Conversation
+from model.inspector.conversations import Conversation, text_of_content
 from model.inspector.leaves import Leaf, Placed, Replacement, put_back, tags_of
 from model.inspector.refusals import TemplateRefused
 from model.inspector.templates import ChatTemplate, Spans
@@ -125,7 +125,10 @@ class StructureReader:
                 continue
             placed = put_back(text, worded, replaced.leaves)
             if not isinstance(placed, str):
-                return self._structure(conversation, text, placed, replaced.leaves, tagged, generation_prompt)
+                there = {id(one.leaf) for one in placed}
+                lost = [leaf for leaf in replaced.leaves if id(leaf) not in there]
+                placed = joined_pieces(text, placed, conversation)
+                return self._structure(conversation, text, placed, lost, tagged, generation_prompt)
             why = why or placed
         return Structure(text, (), (), (), tagged, why)
 
@@ -134,12 +137,10 @@ class StructureReader:
         conversation: Conversation,
         text: str,
         placed: list[Placed],
-        leaves: list[Leaf],
+        lost: list[Leaf],
         tagged: Spans,
         generation_prompt: str,
     ) -> Structure:
-        there = {id(one.leaf) for one in placed}
-        lost = [leaf for leaf in leaves if id(leaf) not in there]
         lost = [leaf for leaf in lost if not _same_thought_elsewhere(leaf, placed)]
         by_message: dict[int, list[int]] = {}
         for number, one in enumerate(placed):
@@ -189,6 +190,36 @@ class StructureReader:
                 self._stops = {}
             self._stops[piece] = self.endings.first(piece)
         return self._stops[piece]
+
+
+def joined_pieces(text: str, placed: list[Placed], conversation: Conversation) -> list[Placed]:
+    """Pieces of one content, with the tags between them, as one text again, where it stands in the render as it is.
+
+    An answer that thinks keeps its pieces: which of them are thoughts is known by them.
+    """
+    pieces: dict[int, list[Placed]] = {}
+    for one in placed:
+        if one.leaf.field == "content":
+            pieces.setdefault(one.leaf.message, []).append(one)
+    whole: dict[int, Placed] = {}
+    for message, mine in pieces.items():
+        content = text_of_content(conversation.messages[message].get("content")).strip()
+        if len(mine) == 1 and len(mine[0].leaf.text) == len(content):
+            continue
+        if any(one.leaf.kind != "content" for one in mine):
+            continue
+        start = text.find(content, max(mine[0].start - len(content), 0))
+        if 0 <= start <= mine[0].start and start + len(content) >= mine[-1].stop:
+            whole[message] = Placed(start, start + len(content), replace(mine[0].leaf, text=content))
+    if not whole:
+        return placed
+    joined = []
+    for one in placed:
+        if one.leaf.field != "content" or one.leaf.message not in whole:
+            joined.append(one)
+        elif one is pieces[one.leaf.message][0]:
+            joined.append(whole[one.leaf.message])
+    return joined
 
 
 def header_in(piece: str, generation_prompt: str) -> tuple[int, int]:

@@ -1,0 +1,184 @@
+"""From rows to a report in one process: what the worker runs for a page, and the command for small files.
+
+In: rows as JSON values, a folder's texts, a template, options. The same steps, in pieces, are run over a file of any size.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from model.inspector.contract import StopContract
+from model.inspector.conventions import Convention, Loss, find_convention
+from model.inspector.conversations import Conversation
+from model.inspector.dumps import DumpRow, read_dump
+from model.inspector.folders import TokenizerFolder
+from model.inspector.formats import PlainText, RowFormat, detect_format, read_row
+from model.inspector.inspection import Inspector, Order
+from model.inspector.intents import Intent
+from model.inspector.partial import Partial
+from model.inspector.report import Report, file_places, not_evaluated_labels
+from model.inspector.survey import Survey
+from model.inspector.template_rules import unevaluated
+
+DataRow = tuple[int, Conversation | PlainText]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the caller asks for. `intent` None: found from the data."""
+
+    intent: Intent | None = None
+    serving: Mapping[str, Any] = field(default_factory=dict)
+    loss: Loss = "shifts"
+    server_stops: tuple[int | str, ...] = ()
+    allowed_tokens: tuple[str, ...] = ()
+    max_length: int | None = None
+    most_turns: int | None = None
+
+
+def read_data(rows: Iterable[Any], known: RowFormat | None = None) -> Iterator[DataRow]:
+    """Rows of one shape, told by the first. Raises UnreadableInput."""
+    for number, row in enumerate(rows):
+        known = known or detect_format(row)
+        yield number, read_row(row, known)
+
+
+def read_dumps(rows: Iterable[Any]) -> Iterator[tuple[int, DumpRow]]:
+    number = 0
+    for line in rows:
+        for row in read_dump(line):
+            yield number, row
+            number += 1
+
+
+def survey_data(rows: Iterable[DataRow]) -> Survey:
+    survey = Survey()
+    for _, row in rows:
+        survey.add_data(row)
+    return survey
+
+
+def survey_dump(rows: Iterable[tuple[int, DumpRow]]) -> Survey:
+    survey = Survey()
+    for _, row in rows:
+        survey.add_dump(row)
+    return survey
+
+
+def order_of(
+    options: Options, folder: TokenizerFolder | None, survey: Survey, intent: Intent, convention: Convention | None
+) -> Order:
+    def number(one: int | str) -> int | None:
+        if isinstance(one, int):
+            return one
+        return int(one) if one.isdigit() else folder.tokenizer.token_to_id(one) if folder else None
+
+    stops = frozenset(found for one in options.server_stops if (found := number(one)) is not None)
+    allowed = frozenset(found for one in options.allowed_tokens if (found := number(one)) is not None)
+    return Order(
+        intent, options.serving, convention, survey, stops, allowed, options.max_length, options.most_turns
+    )
+
+
+def intent_of_data(options: Options, survey: Survey, slug: str = "") -> Intent:
+    """Given, or by what the rows are: switches, prompts with completions, texts."""
+    if options.intent is not None:
+        return options.intent
+    if survey.has_switches:
+        return Intent("declared", given=False, why="messages carry switches")
+    if slug == "prompt-completion":
+        return Intent("completion", given=False, why="rows are prompt and completion")
+    if slug == "text":
+        return Intent("full", given=False, why="rows are texts")
+    return Intent(given=False, why="the default")
+
+
+def inspect_data(
+    rows: Sequence[Any], folder: TokenizerFolder | None, template: str | None, options: Options, now: datetime
+) -> Report:
+    """Rows as JSON values. Raises UnreadableInput, TemplateRefused or LimitHit."""
+    slug = detect_format(rows[0]).slug if rows else ""
+    data = list(read_data(rows))
+    survey = survey_data(data)
+    intent = intent_of_data(options, survey, slug)
+    inspector = Inspector(folder, template, order_of(options, folder, survey, intent, None), now)
+    partial = inspector.template_partial()
+    partial.merge(inspector.inspect_rows(data))
+    return report_of(partial, inspector, options, intent, None)
+
+
+def inspect_dumped(
+    rows: Sequence[Any],
+    against: Sequence[Any] | None,
+    folder: TokenizerFolder | None,
+    template: str | None,
+    options: Options,
+    now: datetime,
+) -> Report:
+    """Rows of a dump, beside the data they were made of if that is given."""
+    dump = list(read_dumps(rows))
+    survey = survey_dump(dump)
+    data = list(read_data(against)) if against is not None else None
+    if data is not None:
+        survey.merge(replace_rows(survey_data(data)))
+    convention = find_convention(survey.shifts) if survey.has_labels else None
+    slug = detect_format(against[0]).slug if against else ""
+    intent = choose_intent(dump[:SAMPLE], data, folder, template, options, survey, convention, slug, now)
+    inspector = Inspector(folder, template, order_of(options, folder, survey, intent, convention), now)
+    partial = inspector.template_partial()
+    partial.merge(inspector.inspect_dump(dump, iter(data) if data is not None else None))
+    return report_of(partial, inspector, options, intent, convention)
+
+
+SAMPLE = 200
+"""Rows of a dump from which the intent is inferred."""
+CANDIDATES = ("all-assistant", "last-assistant")
+
+
+def choose_intent(
+    dump: Sequence[tuple[int, DumpRow]],
+    data: Sequence[DataRow] | None,
+    folder: TokenizerFolder | None,
+    template: str | None,
+    options: Options,
+    survey: Survey,
+    convention: Convention | None,
+    slug: str,
+    now: datetime,
+) -> Intent:
+    """Given, declared by switches, or the one whose right mask fits the first rows best by F1."""
+    known = intent_of_data(options, survey, slug)
+    if known.given or known.turns != "all-assistant":
+        return known
+    inspector = Inspector(folder, template, order_of(options, folder, survey, Intent(), convention), now)
+    scores = inspector.intent_scores(dump, iter(data) if data is not None else None, CANDIDATES)
+    ranked = sorted(CANDIDATES, key=lambda turns: -scores[turns])
+    best, second = ranked[0], ranked[1]
+    if scores[best] == scores[second]:
+        return Intent(given=False, why="the default")
+    why = f"F1 {scores[best]:.2f}, next {second} {scores[second]:.2f}, on the first {len(dump)} rows"
+    return Intent(best, given=False, why=why)  # type: ignore[arg-type]
+
+
+def replace_rows(survey: Survey) -> Survey:
+    """The data's survey, for a report on a dump: its rows are not the dump's."""
+    return replace(survey, rows=0)
+
+
+def report_of(
+    partial: Partial, inspector: Inspector, options: Options, intent: Intent, convention: Convention | None
+) -> Report:
+    partial.add(file_places(partial, convention, options.loss, intent))
+    missing = unevaluated(inspector.contract, inspector.folder) | not_evaluated_labels(convention)
+    if inspector.reader is None:
+        missing |= dict.fromkeys(("M07", "M17", "M18", "M31", "M32"), "there is no template")
+        inspector.contract = StopContract(())
+    if partial.abstained:
+        missing["M30"] = f"O1 abstains on {sum(partial.abstained.values())} rows: {next(iter(partial.abstained))}"
+    cannot = ""
+    if convention is not None and convention.shift is None and convention.targets and convention.share < 1.0:
+        cannot = convention.why if convention.share else ""
+    return Report(
+        partial, inspector.contract, intent, convention, missing, (), {}, options.serving, options.loss, cannot
+    )
