@@ -20,6 +20,7 @@ from app.commands.dispatcher import dispatcher
 from app.commands.export import export
 from app.commands.gallery import gallery
 from app.commands.generate import generate
+from app.commands.inspect import inspect
 from app.commands.limits import limits
 from app.commands.mask import mask
 from app.commands.padding import padding
@@ -102,6 +103,7 @@ def serve(
 for command in (
     *(train, generate, analyze, export, bench, ablate, claims, controls, dispatcher, gallery, limits, mask, padding),
     *(prompts, rates, reasoning, turns),
+    inspect,
 ):
     app.command()(errors_in_one_line(command))
 

@@ -4,7 +4,7 @@ Conversations of our own making are rendered, so that it is the template that sp
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -122,6 +122,7 @@ def read_contract(
     folder: TokenizerFolder | None,
     serving: Mapping[str, Any],
     server_stops: frozenset[int] | None,
+    beat: Callable[[], None] = lambda: None,
 ) -> StopContract:
     """Renders the probes, and lets the reader know what ends an answer from now on."""
     control = tuple(folder.control) if folder else control_texts(reader)
@@ -135,6 +136,7 @@ def read_contract(
     found = []
     for system, tools in ((False, False), (True, False), (False, True)):
         for name in PROBES if (system, tools) == (False, False) else ("answer, user", "answer, end", "call, tool"):
+            beat()
             if tools or not name.startswith("call") or not system:
                 found.append(_transition(reader, serving, prompt, name, folder, server_stops, system, tools))
     usual = next((one.stop for one in found if one.stop), "")

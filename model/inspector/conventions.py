@@ -85,7 +85,9 @@ def find_convention(counts: ShiftCount) -> Convention:
     best, second = ranked[0], ranked[1]
     said = f"{shares[best]:.1%} of {counts.targets} targets lie {SHIFT_NAMES[best]}, {shares[second]:.1%} {SHIFT_NAMES[second]}"
     if counts.targets < TARGETS:
-        return Convention(None, best, ignore, counts.targets, f"only {counts.targets} targets, {TARGETS} are needed")
+        return Convention(
+            None, best, ignore, counts.targets, f"only {counts.targets} targets, {TARGETS} are needed", shares[best]
+        )
     if shares[best] < ACCEPTED or shares[second] > NEXT_BEST:
         return Convention(None, best, ignore, counts.targets, said, shares[best])
     return Convention(best, best, ignore, counts.targets, said, shares[best])

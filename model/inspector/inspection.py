@@ -3,7 +3,7 @@
 One Inspector holds a template, a tokenizer and an intent. It is made where templates may be rendered: in a worker.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -54,11 +54,20 @@ class Rendered:
     offsets: Offsets
 
 
+def _quiet() -> None:
+    """Nobody waits for a word."""
+
+
 class Inspector:
     """Raises TemplateRefused or LimitHit if the template cannot be compiled."""
 
     def __init__(
-        self, folder: TokenizerFolder | None, template: str | None, order: Order, now: datetime, bos: int | None = None
+        self,
+        folder: TokenizerFolder | None,
+        template: str | None,
+        order: Order,
+        now: datetime,
+        beat: Callable[[], None] = _quiet,
     ):
         self.folder, self.order = folder, order
         self.reader: StructureReader | None = None
@@ -68,7 +77,8 @@ class Inspector:
         self._shapes: dict[Any, int] = {}
         if template is not None:
             self.reader = StructureReader(ChatTemplate(template, now), folder.special if folder else {})
-            self.contract = read_contract(self.reader, folder, order.serving, self._all_stops())
+            beat()
+            self.contract = read_contract(self.reader, folder, order.serving, self._all_stops(), beat)
             self.prompt = generation_prompt_of(self.reader, order.serving)
         self.markers = self._markers()
         self.setting = self._setting()
@@ -213,7 +223,9 @@ class Inspector:
             self._prompts[key] = generation_prompt_of(self.reader, self.order.serving, row)
         return self._prompts[key]
 
-    def _marked(self, conversation: Conversation, structure: Structure, offsets: Offsets) -> tuple[tuple[int, int, int], ...]:
+    def _marked(
+        self, conversation: Conversation, structure: Structure, offsets: Offsets
+    ) -> tuple[tuple[int, int, int], ...]:
         """Texts of messages that hold the template's control tokens; thought tags and the like are no markers."""
         assert self.reader
         pattern = self.reader.endings.control_pattern

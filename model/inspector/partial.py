@@ -10,8 +10,12 @@ from model.inspector.owners import PART_NAMES
 MOST_PLACES = 100
 """Of one rule and severity, that are kept; all are counted."""
 
-Key = tuple[str, str]
-"""Rule and severity."""
+Key = str
+"""Rule and severity, as `key_of` joins them."""
+
+
+def key_of(rule: str, severity: str) -> Key:
+    return f"{rule} {severity}"
 
 
 @dataclass
@@ -19,9 +23,9 @@ class Partial:
     rows: int = 0
     tokens: int = 0
     trained: int = 0
-    places: dict[Key, list[Place]] = field(default_factory=dict)
-    counted: Counter[Key] = field(default_factory=Counter)
-    rows_with: Counter[Key] = field(default_factory=Counter)
+    places: dict[str, list[Place]] = field(default_factory=dict)
+    counted: Counter[str] = field(default_factory=Counter)
+    rows_with: Counter[str] = field(default_factory=Counter)
     owners: Counter[str] = field(default_factory=Counter)
     """Tokens by part."""
     owners_trained: Counter[str] = field(default_factory=Counter)
@@ -35,7 +39,7 @@ class Partial:
         """All places of one row, or of the template."""
         seen = set()
         for place in places:
-            key = place.rule, place.severity
+            key = key_of(place.rule, place.severity)
             self.counted[key] += 1
             if key not in seen:
                 seen.add(key)

@@ -12,7 +12,7 @@ from model.inspector.contract import StopContract
 from model.inspector.conventions import SHIFT_NAMES, Convention, Loss
 from model.inspector.intents import INTENTS, Intent
 from model.inspector.labelled import Place, plural
-from model.inspector.partial import Partial
+from model.inspector.partial import Partial, key_of
 from model.inspector.rule import SEVERITIES, Severity
 
 SCHEMA_VERSION = 1
@@ -63,8 +63,8 @@ class Report:
     def findings(self) -> tuple[Finding, ...]:
         """Errors first, then by rule."""
         found = [
-            Finding(rule, severity, self.partial.counted[rule, severity], self.partial.rows_with[rule, severity], kept[0])
-            for (rule, severity), kept in self.partial.places.items()
+            Finding(kept[0].rule, kept[0].severity, self.partial.counted[key], self.partial.rows_with[key], kept[0])
+            for key, kept in self.partial.places.items()
             if kept
         ]
         return tuple(sorted(found, key=lambda one: (SEVERITIES.index(one.severity), one.rule)))
@@ -81,7 +81,7 @@ class Report:
 
     def places(self) -> Iterator[Place]:
         for one in self.findings:
-            yield from self.partial.places[one.rule, one.severity]
+            yield from self.partial.places[key_of(one.rule, one.severity)]
 
     def as_plain(self) -> dict[str, Any]:
         return {

@@ -76,9 +76,7 @@ def order_of(
 
     stops = frozenset(found for one in options.server_stops if (found := number(one)) is not None)
     allowed = frozenset(found for one in options.allowed_tokens if (found := number(one)) is not None)
-    return Order(
-        intent, options.serving, convention, survey, stops, allowed, options.max_length, options.most_turns
-    )
+    return Order(intent, options.serving, convention, survey, stops, allowed, options.max_length, options.most_turns)
 
 
 def intent_of_data(options: Options, survey: Survey, slug: str = "") -> Intent:
@@ -105,7 +103,7 @@ def inspect_data(
     inspector = Inspector(folder, template, order_of(options, folder, survey, intent, None), now)
     partial = inspector.template_partial()
     partial.merge(inspector.inspect_rows(data))
-    return report_of(partial, inspector, options, intent, None)
+    return report_of(partial, opened(inspector), options, intent, None)
 
 
 def inspect_dumped(
@@ -128,7 +126,7 @@ def inspect_dumped(
     inspector = Inspector(folder, template, order_of(options, folder, survey, intent, convention), now)
     partial = inspector.template_partial()
     partial.merge(inspector.inspect_dump(dump, iter(data) if data is not None else None))
-    return report_of(partial, inspector, options, intent, convention)
+    return report_of(partial, opened(inspector), options, intent, convention)
 
 
 SAMPLE = 200
@@ -166,19 +164,29 @@ def replace_rows(survey: Survey) -> Survey:
     return replace(survey, rows=0)
 
 
-def report_of(
-    partial: Partial, inspector: Inspector, options: Options, intent: Intent, convention: Convention | None
-) -> Report:
-    partial.add(file_places(partial, convention, options.loss, intent))
-    missing = unevaluated(inspector.contract, inspector.folder) | not_evaluated_labels(convention)
+@dataclass(frozen=True)
+class Opened:
+    """What an inspector's template and folder are, for a report made elsewhere."""
+
+    contract: StopContract
+    missing: dict[str, str]
+
+
+def opened(inspector: Inspector) -> Opened:
+    missing = unevaluated(inspector.contract, inspector.folder)
     if inspector.reader is None:
         missing |= dict.fromkeys(("M07", "M17", "M18", "M31", "M32"), "there is no template")
-        inspector.contract = StopContract(())
+    return Opened(inspector.contract, missing)
+
+
+def report_of(
+    partial: Partial, made: Opened, options: Options, intent: Intent, convention: Convention | None
+) -> Report:
+    partial.add(file_places(partial, convention, options.loss, intent))
+    missing = made.missing | not_evaluated_labels(convention)
     if partial.abstained:
         missing["M30"] = f"O1 abstains on {sum(partial.abstained.values())} rows: {next(iter(partial.abstained))}"
     cannot = ""
     if convention is not None and convention.shift is None and convention.targets and convention.share < 1.0:
-        cannot = convention.why if convention.share else ""
-    return Report(
-        partial, inspector.contract, intent, convention, missing, (), {}, options.serving, options.loss, cannot
-    )
+        cannot = convention.why
+    return Report(partial, made.contract, intent, convention, missing, (), {}, options.serving, options.loss, cannot)

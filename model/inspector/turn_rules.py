@@ -75,6 +75,8 @@ def supplied_supervised(row: LabelledRow, setting: Setting) -> Iterator[Place]:
 
 def other_role_supervised(row: LabelledRow, setting: Setting) -> Iterator[Place]:
     """M13. A shared stop, the first token of a packed conversation and white space are told elsewhere or allowed."""
+    if row.conversation is not None and not row.conversation.answers():
+        return  # M35 says so
     marked = [(start, stop) for start, stop, _ in row.owned.marked]
     begins = {*row.begins(), *row.owned.conversations}
     free = {at for turn in row.turns() if turn.shared for at in range(turn.stop, turn.stop_end)} | begins

@@ -1,0 +1,211 @@
+"""`maskscope inspect`: which tokens a fine-tune is trained on, what is wrong with that, and where. For people and for CI."""
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, Any, Literal
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from app.commands.inspection_outputs import github_lines, markdown_of, print_report, sarif_of
+from app.workers.inspection_run import inspect_files
+from app.workers.inspection_worker import Materials
+from model.errors import MaskscopeError
+from model.inspector.baseline import Ignored, new_or_risen, read_baseline, read_ignored
+from model.inspector.conventions import Loss
+from model.inspector.digests import digest_of
+from model.inspector.intents import INTENTS, Intent, Turns
+from model.inspector.lines import needs_writing_out, write_out
+from model.inspector.refusals import LimitHit, UnreadableInput
+from model.inspector.report import Report
+from model.inspector.rule import Severity
+from model.inspector.session import Options
+
+FAIL_ON: dict[str, tuple[Severity, ...]] = {"error": ("error",), "warning": ("error", "warning"), "never": ()}
+EXIT_USAGE, EXIT_LIMIT = 2, 4
+
+TokenizerOption = Annotated[Path | None, typer.Option("--tokenizer", help="A folder with tokenizer.json.")]
+TemplateOption = Annotated[
+    Path | None, typer.Option("--template", help="A chat template; default: the tokenizer folder's own.")
+]
+ServeOption = Annotated[
+    list[str] | None, typer.Option("--serve-arg", help="key=value that the server renders with; JSON values.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
+
+
+def inspect(
+    data: Annotated[Path, typer.Argument(help="Rows: JSON lines, a JSON array, Parquet or Arrow; - reads standard input.")],
+    tokenizer: TokenizerOption = None,
+    template: TemplateOption = None,
+    intent: Annotated[str | None, typer.Option(help=f"One of: {', '.join(INTENTS)}; default: found.")] = None,
+    reasoning: Annotated[Literal["train", "ignore"], typer.Option(help="Thoughts.")] = "train",
+    tool_calls: Annotated[Literal["train", "ignore"], typer.Option(help="Calls of tools.")] = "train",
+    supplied: Annotated[Literal["train", "ignore"], typer.Option(help="What the server supplies.")] = "ignore",
+    separator: Annotated[Literal["any", "ignore", "train"], typer.Option(help="White space behind a stop.")] = "any",
+    role: Annotated[list[str] | None, typer.Option(help="NAME=train: another role that is meant.")] = None,
+    serve_arg: ServeOption = None,
+    template_arg: Annotated[list[str] | None, typer.Option(help="The same as --serve-arg.")] = None,
+    dump: Annotated[bool, typer.Option("--dump", help="DATA is what a trainer saw: ids and labels.")] = False,
+    against: Annotated[Path | None, typer.Option(help="The rows that the dump was made of.")] = None,
+    loss: Annotated[Literal["shifts", "does-not-shift"], typer.Option(help="What the loss does with labels.")] = "shifts",
+    stop: Annotated[list[str] | None, typer.Option(help="A stop that the server is given: a token or id.")] = None,
+    allow_token: Annotated[list[str] | None, typer.Option(help="A control token that contents may hold.")] = None,
+    max_length: Annotated[int | None, typer.Option(min=1, help="Tokens at which the trainer cuts rows.")] = None,
+    processes: Annotated[int, typer.Option(min=0, max=64, help="At once; 0: one per core.")] = 1,
+    as_json: JsonOption = False,
+    sarif: Annotated[Path | None, typer.Option(help="Write SARIF 2.1.0 to this file.")] = None,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
+    github: Annotated[bool, typer.Option("--github", help="Print annotations for GitHub.")] = False,
+    fail_on: Annotated[Literal["error", "warning", "never"], typer.Option(help="Exit code 1 at what.")] = "error",
+    baseline: Annotated[Path | None, typer.Option(help="A --json report: fail on what is new or rose.")] = None,
+    ignore: Annotated[Path | None, typer.Option(help="Lines `M17: reason`: rules not to fail on.")] = None,
+) -> None:
+    """Inspect what a fine-tune is trained on. Exit code: 0 clean, 1 errors, 2 unreadable, 3 cannot tell, 4 a limit.
+
+    Example: maskscope inspect data.jsonl --tokenizer my-model --max-length 2048
+    """
+    console = Console(stderr=True)
+    with exit_codes(), written_out(data) as rows, written_out(against) as beside:
+        wanted = Intent(
+            _turns(intent), reasoning == "train", tool_calls == "train", supplied == "train", separator, _roles(role)
+        )
+        usual = wanted == Intent() and intent is None
+        serving = _arguments([*(serve_arg or []), *(template_arg or [])])
+        loss_does: Loss = loss
+        options = Options(
+            None if usual else wanted, serving, loss_does, tuple(stop or ()), tuple(allow_token or ()), max_length
+        )
+        materials = Materials(
+            data=beside if dump else rows,
+            dump=rows if dump else None,
+            folder=tokenizer,
+            template=None if template is None else read_text(template),
+            now=datetime.now().replace(microsecond=0),
+        )
+        if tokenizer is None and template is None and not dump:
+            raise UnreadableInput("rows need --tokenizer, or at least --template", param="tokenizer")
+        report = run(materials, options, processes or os.cpu_count() or 1, console)
+        report = replace(report, hashes=_hashes(rows, tokenizer, materials.template), notes=_notes(materials))
+        ignored = read_ignored(ignore) if ignore else ()
+        failing = FAIL_ON[fail_on]
+        code = _exit_code(report, failing, ignored, read_baseline(baseline) if baseline else None)
+    if sarif is not None:
+        sarif.write_text(json.dumps(sarif_of(report, str(data)), indent=1), "utf-8")
+    show(report, as_json, markdown, github, str(data))
+    raise typer.Exit(code)
+
+
+def show(report: Report, as_json: bool, markdown: bool, github: bool, name: str) -> None:
+    if as_json:
+        typer.echo(json.dumps(report.as_plain(), ensure_ascii=False, default=str))
+    elif markdown:
+        typer.echo(markdown_of(report))
+    elif github:
+        for line in github_lines(report, name):
+            typer.echo(line)
+    else:
+        print_report(report, Console())
+
+
+def run(materials: Materials, options: Options, processes: int, console: Console) -> Report:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[speed]}"))
+    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as progress:
+        bar = progress.add_task("rows", total=None, speed="")
+
+        def done(rows: int, total: int) -> None:
+            speed = progress.tasks[bar].speed
+            progress.update(bar, completed=rows, total=total, speed=f"{speed:,.0f} rows/s" if speed else "")
+
+        return inspect_files(materials, options, processes, done)
+
+
+@contextmanager
+def exit_codes() -> Iterator[None]:
+    """What cannot be read ends with 2, a limit with 4, each in one line."""
+    try:
+        yield
+    except (MaskscopeError, OSError) as error:
+        said = error.message if isinstance(error, MaskscopeError) else f"{error.filename}: {error.strerror}"
+        param = error.param if isinstance(error, MaskscopeError) else None
+        typer.echo(f"maskscope: {f'{param}: ' if param else ''}{said}", err=True)
+        raise typer.Exit(EXIT_LIMIT if isinstance(error, LimitHit) else EXIT_USAGE) from error
+
+
+@contextmanager
+def written_out(path: Path | None) -> Iterator[Path | None]:
+    """The file as one of lines: itself, or a copy that is gone afterwards."""
+    if path is None or (str(path) != "-" and not needs_writing_out(path)):
+        yield path
+        return
+    with TemporaryDirectory() as folder:
+        lines = Path(folder) / "rows.jsonl"
+        with lines.open("wb") as into:
+            write_out(sys.stdin.buffer if str(path) == "-" else path, into)
+        yield lines
+
+
+def read_text(path: Path) -> str:
+    try:
+        return sys.stdin.read() if str(path) == "-" else path.read_text("utf-8")
+    except UnicodeDecodeError as error:
+        raise UnreadableInput(f"{path.name}: not in UTF-8", param="template") from error
+
+
+def arguments_of(pairs: Sequence[str] | None) -> dict[str, Any]:
+    return _arguments(pairs or ())
+
+
+def _arguments(pairs: Sequence[str]) -> dict[str, Any]:
+    values = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise UnreadableInput(f"{pair!r}: key=value is expected", param="serve-arg")
+        try:
+            values[name] = json.loads(value)
+        except ValueError:
+            values[name] = {"True": True, "False": False}.get(value, value)
+    return values
+
+
+def _turns(intent: str | None) -> Turns:
+    found = next((known for known in INTENTS if known == (intent or "all-assistant")), None)
+    if found is None:
+        raise UnreadableInput(f"{intent!r}; allowed: {', '.join(INTENTS)}", param="intent")
+    return found
+
+
+def _roles(given: Sequence[str] | None) -> frozenset[str]:
+    return frozenset(name.removesuffix("=train") for name in given or ())
+
+
+def _hashes(rows: Path | None, tokenizer: Path | None, template: str | None) -> dict[str, str]:
+    paths = {"data": rows, "tokenizer": tokenizer / "tokenizer.json" if tokenizer else None}
+    hashes = {name: digest_of(path) for name, path in paths.items() if path is not None and path.is_file()}
+    return hashes | ({"template": digest_of(template)} if template is not None else {})
+
+
+def _notes(materials: Materials) -> tuple[str, ...]:
+    return (f"strftime_now tells {materials.now:%Y-%m-%d %H:%M}",)
+
+
+def _exit_code(
+    report: Report, failing: Sequence[Severity], ignored: Sequence[Ignored], known: dict[str, int] | None
+) -> int:
+    code = report.exit_code(failing)
+    if code != 1:
+        return code
+    still = [one for one in report.findings if one.severity in failing and one.rule not in {i.rule for i in ignored}]
+    if known is not None:
+        still = [one for one in still if new_or_risen(one, known)]
+    return 1 if still else report.exit_code(())
+

@@ -1,0 +1,81 @@
+"""A whole file inspected: surveyed once, then judged piece by piece, by one process or several, in bounded memory."""
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from typing import Any
+
+from app.workers.inspection import InspectionProcess
+from app.workers.inspection_worker import CHUNK, MATERIALS, OPENED, OPTIONS, PARTIAL, SURVEYED, Materials
+from model.inspector.labelled import Place
+from model.inspector.partial import Partial
+from model.inspector.refusals import LimitHit, UnreadableInput
+from model.inspector.report import Report
+from model.inspector.session import Opened, Options, report_of
+
+Progress = Callable[[int, int], None]
+"""Called with rows done and rows in all."""
+
+
+def inspect_files(materials: Materials, options: Options, processes: int, progress: Progress) -> Report:
+    """Raises UnreadableInput, TemplateRefused, or LimitHit where nothing could be inspected at all."""
+    with ExitStack() as stack:
+        workers = [stack.enter_context(InspectionProcess()) for _ in range(processes if materials.dump is None else 1)]
+        first = workers[0]
+        materials = _load(first, materials)
+        plain = first.ask({"do": "survey", "options": OPTIONS.dump_python(options, mode="json")})["surveyed"]
+        surveyed = SURVEYED.validate_python(plain)
+        if not surveyed.rows:
+            raise UnreadableInput("there are no rows", param="data")
+        order = {"do": "open", "order": plain["order"], "slug": plain["slug"]}
+        made = first.ask(order)
+        partial = PARTIAL.validate_python(made["partial"])
+        progress(0, surveyed.rows)
+        if materials.dump is not None:
+            _judge_dump(first, partial, surveyed.rows, progress)
+        else:
+            for worker in workers[1 : len(surveyed.chunks)]:
+                _load(worker, materials)
+                worker.ask(order)
+            _judge_chunks(workers[: len(surveyed.chunks)], plain["chunks"], partial, surveyed.rows, progress)
+    opened: Opened = OPENED.validate_python(made["opened"])
+    return report_of(partial, opened, options, surveyed.order.intent, surveyed.order.convention)
+
+
+def _load(worker: InspectionProcess, materials: Materials) -> Materials:
+    """The materials, with the folder's own template where none was given."""
+    given = worker.ask({"do": "load", "materials": MATERIALS.dump_python(materials, mode="json")})
+    if materials.template is None and given["template"] is not None:
+        materials = Materials(**{**vars(materials), "template": given["template"]})
+        worker.ask({"do": "load", "materials": MATERIALS.dump_python(materials, mode="json")})
+    return materials
+
+
+def _judge_dump(worker: InspectionProcess, partial: Partial, rows: int, progress: Progress) -> None:
+    try:
+        answer = worker.ask({"do": "dump"}, lambda at: progress(at, rows))
+    except LimitHit as error:
+        partial.limits += 1
+        partial.add([Place("M31", "error", f"A limit was hit: {error.message}")])
+        return
+    partial.merge(PARTIAL.validate_python(answer["partial"]))
+    progress(rows, rows)
+
+
+def _judge_chunks(
+    workers: Sequence[InspectionProcess], chunks: Sequence[dict[str, Any]], partial: Partial, rows: int, progress: Progress
+) -> None:
+    """In order, so many at once as there are workers. Ends at the first limit that is hit."""
+    for place in range(0, len(chunks), len(workers)):
+        batch = list(zip(workers, chunks[place : place + len(workers)], strict=False))
+        for worker, chunk in batch:
+            worker.send({"do": "chunk", "chunk": chunk})
+        for worker, chunk in batch:
+            try:
+                partial.merge(PARTIAL.validate_python(worker.receive("chunk")["partial"]))
+            except LimitHit as error:
+                partial.limits += 1
+                row = CHUNK.validate_python(chunk).first_row + worker.at
+                partial.add([Place("M31", "error", f"A limit was hit: {error.message}", row)])
+                return
+            progress(partial.rows, rows)
+

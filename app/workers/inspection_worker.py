@@ -1,0 +1,236 @@
+"""`python -m app.workers.inspection_worker`: renders templates and judges rows, one order after the other.
+
+In, out: a JSON line each. Templates and tokenizers are programs of somebody else's, so memory is limited here, and time
+by whoever reads the answers: while it works the process says so, and when it has been silent for too long it is killed.
+"""
+
+import json
+import resource
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter
+
+from model.errors import MaskscopeError
+from model.inspector.conventions import find_convention
+from model.inspector.conversations import Conversation
+from model.inspector.dumps import DumpRow
+from model.inspector.folders import TokenizerFolder, folder_of, read_folder
+from model.inspector.formats import FORMATS, PlainText, detect_format
+from model.inspector.inspection import Inspector, Order
+from model.inspector.lines import Chunk, read_chunk, read_lines
+from model.inspector.partial import Partial
+from model.inspector.refusals import LimitHit
+from model.inspector.session import (
+    SAMPLE,
+    Opened,
+    Options,
+    choose_intent,
+    inspect_data,
+    inspect_dumped,
+    intent_of_data,
+    opened,
+    order_of,
+    read_data,
+    read_dumps,
+    replace_rows,
+)
+from model.inspector.survey import Survey
+
+MEMORY_BYTES = 2 << 30
+BEAT_SECONDS = 0.2
+CHUNK_ROWS = 256
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class Materials:
+    """Where things are: paths for the command, texts for a page. No path may come from a client."""
+
+    data: Path | None = None
+    dump: Path | None = None
+    folder: Path | None = None
+    folder_files: dict[str, str] | None = None
+    template: str | None = None
+    now: datetime = datetime(2026, 1, 1)
+
+
+@dataclass(frozen=True)
+class Surveyed:
+    """What all rows together told."""
+
+    order: Order
+    rows: int
+    chunks: list[Chunk]
+    slug: str
+
+
+MATERIALS, OPTIONS, SURVEYED = TypeAdapter(Materials), TypeAdapter(Options), TypeAdapter(Surveyed)
+ORDER, PARTIAL, OPENED, CHUNK = TypeAdapter(Order), TypeAdapter(Partial), TypeAdapter(Opened), TypeAdapter(Chunk)
+
+
+class Worker:
+    """Holds what was loaded last: a folder, and an inspector."""
+
+    def __init__(self) -> None:
+        self._told = time.monotonic()
+        self.materials = Materials()
+        self.folder: TokenizerFolder | None = None
+        self.inspector: Inspector | None = None
+        self.slug = ""
+
+    def answer(self, order: dict[str, Any]) -> dict[str, Any]:
+        match order["do"]:
+            case "load":
+                return self._load(MATERIALS.validate_python(order["materials"]))
+            case "survey":
+                return {
+                    "surveyed": SURVEYED.dump_python(
+                        self._survey(OPTIONS.validate_python(order["options"])), mode="json"
+                    )
+                }
+            case "open":
+                return self._open(ORDER.validate_python(order["order"]), order["slug"])
+            case "chunk":
+                return self._chunk(CHUNK.validate_python(order["chunk"]))
+            case "dump":
+                return self._dump()
+            case "inspect":
+                return self._inspect(order)
+            case other:
+                raise AssertionError(other)
+
+    def beating(self, items: Iterable[Item]) -> Iterator[Item]:
+        """The items, and now and then a word that the process is still at work."""
+        for number, item in enumerate(items):
+            self.beat(number)
+            yield item
+
+    def beat(self, number: int = 0) -> None:
+        if time.monotonic() - self._told > BEAT_SECONDS:
+            tell(at=number)
+            self._told = time.monotonic()
+
+    def _load(self, materials: Materials) -> dict[str, Any]:
+        self.materials = materials
+        if materials.folder_files is not None:
+            self.folder = folder_of(materials.folder_files)
+        else:
+            self.folder = read_folder(materials.folder) if materials.folder else None
+        return {"template": self.folder.template() if self.folder else None}
+
+    def _data(self) -> Iterator[tuple[int, Conversation | PlainText]] | None:
+        path = self.materials.data
+        return None if path is None else read_data(read_lines(path))
+
+    def _dumped(self) -> Iterator[tuple[int, DumpRow]]:
+        assert self.materials.dump
+        return read_dumps(read_lines(self.materials.dump))
+
+    def _survey(self, options: Options) -> Surveyed:
+        survey, chunks, slug = Survey(), [], ""
+        if self.materials.data is not None:
+            slug, chunks, survey = self._survey_data(self.materials.data)
+        if self.materials.dump is None:
+            intent = intent_of_data(options, survey, slug)
+            return Surveyed(order_of(options, self.folder, survey, intent, None), survey.rows, chunks, slug)
+        dumped = Survey()
+        for _, row in self.beating(self._dumped()):
+            dumped.add_dump(row)
+        rows = dumped.rows
+        dumped.merge(replace_rows(survey))
+        convention = find_convention(dumped.shifts) if dumped.has_labels else None
+        sample, data = list(islice(self._dumped(), SAMPLE)), self._data()
+        intent = choose_intent(
+            sample, data, self.folder, self.materials.template, options, dumped, convention, slug, self.materials.now
+        )
+        return Surveyed(order_of(options, self.folder, dumped, intent, convention), rows, [], slug)
+
+    def _survey_data(self, path: Path) -> tuple[str, list[Chunk], Survey]:
+        survey, chunks, slug, known = Survey(), [], "", None
+        start = 0
+        with path.open("rb") as file:
+            while lines := list(islice(file, CHUNK_ROWS)):
+                stop = start + sum(map(len, lines))
+                chunk = Chunk(start, stop, survey.rows)
+                for _, row in self.beating(read_data(read_chunk(path, chunk, lines), known)):
+                    survey.add_data(row)
+                if not slug and survey.rows:
+                    known = detect_format(next(iter(read_chunk(path, chunk, lines))))
+                    slug = known.slug
+                chunks.append(chunk)
+                start = stop
+        return slug, chunks, survey
+
+    def _open(self, order: Order, slug: str) -> dict[str, Any]:
+        self.slug = slug
+        materials = self.materials
+        self.inspector = Inspector(self.folder, materials.template, order, materials.now, self.beat)
+        partial = self.inspector.template_partial()
+        return {
+            "opened": OPENED.dump_python(opened(self.inspector), mode="json"),
+            "partial": PARTIAL.dump_python(partial, mode="json"),
+        }
+
+    def _chunk(self, chunk: Chunk) -> dict[str, Any]:
+        assert self.inspector
+        assert self.materials.data
+        rows = read_data(read_chunk(self.materials.data, chunk), FORMATS.get(self.slug))
+        numbered = ((chunk.first_row + number, row) for number, row in self.beating(rows))
+        return {"partial": PARTIAL.dump_python(self.inspector.inspect_rows(numbered), mode="json")}
+
+    def _dump(self) -> dict[str, Any]:
+        assert self.inspector
+        partial = self.inspector.inspect_dump(self.beating(self._dumped()), self._data())
+        return {"partial": PARTIAL.dump_python(partial, mode="json")}
+
+    def _inspect(self, order: dict[str, Any]) -> dict[str, Any]:
+        """Rows given with the order: what a page or a request of the API asks."""
+        options, now = OPTIONS.validate_python(order["options"]), self.materials.now
+        rows, template = order["rows"], self.materials.template
+        if order["dump"]:
+            report = inspect_dumped(rows, order["against"], self.folder, template, options, now)
+        else:
+            report = inspect_data(rows, self.folder, template, options, now)
+        return {"report": report.as_plain()}
+
+
+def tell(**news: object) -> None:
+    sys.stdout.write(json.dumps(news) + "\n")
+    sys.stdout.flush()
+
+
+def work() -> None:
+    """Answer each order with `{"done": ...}` or `{"failed": ...}`; `{"at": row}` in between."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started it decides
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    worker = Worker()
+    tell(ready=True)
+    for line in sys.stdin:
+        tell(**answered(lambda given=line: worker.answer(json.loads(given))))  # type: ignore[misc]
+
+
+def answered(run: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    try:
+        return {"done": run()}
+    except MaskscopeError as error:
+        return {"failed": error.message, "kind": type(error).__name__, "param": error.param}
+    except (MemoryError, RecursionError):
+        return {
+            "failed": "more memory or depth was asked for than is allowed",
+            "kind": LimitHit.__name__,
+            "param": None,
+        }
+
+
+if __name__ == "__main__":
+    work()
