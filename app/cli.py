@@ -27,6 +27,7 @@ from app.commands.padding import padding
 from app.commands.prompts import prompts
 from app.commands.rates import rates
 from app.commands.reasoning import reasoning
+from app.commands.template import template
 from app.commands.train import train
 from app.commands.turns import turns
 from app.main import create_app
@@ -103,7 +104,7 @@ def serve(
 for command in (
     *(train, generate, analyze, export, bench, ablate, claims, controls, dispatcher, gallery, limits, mask, padding),
     *(prompts, rates, reasoning, turns),
-    inspect,
+    *(inspect, template),
 ):
     app.command()(errors_in_one_line(command))
 

@@ -43,7 +43,9 @@ JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on sta
 
 
 def inspect(
-    data: Annotated[Path, typer.Argument(help="Rows: JSON lines, a JSON array, Parquet or Arrow; - reads standard input.")],
+    data: Annotated[
+        Path, typer.Argument(help="Rows: JSON lines, a JSON array, Parquet or Arrow; - reads standard input.")
+    ],
     tokenizer: TokenizerOption = None,
     template: TemplateOption = None,
     intent: Annotated[str | None, typer.Option(help=f"One of: {', '.join(INTENTS)}; default: found.")] = None,
@@ -56,7 +58,9 @@ def inspect(
     template_arg: Annotated[list[str] | None, typer.Option(help="The same as --serve-arg.")] = None,
     dump: Annotated[bool, typer.Option("--dump", help="DATA is what a trainer saw: ids and labels.")] = False,
     against: Annotated[Path | None, typer.Option(help="The rows that the dump was made of.")] = None,
-    loss: Annotated[Literal["shifts", "does-not-shift"], typer.Option(help="What the loss does with labels.")] = "shifts",
+    loss: Annotated[
+        Literal["shifts", "does-not-shift"], typer.Option(help="What the loss does with labels.")
+    ] = "shifts",
     stop: Annotated[list[str] | None, typer.Option(help="A stop that the server is given: a token or id.")] = None,
     allow_token: Annotated[list[str] | None, typer.Option(help="A control token that contents may hold.")] = None,
     max_length: Annotated[int | None, typer.Option(min=1, help="Tokens at which the trainer cuts rows.")] = None,
@@ -126,6 +130,17 @@ def run(materials: Materials, options: Options, processes: int, console: Console
             progress.update(bar, completed=rows, total=total, speed=f"{speed:,.0f} rows/s" if speed else "")
 
         return inspect_files(materials, options, processes, done)
+
+
+def run_rows(materials: Materials, rows: Sequence[Any], options: Options) -> Report:
+    """Rows that are no file's. What the template refuses of them is a warning: no data asks for it."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "rows.jsonl"
+        path.write_text("".join(f"{json.dumps(row)}\n" for row in rows), "utf-8")
+        report = inspect_files(replace(materials, data=path), options, 1, lambda done, total: None)
+    for one in report.partial.places.pop("M31 error", []):
+        report.partial.add([replace(one, severity="error" if report.partial.limits else "warning")])
+    return report
 
 
 @contextmanager
@@ -208,4 +223,3 @@ def _exit_code(
     if known is not None:
         still = [one for one in still if new_or_risen(one, known)]
     return 1 if still else report.exit_code(())
-

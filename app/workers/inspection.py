@@ -17,12 +17,16 @@ from typing import Any, Self
 from app.settings import ROOT
 from model.errors import MaskscopeError
 from model.inspector.refusals import LimitHit, TemplateRefused, UnreadableInput
+from model.inspector.templates import SOURCE_BYTES
 
 SILENCE_SECONDS = 2.0
 """A process at work says so five times a second; a template that keeps it from doing so is stopped."""
 LOAD_SECONDS = 20.0
 """A tokenizer of a hundred thousand tokens takes seconds to load, and says nothing meanwhile."""
 START_SECONDS = 60.0
+
+TOTAL_SECONDS = 10.0
+"""For a request of a page, however often the process says that it is at work."""
 
 KINDS: dict[str, type[MaskscopeError]] = {kind.__name__: kind for kind in (LimitHit, TemplateRefused, UnreadableInput)}
 
@@ -44,7 +48,9 @@ class InspectionProcess:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
         self.stop()
 
     def ask(self, order: Mapping[str, Any], told: Callable[[int], None] | None = None) -> dict[str, Any]:
@@ -53,6 +59,9 @@ class InspectionProcess:
         return self.receive(order["do"], told)
 
     def send(self, order: Mapping[str, Any]) -> None:
+        template = order.get("materials", {}).get("template")
+        if template is not None and len(template) > SOURCE_BYTES:
+            raise LimitHit(f"the template is larger than {SOURCE_BYTES >> 10} KiB", param="template")
         process = self._started()
         assert process.stdin
         self.at = 0
@@ -66,8 +75,9 @@ class InspectionProcess:
     def receive(self, asked: str, told: Callable[[int], None] | None = None) -> dict[str, Any]:
         """The answer to what was sent last."""
         patience = max(PATIENCE.get(asked, 0.0), self._silence_seconds)
+        until = time.monotonic() + (TOTAL_SECONDS if asked == "inspect" else float("inf"))
         while True:
-            news = self._next(patience)
+            news = self._next(min(patience, max(until - time.monotonic(), 0)))
             if "at" in news:
                 self.at = int(news["at"])
                 if told:
@@ -108,7 +118,7 @@ class InspectionProcess:
             left = until - time.monotonic()
             if left <= 0 or not select.select([pipe], [], [], left)[0]:
                 self.stop()
-                raise LimitHit(f"rendering took more than {patience_seconds:g} seconds and was stopped")
+                raise LimitHit(f"rendering took longer than it may, {self._silence_seconds:g} seconds, and was stopped")
             more = os.read(pipe, 1 << 20)
             if not more:
                 self.stop()

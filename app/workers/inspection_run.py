@@ -62,7 +62,11 @@ def _judge_dump(worker: InspectionProcess, partial: Partial, rows: int, progress
 
 
 def _judge_chunks(
-    workers: Sequence[InspectionProcess], chunks: Sequence[dict[str, Any]], partial: Partial, rows: int, progress: Progress
+    workers: Sequence[InspectionProcess],
+    chunks: Sequence[dict[str, Any]],
+    partial: Partial,
+    rows: int,
+    progress: Progress,
 ) -> None:
     """In order, so many at once as there are workers. Ends at the first limit that is hit."""
     for place in range(0, len(chunks), len(workers)):
@@ -78,4 +82,3 @@ def _judge_chunks(
                 partial.add([Place("M31", "error", f"A limit was hit: {error.message}", row)])
                 return
             progress(partial.rows, rows)
-

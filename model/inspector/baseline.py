@@ -24,7 +24,9 @@ def read_ignored(path: Path) -> tuple[Ignored, ...]:
             continue
         read = re.fullmatch(r"\s*(M\d\d)\s*:\s*(\S.*)", line)
         if not read or read[1] not in RULES:
-            raise UnreadableInput(f"{path.name}, line {number}: `M17: reason` is expected, with a known rule", param="ignore")
+            raise UnreadableInput(
+                f"{path.name}, line {number}: `M17: reason` is expected, with a known rule", param="ignore"
+            )
         found.append(Ignored(read[1], read[2]))
     return tuple(found)
 

@@ -4,7 +4,7 @@ Conversations of our own making are rendered, so that it is the template that sp
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -50,6 +50,13 @@ PROBES: dict[str, tuple[tuple[Message, ...], int]] = {
     "thought and answer, user": ((USER, THINKS, AGAIN, LAST), 1),
 }
 """The conversation, and which message the transition stands behind."""
+LONG_PROBES = (
+    {"messages": [USER, SAYS, AGAIN, LAST]},
+    {"messages": [SYSTEM, USER, LAST]},
+    {"messages": [USER, THINKS, AGAIN, {**LAST, "reasoning_content": "nubes"}]},
+    {"messages": [USER, CALLS, RESULT, LAST], "tools": TOOLS},
+)
+"""Rows as data would have them, for a template without any."""
 PLAIN_PROBES = ("answer, user", "answer, end")
 
 
@@ -122,10 +129,9 @@ def read_contract(
     folder: TokenizerFolder | None,
     serving: Mapping[str, Any],
     server_stops: frozenset[int] | None,
-    beat: Callable[[], None] = lambda: None,
 ) -> StopContract:
     """Renders the probes, and lets the reader know what ends an answer from now on."""
-    control = tuple(folder.control) if folder else control_texts(reader)
+    control = (*(folder.control if folder else ()), *control_texts(reader))
     reader.use_endings(Endings(control=control))
     prompt = generation_prompt_of(reader, serving)
     first = [_transition(reader, serving, prompt, name, folder, server_stops) for name in PLAIN_PROBES]
@@ -136,7 +142,6 @@ def read_contract(
     found = []
     for system, tools in ((False, False), (True, False), (False, True)):
         for name in PROBES if (system, tools) == (False, False) else ("answer, user", "answer, end", "call, tool"):
-            beat()
             if tools or not name.startswith("call") or not system:
                 found.append(_transition(reader, serving, prompt, name, folder, server_stops, system, tools))
     usual = next((one.stop for one in found if one.stop), "")
@@ -144,9 +149,9 @@ def read_contract(
 
 
 def control_texts(reader: StructureReader) -> tuple[str, ...]:
-    """Without a tokenizer: texts of the template that look like control tokens, and the special tokens it is given."""
+    """Texts of the template that look like control tokens, whether or not a tokenizer has them, and its special tokens."""
     found = re.findall(
-        r"<[|｜][^<>\s]+?[|｜]>|</?s>|<(?:start|end)_of_turn>|<eos>|<[a-z]>|\[/?INST\]", reader.template.source
+        r"<[|｜][^<>\s]+?[|｜]>|</?s>|<(?:start|end)_of_turn>|<eos>|\[/?INST\]", reader.template.source
     )
     return tuple(dict.fromkeys([*found, *reader.special.values()]))
 

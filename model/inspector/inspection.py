@@ -78,7 +78,8 @@ class Inspector:
         if template is not None:
             self.reader = StructureReader(ChatTemplate(template, now), folder.special if folder else {})
             beat()
-            self.contract = read_contract(self.reader, folder, order.serving, self._all_stops(), beat)
+            self.contract = read_contract(self.reader, folder, order.serving, self._all_stops())
+            beat()
             self.prompt = generation_prompt_of(self.reader, order.serving)
         self.markers = self._markers()
         self.setting = self._setting()
