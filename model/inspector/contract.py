@@ -39,6 +39,10 @@ TOOLS = [
     }
 ]
 
+CONTROL_TEXTS = re.compile(
+    r"<[|\uff5c][\w\u2581.:/-]+[|\uff5c]?>|<[\w\u2581.:/-]+[|\uff5c]>|</?s>|<(?:start|end)_of_turn>|<[eb]os>|\[/?INST\]"
+)
+
 PROBES: dict[str, tuple[tuple[Message, ...], int]] = {
     "answer, user": ((USER, SAYS, AGAIN, LAST), 1),
     "answer, end": ((USER, LAST), 1),
@@ -150,9 +154,7 @@ def read_contract(
 
 def control_texts(reader: StructureReader) -> tuple[str, ...]:
     """Texts of the template that look like control tokens, whether or not a tokenizer has them, and its special tokens."""
-    found = re.findall(
-        r"<[|｜][^<>\s]+?[|｜]>|</?s>|<(?:start|end)_of_turn>|<eos>|\[/?INST\]", reader.template.source
-    )
+    found = CONTROL_TEXTS.findall(reader.template.source)
     return tuple(dict.fromkeys([*found, *reader.special.values()]))
 
 

@@ -24,7 +24,7 @@ MEDIA_KEYS = re.compile(r"^(image|video|audio)_token_(id|index)$")
 MEDIA_NAMES = re.compile(
     r"^\W*(im|img|image|vision|video|audio)([_ ▁-]?(pad|patch|soft|token|context|placeholder))*\W*$", re.IGNORECASE
 )
-CONTROL_NAMES = re.compile(r"^<[|｜].+[|｜]>$")
+CONTROL_NAMES = re.compile(r"^<[|\uff5c].+[|\uff5c]>$")
 TAG_NAMES = re.compile(r"^<(?P<end>/?)(?P<name>\w+)>$")
 """Tokens such as </think>: added to the vocabulary, and written by the model as any word is."""
 SERVING_FILES = ("generation_config.json", "config.json", "tokenizer_config.json")

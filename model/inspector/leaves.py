@@ -17,7 +17,7 @@ Kind = Literal["content", "reasoning", "call"]
 
 WORD = re.compile(r"Qz(\d+)zQ")
 JSON_STRING = re.compile(r'"((?:[^"\\]|\\.)*)"(?!\s*:)')
-TAGS = re.compile(r"</?[A-Za-z_|｜▁:-][\w|｜▁:-]*>|\[/?[A-Z_]+\]")
+TAGS = re.compile(r"</?[A-Za-z_|\uff5c\u2581:-][\w|\uff5c\u2581:-]*>|\[/?[A-Z_]+\]")
 CLOSES_THOUGHT = re.compile(r"</(think|thinking|thought|reasoning|reason|th|ch)\w*>|\[/THINK\]|◁/think▷", re.IGNORECASE)
 
 

@@ -63,7 +63,7 @@ def _rewritten(reader: StructureReader, prefix: str, text: str, row: int, at: in
     """M17: the render up to an answer is no prefix of the whole."""
     if text.startswith(prefix):
         return None
-    common = common_length(prefix, text)
+    common = _token_start(reader, prefix, common_length(prefix, text))
     rest = prefix[common:]
     stripped = reader.endings.control_pattern.sub("", rest) if reader.endings.control_pattern else rest
     only_end = not stripped.strip() and common >= len(prefix.rstrip()) - len(rest)
@@ -72,11 +72,20 @@ def _rewritten(reader: StructureReader, prefix: str, text: str, row: int, at: in
     return Place("M17", "info" if only_end else "warning", says, row, at)
 
 
+def _token_start(reader: StructureReader, text: str, place: int) -> int:
+    """The place, or the begin of the control token that it lies in."""
+    if reader.endings.control_pattern is None:
+        return place
+    near = max(place - 64, 0)
+    found = (one.span() for one in reader.endings.control_pattern.finditer(text, near))
+    return next((start for start, stop in found if start < place < stop), place)
+
+
 def _served_otherwise(reader: StructureReader, plain: str, prompt: str, whole: str, row: int, at: int) -> Place | None:
     """M18: the generation prompt is no prefix of the training text, though the row up to it is."""
     if whole.startswith(prompt) or not prompt.startswith(plain[: common_length(plain, prompt)]):
         return None
-    common = common_length(prompt, whole)
+    common = _token_start(reader, prompt, common_length(prompt, whole))
     if common < common_length(plain, whole) and common < len(plain.rstrip()):
         return None  # the text before it differs already: M17
     surplus = prompt[common:]
