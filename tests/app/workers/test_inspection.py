@@ -11,7 +11,9 @@ from model.inspector.refusals import LimitHit, TemplateRefused
 
 ROWS = [{"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Yo"}]}]
 GOOD = "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}<|end|>{% endfor %}"
-GROWS = "{% set n = namespace(x='aaaaaaaa') %}{% for a in range(60) %}{% set n.x = n.x STEP %}{% endfor %}{{ n.x|length }}"
+GROWS = (
+    "{% set n = namespace(x='aaaaaaaa') %}{% for a in range(60) %}{% set n.x = n.x STEP %}{% endfor %}{{ n.x|length }}"
+)
 
 STOPPED = "longer than it may"
 HOSTILE = {
