@@ -144,7 +144,6 @@ def test_no_module_is_named_after_nothing() -> None:
         "misc",
         "manager",
         "service",
-        "inspect",
         "types",
         "token",
         "random",

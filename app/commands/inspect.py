@@ -1,4 +1,4 @@
-"""`maskscope inspect`: which tokens a fine-tune is trained on, what is wrong with that, and where. For people and for CI."""
+"""`maskscope inspect`: which tokens a fine-tune is trained on, what is wrong with that, and where."""
 
 import json
 import os
@@ -19,11 +19,11 @@ from app.commands.inspection_outputs import github_lines, markdown_of, print_rep
 from app.workers.inspection_run import inspect_files
 from app.workers.inspection_worker import Materials
 from model.errors import MaskscopeError
-from model.inspector.baseline import Ignored, new_or_risen, read_baseline, read_ignored
-from model.inspector.conventions import Loss
+from model.inspector.baseline import new_or_risen, read_baseline, read_ignored
 from model.inspector.digests import digest_of
 from model.inspector.intents import INTENTS, Intent, Turns
 from model.inspector.lines import needs_writing_out, write_out
+from model.inspector.partial import key_of
 from model.inspector.refusals import LimitHit, UnreadableInput
 from model.inspector.report import Report
 from model.inspector.rule import Severity
@@ -77,31 +77,14 @@ def inspect(
 
     Example: maskscope inspect data.jsonl --tokenizer my-model --max-length 2048
     """
-    console = Console(stderr=True)
     with exit_codes(), written_out(data) as rows, written_out(against) as beside:
-        wanted = Intent(
-            _turns(intent), reasoning == "train", tool_calls == "train", supplied == "train", separator, _roles(role)
-        )
-        usual = wanted == Intent() and intent is None
-        serving = _arguments([*(serve_arg or []), *(template_arg or [])])
-        loss_does: Loss = loss
-        options = Options(
-            None if usual else wanted, serving, loss_does, tuple(stop or ()), tuple(allow_token or ()), max_length
-        )
-        materials = Materials(
-            data=beside if dump else rows,
-            dump=rows if dump else None,
-            folder=tokenizer,
-            template=None if template is None else read_text(template),
-            now=datetime.now().replace(microsecond=0),
-        )
-        if tokenizer is None and template is None and not dump:
-            raise UnreadableInput("rows need --tokenizer, or at least --template", param="tokenizer")
-        report = run(materials, options, processes or os.cpu_count() or 1, console)
-        report = replace(report, hashes=_hashes(rows, tokenizer, materials.template), notes=_notes(materials))
-        ignored = read_ignored(ignore) if ignore else ()
-        failing = FAIL_ON[fail_on]
-        code = _exit_code(report, failing, ignored, read_baseline(baseline) if baseline else None)
+        chosen = _intent(intent, reasoning, tool_calls, supplied, separator, role)
+        serving = arguments_of([*(serve_arg or []), *(template_arg or [])])
+        options = Options(chosen, serving, loss, tuple(stop or ()), tuple(allow_token or ()), max_length)
+        materials = _materials(rows, beside, dump, tokenizer, template)
+        report = run(materials, options, processes or os.cpu_count() or 1, Console(stderr=True))
+        report = replace(report, hashes=_hashes(rows, materials), notes=_notes(materials))
+        code = _exit_code(report, fail_on, ignore, baseline)
     if sarif is not None:
         sarif.write_text(json.dumps(sarif_of(report, str(data)), indent=1), "utf-8")
     show(report, as_json, markdown, github, str(data))
@@ -138,9 +121,21 @@ def run_rows(materials: Materials, rows: Sequence[Any], options: Options) -> Rep
         path = Path(folder) / "rows.jsonl"
         path.write_text("".join(f"{json.dumps(row)}\n" for row in rows), "utf-8")
         report = inspect_files(replace(materials, data=path), options, 1, lambda done, total: None)
-    for one in report.partial.places.pop("M31 error", []):
-        report.partial.add([replace(one, severity="error" if report.partial.limits else "warning")])
+    if not report.partial.limits:
+        _demote(report, ("M31", "M32"), from_row=2)
     return report
+
+
+def _demote(report: Report, rules: Sequence[str], from_row: int) -> None:
+    """What a template refuses or loses of conversations that no data has is worth knowing, and no fault."""
+    for rule in rules:
+        for severity in ("error", "warning"):
+            places = report.partial.places.pop(key_of(rule, severity), [])
+            report.partial.counted.pop(key_of(rule, severity), 0)
+            report.partial.rows_with.pop(key_of(rule, severity), 0)
+            for one in places:
+                kept = one.row is None or one.row < from_row
+                report.partial.add([one if kept else replace(one, severity="info")])
 
 
 @contextmanager
@@ -176,12 +171,8 @@ def read_text(path: Path) -> str:
 
 
 def arguments_of(pairs: Sequence[str] | None) -> dict[str, Any]:
-    return _arguments(pairs or ())
-
-
-def _arguments(pairs: Sequence[str]) -> dict[str, Any]:
     values = {}
-    for pair in pairs:
+    for pair in pairs or ():
         name, equals, value = pair.partition("=")
         if not equals:
             raise UnreadableInput(f"{pair!r}: key=value is expected", param="serve-arg")
@@ -203,8 +194,33 @@ def _roles(given: Sequence[str] | None) -> frozenset[str]:
     return frozenset(name.removesuffix("=train") for name in given or ())
 
 
-def _hashes(rows: Path | None, tokenizer: Path | None, template: str | None) -> dict[str, str]:
-    paths = {"data": rows, "tokenizer": tokenizer / "tokenizer.json" if tokenizer else None}
+def _intent(
+    turns: str | None, reasoning: str, tool_calls: str, supplied: str, separator: Any, role: Sequence[str] | None
+) -> Intent | None:
+    """None if nothing was asked for, so that it is found from the data."""
+    wanted = Intent(
+        _turns(turns), reasoning == "train", tool_calls == "train", supplied == "train", separator, _roles(role)
+    )
+    return None if turns is None and wanted == Intent() else wanted
+
+
+def _materials(
+    rows: Path | None, beside: Path | None, dump: bool, tokenizer: Path | None, template: Path | None
+) -> Materials:
+    if tokenizer is None and template is None and not dump:
+        raise UnreadableInput("rows need --tokenizer, or at least --template", param="tokenizer")
+    return Materials(
+        data=beside if dump else rows,
+        dump=rows if dump else None,
+        folder=tokenizer,
+        template=None if template is None else read_text(template),
+        now=datetime.now().replace(microsecond=0),
+    )
+
+
+def _hashes(rows: Path | None, materials: Materials) -> dict[str, str]:
+    folder, template = materials.folder, materials.template
+    paths = {"data": rows, "tokenizer": folder / "tokenizer.json" if folder else None}
     hashes = {name: digest_of(path) for name, path in paths.items() if path is not None and path.is_file()}
     return hashes | ({"template": digest_of(template)} if template is not None else {})
 
@@ -213,13 +229,12 @@ def _notes(materials: Materials) -> tuple[str, ...]:
     return (f"strftime_now tells {materials.now:%Y-%m-%d %H:%M}",)
 
 
-def _exit_code(
-    report: Report, failing: Sequence[Severity], ignored: Sequence[Ignored], known: dict[str, int] | None
-) -> int:
+def _exit_code(report: Report, fail_on: str, ignore: Path | None, baseline: Path | None) -> int:
+    failing = FAIL_ON[fail_on]
+    ignored = {one.rule for one in read_ignored(ignore)} if ignore else set()
+    known = read_baseline(baseline) if baseline else {}
     code = report.exit_code(failing)
     if code != 1:
         return code
-    still = [one for one in report.findings if one.severity in failing and one.rule not in {i.rule for i in ignored}]
-    if known is not None:
-        still = [one for one in still if new_or_risen(one, known)]
-    return 1 if still else report.exit_code(())
+    still = [one for one in report.findings if one.severity in failing and one.rule not in ignored]
+    return 1 if any(new_or_risen(one, known) for one in still) else report.exit_code(())

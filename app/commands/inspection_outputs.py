@@ -35,8 +35,8 @@ def print_report(report: Report, console: Console) -> None:
         say("\nNothing found.")
     _print_budget(report, console)
     _print_stops(report, console)
-    for rule, why in sorted(report.not_evaluated.items()):
-        say(f"Not evaluated: {rule} {RULES[rule].name}, because {why}")
+    for slug, why in sorted(report.not_evaluated.items()):
+        say(f"Not evaluated: {slug} {RULES[slug].name}, because {why}")
     if report.cannot_tell:
         say(f"Cannot tell how labels lie: {report.cannot_tell}")
 

@@ -1,4 +1,4 @@
-"""`maskscope template`: a chat template on its own, for those who write one. Conversations of ours are rendered with it."""
+"""`maskscope template`: a chat template on its own, for those who write one. Rendered with conversations of ours."""
 
 from dataclasses import replace
 from datetime import datetime

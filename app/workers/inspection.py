@@ -1,7 +1,7 @@
 """The process that renders templates for us, and what it is allowed: time by this side, memory by its own.
 
-It is long-lived. When it has been silent for longer than it may be, it is killed and another takes its place, so that the
-next request is answered. No template and no tokenizer of a stranger's is ever loaded in this process.
+It is long-lived. When it has been silent for longer than it may be, it is killed and another takes its place, so that
+the next request is answered. No template and no tokenizer of a stranger's is ever loaded in this process.
 """
 
 import json
@@ -54,7 +54,7 @@ class InspectionProcess:
         self.stop()
 
     def ask(self, order: Mapping[str, Any], told: Callable[[int], None] | None = None) -> dict[str, Any]:
-        """The answer to an order. Raises what the worker says was wrong; LimitHit if it died or was silent for too long."""
+        """The answer to an order. Raises what the worker says was wrong; LimitHit if it died or was silent."""
         self.send(order)
         return self.receive(order["do"], told)
 

@@ -21,6 +21,7 @@ from pydantic import TypeAdapter
 from model.errors import MaskscopeError
 from model.inspector.conventions import find_convention
 from model.inspector.conversations import Conversation
+from model.inspector.dump_inspection import DumpInspector
 from model.inspector.dumps import DumpRow
 from model.inspector.folders import TokenizerFolder, folder_of, read_folder
 from model.inspector.formats import FORMATS, PlainText, detect_format
@@ -136,7 +137,8 @@ class Worker:
         return read_dumps(read_lines(self.materials.dump))
 
     def _survey(self, options: Options) -> Surveyed:
-        survey, chunks, slug = Survey(), [], ""
+        survey, slug = Survey(), ""
+        chunks: list[Chunk] = []
         if self.materials.data is not None:
             slug, chunks, survey = self._survey_data(self.materials.data)
         if self.materials.dump is None:
@@ -155,7 +157,8 @@ class Worker:
         return Surveyed(order_of(options, self.folder, dumped, intent, convention), rows, [], slug)
 
     def _survey_data(self, path: Path) -> tuple[str, list[Chunk], Survey]:
-        survey, chunks, slug, known = Survey(), [], "", None
+        survey, slug, known = Survey(), "", None
+        chunks: list[Chunk] = []
         start = 0
         with path.open("rb") as file:
             while lines := list(islice(file, CHUNK_ROWS)):
@@ -189,7 +192,7 @@ class Worker:
 
     def _dump(self) -> dict[str, Any]:
         assert self.inspector
-        partial = self.inspector.inspect_dump(self.beating(self._dumped()), self._data())
+        partial = DumpInspector(self.inspector).inspect_dump(self.beating(self._dumped()), self._data())
         return {"partial": PARTIAL.dump_python(partial, mode="json")}
 
     def _inspect(self, order: dict[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ class Ignored:
 
 
 def read_ignored(path: Path) -> tuple[Ignored, ...]:
-    """Lines `M17: why`; empty lines and lines with # are passed over. Raises UnreadableInput for one without a reason."""
+    """Lines `M17: why`; empty lines and comments are passed over. Raises UnreadableInput for one without a reason."""
     found = []
     for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
         if not line.strip() or line.lstrip().startswith("#"):

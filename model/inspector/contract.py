@@ -6,6 +6,7 @@ Conversations of our own making are rendered, so that it is the template that sp
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 from model.inspector.conversations import Conversation, conversation_of
@@ -102,7 +103,7 @@ class StopContract:
 
 
 def generation_prompt_of(reader: StructureReader, serving: Mapping[str, Any], like: Conversation | None = None) -> str:
-    """What the template adds for a server that wants an answer, behind a user's turn. "" if it adds nothing or refuses."""
+    """What the template adds for a server that wants an answer, behind a user's turn; "" for nothing."""
     messages = [USER]
     tools, arguments = (like.tools, like.arguments) if like else (None, {})
     if like and like.turns and like.turns[0].role == "system":
@@ -139,7 +140,7 @@ def read_contract(
     reader.use_endings(Endings(control=control))
     prompt = generation_prompt_of(reader, serving)
     first = [_transition(reader, serving, prompt, name, folder, server_stops) for name in PLAIN_PROBES]
-    stops = tuple(dict.fromkeys(one.stop for one in first if one.stop))
+    stops = tuple(dict.fromkeys(_last_of_run(reader, first, folder) or [one.stop for one in first if one.stop]))
     last = first[-1]
     shared = tuple(stop for stop in stops if not last.stop and not last.refused)
     reader.use_endings(Endings(stops, control, shared))
@@ -152,8 +153,29 @@ def read_contract(
     return StopContract(tuple(replace(one, same=one.stop == usual or bool(one.refused)) for one in found))
 
 
+def _last_of_run(reader: StructureReader, found: list[Transition], folder: TokenizerFolder | None) -> list[str]:
+    """Where every answer ends with a run of control tokens, one of which a server stops at: that one."""
+    listened = {text for text, number in folder.control.items() if _is_stop(folder, number)} if folder else set()
+    listened |= {reader.special.get("eos_token", "")} - {""}
+    pattern = reader.endings.control_pattern
+    runs = []
+    for one in found:
+        run: list[str] = []
+        rest = one.between
+        while pattern and (token := pattern.match(rest.lstrip())):
+            run.append(token[0])
+            rest = rest.lstrip()[token.end() :]
+        runs.append(run)
+    common = [stop for stop in runs[0] if stop in listened and all(stop in run for run in runs)] if runs else []
+    return common[:1]
+
+
+def _is_stop(folder: TokenizerFolder, number: int) -> bool:
+    return any(number in ids for ids in folder.stops.values())
+
+
 def control_texts(reader: StructureReader) -> tuple[str, ...]:
-    """Texts of the template that look like control tokens, whether or not a tokenizer has them, and its special tokens."""
+    """Texts of the template that look like control tokens, known to a tokenizer or not, and its special tokens."""
     found = CONTROL_TEXTS.findall(reader.template.source)
     return tuple(dict.fromkeys([*found, *reader.special.values()]))
 
@@ -168,7 +190,7 @@ def _transition(
     system: bool = False,
     tools: bool = False,
 ) -> Transition:
-    messages, place = PROBES[name]
+    _, place = PROBES[name]
     conversation = probe(name, system, tools)
     place += system
     try:
@@ -222,7 +244,7 @@ def refusals(contract: StopContract) -> Iterator[tuple[str, str]]:
 def shape_of(messages: Sequence[Message]) -> frozenset[tuple[str, str]]:
     """What kinds of messages follow one another in a conversation: rows of one shape fare alike under a template."""
     kinds = ["", *(_kind(message) for message in messages), "end"]
-    return frozenset(zip(kinds, kinds[1:], strict=False))
+    return frozenset(pairwise(kinds))
 
 
 def _kind(message: Message) -> str:

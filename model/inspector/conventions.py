@@ -1,4 +1,4 @@
-"""How a dump's labels lie: what marks an ignored token, and how far a label stands from its token. Found, never assumed.
+"""How a dump's labels lie: what marks an ignored token, and how far a label stands from its token. Never assumed.
 
 Inside the inspector there is one form: whether token j, j >= 1, is a target. The position that predicts it is j - 1.
 """
@@ -83,7 +83,8 @@ def find_convention(counts: ShiftCount) -> Convention:
     shares = counts.shares()
     ranked = sorted(SHIFTS, key=lambda shift: (-shares[shift], SHIFTS.index(shift)))
     best, second = ranked[0], ranked[1]
-    said = f"{shares[best]:.1%} of {counts.targets} targets lie {SHIFT_NAMES[best]}, {shares[second]:.1%} {SHIFT_NAMES[second]}"
+    said = f"{shares[best]:.1%} of {counts.targets} targets lie {SHIFT_NAMES[best]}, "
+    said += f"{shares[second]:.1%} {SHIFT_NAMES[second]}"
     if counts.targets < TARGETS:
         return Convention(
             None, best, ignore, counts.targets, f"only {counts.targets} targets, {TARGETS} are needed", shares[best]

@@ -1,4 +1,4 @@
-"""A conversation as a template is given it, whatever the row called its parts, and the switches that its messages carry.
+"""A conversation as a template is given it, whatever the row called its parts, and the switches of its messages.
 
 In: plain JSON values. Knows no template and no token.
 """

@@ -3,20 +3,20 @@
 One Inspector holds a template, a tokenizer and an intent. It is made where templates may be rendered: in a worker.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from model.inspector.contract import StopContract, generation_prompt_of, read_contract, shape_of
-from model.inspector.conventions import Convention, targets_of
+from model.inspector.contract import PLAIN_PROBES, StopContract, generation_prompt_of, read_contract, shape_of
+from model.inspector.conventions import Convention
 from model.inspector.conversations import Conversation, text_of_content
 from model.inspector.dumps import DumpRow
 from model.inspector.folders import TokenizerFolder
 from model.inspector.formats import PlainText
-from model.inspector.intents import Intent, Turns, declared_turns, f_score, right_mask
+from model.inspector.intents import Intent, declared_turns, right_mask
 from model.inspector.labelled import LabelledRow, Place, Setting
-from model.inspector.markers import Markers, markers_by_name, read_by_markers
+from model.inspector.markers import Markers, markers_by_name
 from model.inspector.message_rules import escaped_arguments, lost_content, role_problems, value_problems
 from model.inspector.oracles import learn_markers, marker_places, read_prefixes, tag_places, tagged_mask
 from model.inspector.owners import ANSWER, CONTEXT, Offsets, Owned, Ruler, TokenTurn, own_tokens, paint_ends
@@ -102,8 +102,10 @@ class Inspector:
 
     def _setting(self) -> Setting:
         folder = self.folder
-        ends = {one.stop_ids[0] for one in self.contract.transitions if len(one.stop_ids) == 1}
-        ends |= {folder.special_id("eos_token")} - {None} if folder else set()  # type: ignore[assignment]
+        said = (one for one in self.contract.transitions if one.name in PLAIN_PROBES and not one.shared)
+        ends = {one.stop_ids[0] for one in said if len(one.stop_ids) == 1}
+        if folder and (eos := folder.special_id("eos_token")) is not None:
+            ends.add(eos)
         return Setting(
             self.order.intent,
             self.markers.pad,
@@ -140,14 +142,14 @@ class Inspector:
         return partial
 
     def _data_places(self, number: int, row: Conversation | PlainText, partial: Partial) -> list[Place]:
-        found = self._message_places(number, row, trained=False)
-        rendered = self._rendered(number, row, found, partial)
-        if rendered is None:
+        found = self.message_places(number, row, trained=False)
+        made = self.rendered(number, row, found, partial)
+        if made is None:
             return found
         conversation = row if isinstance(row, Conversation) else None
-        intent = self._intent_of(row)
-        declared = declared_turns(conversation, [turn.message for turn in rendered.owned.turns], intent)
-        owned, cut_from = rendered.owned, None
+        intent = self.intent_of(row)
+        declared = declared_turns(conversation, [turn.message for turn in made.owned.turns], intent)
+        owned, cut_from = made.owned, None
         if self.order.max_length is not None and len(owned.ids) > self.order.max_length:
             cut_from, owned = len(owned.ids), _cut_owned(owned, self.order.max_length)
         right = right_mask(owned, declared, intent, conversation)
@@ -156,22 +158,22 @@ class Inspector:
         if owned.known:
             found += check_row(labelled, replace(self.setting, intent=intent))
         if conversation is not None and owned.known and cut_from is None:
-            found += self._shape_places(number, conversation, rendered, labelled)
+            found += self.shape_places(number, conversation, made, labelled)
         return found
 
-    def _intent_of(self, row: Conversation | PlainText) -> Intent:
+    def intent_of(self, row: Conversation | PlainText) -> Intent:
         """A plain text has no turns: its completion is meant, or all of it."""
         if isinstance(row, PlainText):
             return replace(self.order.intent, turns="completion" if row.prompt_chars else "full")
         return self.order.intent
 
-    def _message_places(self, number: int, row: Conversation | PlainText, trained: bool) -> list[Place]:
+    def message_places(self, number: int, row: Conversation | PlainText, trained: bool) -> list[Place]:
         if isinstance(row, PlainText):
             return []
         keys = self.order.survey.keys_with_values
         return [*role_problems(row, number, trained), *value_problems(row, number, keys)]
 
-    def _rendered(
+    def rendered(
         self, number: int, row: Conversation | PlainText, found: list[Place], partial: Partial
     ) -> Rendered | None:
         """None if there is nothing to render with, or the row cannot be rendered, which is then found."""
@@ -246,7 +248,7 @@ class Inspector:
         name = token.strip("</>")
         return f"<{name}>" in text and f"</{name}>" in text
 
-    def _shape_places(
+    def shape_places(
         self, number: int, conversation: Conversation, rendered: Rendered, row: LabelledRow
     ) -> Iterator[Place]:
         """The other oracles, once for each shape of conversations."""
@@ -261,127 +263,6 @@ class Inspector:
         if row.owned.ids and row.owned.turns and self.markers_learned:
             yield from marker_places(row, self.markers, row.trained)
 
-    # Rows of a dump
-
-    def inspect_dump(
-        self,
-        dump: Iterable[tuple[int, DumpRow]],
-        against: Iterator[tuple[int, Conversation | PlainText]] | None = None,
-    ) -> Partial:
-        """`against`: the data that the dump was made of, in its order; rows packed together are taken in turn."""
-        partial = Partial()
-        waiting = Waiting(self, against, partial)
-        for number, row in dump:
-            partial.rows += 1
-            for labelled, places in self._labelled(number, row, waiting):
-                partial.add_tokens(labelled)
-                partial.add([*places, *check_row(labelled, self.setting)])
-        return partial
-
-    def intent_scores(
-        self,
-        dump: Iterable[tuple[int, DumpRow]],
-        against: Iterator[tuple[int, Conversation | PlainText]] | None,
-        turns: Sequence[Turns],
-    ) -> dict[str, float]:
-        """F1 of each intent's right mask against the labels."""
-        waiting, counts = Waiting(self, against, Partial()), {name: [0, 0, 0] for name in turns}
-        for number, row in dump:
-            for labelled, _ in self._labelled(number, row, waiting):
-                for name in turns:
-                    messages = [turn.message for turn in labelled.owned.turns]
-                    intent = replace(self.order.intent, turns=name)
-                    declared = declared_turns(labelled.conversation, messages, intent)
-                    right = right_mask(labelled.owned, declared, intent, labelled.conversation)
-                    counts[name] = [a + b for a, b in zip(counts[name], f_score(right, labelled.trained), strict=True)]
-        return {name: 2 * a / max(2 * a + b + c, 1) for name, (a, b, c) in counts.items()}
-
-    def _labelled(self, number: int, dump: DumpRow, waiting: "Waiting") -> Iterator[tuple[LabelledRow, list[Place]]]:
-        ids, trained, other, places = self._targets(number, dump)
-        foreign = tuple(at for at in other if dump.labels is not None and _label_at(dump, at, self._shift) < 0)
-        row = LabelledRow(
-            number,
-            Owned(ids, bytes(len(ids)), (), known=False),
-            trained,
-            mislabelled=tuple(at for at in other if at not in foreign),
-            foreign=foreign,
-            attended=dump.attended,
-            segments=dump.segments,
-            positions=dump.positions,
-            full_length=self.order.survey.is_full(len(dump.ids)),
-            mask_name=dump.mask_name,
-        )
-        if waiting.given:
-            yield self._paired(row, dump, waiting, places)
-        else:
-            owned = read_by_markers(ids, self.markers, dump.attended) if self.markers.headers else row.owned
-            owned = replace(owned, known=bool(owned.turns))
-            declared = declared_turns(None, [turn.message for turn in owned.turns], self.order.intent)
-            yield replace(row, owned=owned, declared=declared), places
-
-    @property
-    def _shift(self) -> int:
-        return self.order.convention.read_as if self.order.convention else 0
-
-    def _targets(self, number: int, dump: DumpRow) -> tuple[list[int], bytes, list[int], list[Place]]:
-        ids, places, other = list(dump.ids), [], []
-        length = len(ids)
-        for name, given in (("labels", dump.labels), ("mask", dump.weights), ("attention mask", dump.attended)):
-            if given is not None and len(given) != length:
-                says = f"The row has {length:,} ids and {len(given):,} values in its {name}."
-                places.append(Place("M21", "error", says, number))
-        trained = b"\0" + b"\1" * (length - 1) if length else b""
-        if dump.labels is not None:
-            ignore = self.order.convention.ignore_index if self.order.convention else -100
-            ids, trained, other = targets_of(ids, dump.labels, self._shift, ignore)
-        if dump.weights is not None:
-            mask = bytes(int(weight > 0) for weight in dump.weights[:length]) + bytes(
-                len(ids) - len(dump.weights[:length])
-            )
-            trained = bytes(a & b for a, b in zip(trained, b"\0" + mask[1:], strict=True))
-        return ids, trained, other, places
-
-    def _paired(
-        self, row: LabelledRow, dump: DumpRow, waiting: "Waiting", places: list[Place]
-    ) -> tuple[LabelledRow, list[Place]]:
-        found = pair(dump, row.owned.ids, waiting.peek, self.markers.pad, self.setting.stops | self.markers.stops)
-        rows = waiting.take(max(len(found.used), 1), places, 1 in row.trained)
-        conversation = rows[0] if len(rows) == 1 else _joined(rows)
-        if found.differs_at is not None or not found.used:
-            owned = read_by_markers(row.owned.ids, self.markers, dump.attended)
-            owned = replace(owned, known=bool(owned.turns))
-            if not row.is_all_pads(self.markers.pad) and waiting.rendered:
-                at = found.differs_at or 0
-                says = f"The dumped ids are not those of a fresh render: they differ from token {at} on."
-                places.append(Place("M30", "warning", says, row.number, None, (at,)))
-            declared = declared_turns(None, [turn.message for turn in owned.turns], self.order.intent)
-            return replace(row, owned=owned, declared=declared), places
-        declared = frozenset()
-        for fresh, one in zip(found.used, rows, strict=True):
-            mine = [turn.message for turn in fresh.owned.turns]
-            part = one if isinstance(one, Conversation) else None
-            intent = self._intent_of(one)
-            declared |= {at + fresh.message_base for at in declared_turns(part, mine, intent)}
-        plain = conversation if isinstance(conversation, Conversation) else None
-        full = replace(row, owned=found.owned, declared=declared, conversation=plain, cut_from=found.cut_from)
-        return full, places
-
-
-def _label_at(dump: DumpRow, token: int, shift: int) -> int:
-    assert dump.labels is not None
-    return dump.labels[token - shift] if 0 <= token - shift < len(dump.labels) else 0
-
-
-def _joined(rows: Sequence[Conversation | PlainText]) -> Conversation | None:
-    """Packed conversations as one, messages numbered on."""
-    if not rows or not all(isinstance(row, Conversation) for row in rows):
-        return None
-    conversations = [row for row in rows if isinstance(row, Conversation)]
-    return Conversation(
-        [message for one in conversations for message in one.messages],
-        tuple(turn for one in conversations for turn in one.turns),
-    )
-
 
 def _cut_owned(owned: Owned, length: int) -> Owned:
     found = pair(
@@ -392,49 +273,3 @@ def _cut_owned(owned: Owned, length: int) -> Owned:
         frozenset(),
     )
     return replace(found.owned, known=owned.known)
-
-
-class Waiting:
-    """Rows of the data that no row of the dump has used yet, rendered when they are looked at."""
-
-    def __init__(
-        self, inspector: Inspector, rows: Iterator[tuple[int, Conversation | PlainText]] | None, partial: Partial
-    ):
-        self.given = rows is not None
-        self.rendered = False
-        self._inspector, self._partial = inspector, partial
-        self._rows = rows if rows is not None else iter(())
-        self._ready: list[tuple[int, Conversation | PlainText, Fresh | None, list[Place]]] = []
-
-    def peek(self, place: int) -> Fresh | None:
-        while len(self._ready) <= place:
-            following = next(self._rows, None)
-            if following is None:
-                return None
-            self._ready.append(self._render(*following))
-        return self._ready[place][2]
-
-    def _render(
-        self, number: int, row: Conversation | PlainText
-    ) -> tuple[int, Conversation | PlainText, Fresh | None, list[Place]]:
-        found: list[Place] = []
-        rendered = self._inspector._rendered(number, row, found, self._partial)
-        if rendered is None or not rendered.owned.ids:
-            return number, row, None, found
-        self.rendered = True
-        if isinstance(row, Conversation) and rendered.owned.known:
-            whole = LabelledRow(
-                number, rendered.owned, bytes(len(rendered.owned.ids)), conversation=row, labelled=False
-            )
-            found += [
-                one for one in self._inspector._shape_places(number, row, rendered, whole) if one.rule in ("M17", "M18")
-            ]
-        return number, row, Fresh(number, rendered.owned), found
-
-    def take(self, count: int, places: list[Place], trained: bool) -> list[Conversation | PlainText]:
-        """The first rows, used now; what is wrong with their messages is added to `places`."""
-        self.peek(count - 1)
-        used, self._ready = self._ready[:count], self._ready[count:]
-        for number, row, _, found in used:
-            places += [*self._inspector._message_places(number, row, trained), *found]
-        return [row for _, row, _, _ in used]

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from model.inspector.conversations import Conversation
-from model.inspector.owners import CALL, CONTEXT, REASONING, SAMPLED, SEPARATOR, SUPPLIED, Owned
+from model.inspector.owners import CALL, REASONING, SAMPLED, SEPARATOR, SUPPLIED, Owned
 
 Turns = Literal["all-assistant", "last-assistant", "completion", "declared", "full"]
 INTENTS: dict[Turns, str] = {
@@ -91,6 +91,3 @@ def f_score(mask: bytes, other: bytes) -> tuple[int, int, int]:
     """Tokens in both, only in the first, only in the second."""
     both = sum(a & b for a, b in zip(mask, other, strict=False))
     return both, sum(mask) - both, sum(other) - both
-
-
-__all__ = ["CONTEXT", "INTENTS", "Intent", "Turns", "declared_turns", "f_score", "right_mask"]

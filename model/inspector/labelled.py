@@ -130,5 +130,10 @@ def place(
     return Place(rule, severity, says, row.number, turn, tuple(positions[:MOST_POSITIONS]), max(len(positions), 1))
 
 
+def they(count: int, noun: str, one: str, many: str) -> str:
+    """`1 token is`, `3 tokens are`."""
+    return f"{plural(count, noun)} {one if count == 1 else many}"
+
+
 def plural(count: int, one: str, many: str = "") -> str:
     return f"{count:,} {one if count == 1 else many or one + 's'}"

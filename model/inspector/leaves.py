@@ -1,7 +1,7 @@
 """The texts of a conversation, taken out and put back: each is replaced by a word of its own before rendering.
 
-Where a word stands in that render, its text stands in the real one. Known tags and blank space stay where they are, since
-templates look for them. If the texts, put back, do not give the real render byte for byte, nothing is claimed.
+Where a word stands in that render, its text stands in the real one. Known tags and blank space stay where they are,
+since templates look for them. If the texts, put back, do not give the real render byte for byte, nothing is claimed.
 """
 
 import json

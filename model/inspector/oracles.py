@@ -12,6 +12,7 @@ from model.inspector.contract import StopContract, common_length, probe
 from model.inspector.conversations import Conversation
 from model.inspector.folders import TokenizerFolder
 from model.inspector.labelled import LabelledRow, Place, Setting, plural
+from model.inspector.leaves import TAGS
 from model.inspector.markers import Markers, read_by_markers
 from model.inspector.owners import Offsets, Ruler
 from model.inspector.refusals import TemplateRefused
@@ -38,7 +39,9 @@ def read_prefixes(
     answers = conversation.answers()
     if len(answers) > MOST_ANSWERS:
         answers = [*answers[: MOST_ANSWERS // 2], *answers[-MOST_ANSWERS // 2 :]]
-    text, places, spans, abstains = structure.text, {}, [], ""
+    text, abstains = structure.text, ""
+    places: dict[str, Place] = {}
+    spans: list[tuple[int, int, int]] = []
     for at in answers:
         before = replace(conversation, messages=conversation.messages[:at], turns=conversation.turns[:at])
         upto = replace(conversation, messages=conversation.messages[: at + 1], turns=conversation.turns[: at + 1])
@@ -74,10 +77,9 @@ def _rewritten(reader: StructureReader, prefix: str, text: str, row: int, at: in
 
 def _token_start(reader: StructureReader, text: str, place: int) -> int:
     """The place, or the begin of the control token that it lies in."""
-    if reader.endings.control_pattern is None:
-        return place
     near = max(place - 64, 0)
-    found = (one.span() for one in reader.endings.control_pattern.finditer(text, near))
+    patterns = (TAGS, reader.endings.control_pattern or TAGS)
+    found = (one.span() for pattern in patterns for one in pattern.finditer(text, near))
     return next((start for start, stop in found if start < place < stop), place)
 
 
@@ -145,8 +147,8 @@ def learn_markers(reader: StructureReader, folder: TokenizerFolder, contract: St
                 add(structure.text[answer.header_start : answer.start], "assistant")
             elif role in ("user", "system", "tool") and previous:
                 between = structure.text[ends.get(previous, previous) : one.start]
-                stops = [found.end() for stop in contract.stops if (found := _find(stop, between))]
-                add(between[max(stops, default=0) :].lstrip(), role)
+                ends_at = [found.end() for stop in contract.stops if (found := _find(stop, between))]
+                add(between[max(ends_at, default=0) :].lstrip(), role)
             elif role in ("user", "system"):
                 bos = reader.special.get("bos_token", "")
                 add(structure.text[: one.start].removeprefix(bos), role)
@@ -171,7 +173,7 @@ def marker_places(row: LabelledRow, markers: Markers, right: bytes) -> Iterator[
     mask = bytearray(len(right))
     declared = [turn.message for turn in row.owned.turns]
     if len(found.turns) != len(declared):
-        says = f"A search for the template's markers finds {plural(len(found.turns), 'answer')}, the structure {len(declared)}."
+        says = f"A search for markers finds {plural(len(found.turns), 'answer')}, the structure {len(declared)}."
         yield Place("M30", "info", says, row.number)
         return
     for turn, true in zip(found.turns, row.owned.turns, strict=True):
@@ -179,5 +181,5 @@ def marker_places(row: LabelledRow, markers: Markers, right: bytes) -> Iterator[
             mask[turn.start : turn.stop_end] = b"\1" * (turn.stop_end - turn.start)
     wrong = [at for at, (a, b) in enumerate(zip(mask, right, strict=True)) if a != b]
     if wrong:
-        says = f"A search for the template's markers takes {plural(len(wrong), 'token')} otherwise than the structure does."
+        says = f"A search for markers takes {plural(len(wrong), 'token')} otherwise than the structure does."
         yield Place("M30", "info", says, row.number, None, tuple(wrong[:20]), len(wrong))

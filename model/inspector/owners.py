@@ -113,7 +113,7 @@ def own_tokens(structure: Structure, ids: list[int], offsets: Offsets) -> Owned:
     if structure.abstains:
         return Owned(ids, bytes(len(ids)), (), known=False)
     ruler, parts = Ruler(offsets), bytearray(len(ids))
-    texts = [one for one in structure.placed]
+    texts = structure.placed
     answering = {answer.message for answer in structure.answers}
     speakers = []
     for one in texts:

@@ -35,7 +35,11 @@ def pair(
     dump: DumpRow, ids: list[int], fresh: Callable[[int], Fresh | None], pad: int | None, stops: frozenset[int]
 ) -> Pairing:
     """`fresh(k)` is the k-th row of the data that no dumped row has used yet, or None."""
-    parts, turns, merges, speakers, marked = bytearray(len(ids)), [], [], [], []
+    parts = bytearray(len(ids))
+    turns: list[TokenTurn] = []
+    merges: list[int] = []
+    speakers: list[tuple[int, int, int]] = []
+    marked: list[tuple[int, int, int]] = []
     at, last = _attended(dump, ids, pad)
     parts[:at], parts[last:] = bytes((PAD,)) * at, bytes((PAD,)) * (len(ids) - last)
     used: list[Fresh] = []

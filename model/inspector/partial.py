@@ -70,7 +70,7 @@ class Partial:
             *((self.owners, other.owners), (self.owners_trained, other.owners_trained)),
             (self.abstained, other.abstained),
         ):
-            mine.update(theirs)  # type: ignore[arg-type]
+            mine.update(theirs)
         for key, places in other.places.items():
             kept = self.places.setdefault(key, [])
             kept += places[: MOST_PLACES - len(kept)]

@@ -1,6 +1,6 @@
 """What an inspection says: findings with counts and first places, conventions, the stop contract, the loss budget.
 
-Plain values only, for the command, the page and JSON alike. Rows and tokens are counted from 1 in sentences, from 0 in values.
+Plain values only, for the command, the page and JSON alike. Rows are counted from 1 in sentences, from 0 in values.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

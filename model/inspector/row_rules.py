@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from model.inspector import turn_rules
 from model.inspector.intents import right_mask
-from model.inspector.labelled import LabelledRow, Place, Setting, place, plural
+from model.inspector.labelled import LabelledRow, Place, Setting, place, plural, they
 from model.inspector.owners import CONTEXT, EXTRA_END, HEADER, INJECTED, PAD, SAMPLED, SEPARATOR, STOP
 
 BETTER = 0.1
@@ -85,7 +85,8 @@ def mislabelled(row: LabelledRow, setting: Setting) -> Iterator[Place]:
         moved = right[-shift:] + bytes(-shift) if shift < 0 else bytes(shift) + right[: len(right) - shift]
         fits = _f1(moved, row.trained)
         if fits >= max(here + BETTER, GOOD):
-            says = f"The mask lies {plural(abs(shift), 'token')} too far {'right' if shift > 0 else 'left'}: moved, it fits "
+            side = "right" if shift > 0 else "left"
+            says = f"The mask lies {plural(abs(shift), 'token')} too far {side}: moved, it fits "
             where = [at for at, (a, b) in enumerate(zip(right, row.trained, strict=True)) if a != b]
             yield place("M21", "error", f"{says}{fits:.0%}, and {here:.0%} as it is (F1).", row, where)
             return
@@ -155,13 +156,15 @@ def packing_seam(row: LabelledRow, setting: Setting) -> Iterator[Place]:
         yield place("M24", "error", says, row, sorted(trained))
     missing = [at for at in recognised if at not in begins]
     if missing:
-        says = f"{plural(len(missing) + 1, 'conversation')} share the row, and neither segments nor positions tell them apart."
+        says = (
+            f"{plural(len(missing) + 1, 'conversation')} share the row; neither segments nor positions tell them apart."
+        )
         yield place("M24", "error", says, row, missing)
     else:
         yield from _too_many_turns(row, setting)
     inside = [at for at in begins for turn in row.turns() if turn.start < at < turn.stop_end]
     if inside:
-        says = f"{plural(len(inside), 'conversation')} of the row {'begins' if len(inside) == 1 else 'begin'} inside an answer."
+        says = f"{they(len(inside), 'conversation', 'begins', 'begin')} inside an answer."
         yield place("M24", "warning", says, row, inside)
 
 
@@ -184,7 +187,8 @@ def media_supervised(row: LabelledRow, setting: Setting) -> Iterator[Place]:
     ids, largest = row.owned.ids, setting.largest_id
     found = [at for at in row.places(bytes(range(256))) if ids[at] in setting.media or ids[at] < 0]
     if found:
-        says = f"{plural(len(found), 'placeholder')} of images or sound ({setting.name(ids[found[0]])}) {'is a target' if len(found) == 1 else 'are targets'}."
+        says = f"{they(len(found), 'placeholder', 'of an image or sound is', 'of images or sound are')} trained: "
+        says += f"{setting.name(ids[found[0]])}."
         yield place("M38", "error", says, row, found)
     outside = [at for at in row.places(bytes(range(256))) if largest is not None and ids[at] > largest]
     outside += [at for at in row.foreign if at not in outside]
@@ -220,7 +224,7 @@ def unexplained(row: LabelledRow, setting: Setting, told: set[int]) -> Iterator[
         if wanted != given and at not in told and at not in row.owned.merges and not _allowed(row, at, setting)
     ]
     if differing:
-        says = f"{plural(len(differing), 'token')} {'is' if len(differing) == 1 else 'are'} labelled otherwise than the structure of the row has it."
+        says = f"{they(len(differing), 'token', 'is', 'are')} labelled otherwise than the structure of the row has it."
         yield place("M30", "warning", says, row, differing)
 
 

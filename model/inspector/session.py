@@ -1,6 +1,6 @@
-"""From rows to a report in one process: what the worker runs for a page, and the command for small files.
+"""From rows to a report in one process: what the worker runs for a page.
 
-In: rows as JSON values, a folder's texts, a template, options. The same steps, in pieces, are run over a file of any size.
+In: rows as JSON values, a folder, a template, options. The command runs the same steps, in pieces, over any file.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -11,11 +11,12 @@ from typing import Any
 from model.inspector.contract import StopContract
 from model.inspector.conventions import Convention, Loss, find_convention
 from model.inspector.conversations import Conversation
+from model.inspector.dump_inspection import DumpInspector
 from model.inspector.dumps import DumpRow, read_dump
 from model.inspector.folders import TokenizerFolder
 from model.inspector.formats import PlainText, RowFormat, detect_format, read_row
 from model.inspector.inspection import Inspector, Order
-from model.inspector.intents import Intent
+from model.inspector.intents import Intent, Turns
 from model.inspector.partial import Partial
 from model.inspector.report import Report, file_places, not_evaluated_labels
 from model.inspector.survey import Survey
@@ -125,18 +126,18 @@ def inspect_dumped(
     intent = choose_intent(dump[:SAMPLE], data, folder, template, options, survey, convention, slug, now)
     inspector = Inspector(folder, template, order_of(options, folder, survey, intent, convention), now)
     partial = inspector.template_partial()
-    partial.merge(inspector.inspect_dump(dump, iter(data) if data is not None else None))
+    partial.merge(DumpInspector(inspector).inspect_dump(dump, iter(data) if data is not None else None))
     return report_of(partial, opened(inspector), options, intent, convention)
 
 
 SAMPLE = 200
 """Rows of a dump from which the intent is inferred."""
-CANDIDATES = ("all-assistant", "last-assistant")
+CANDIDATES: tuple[Turns, ...] = ("all-assistant", "last-assistant")
 
 
 def choose_intent(
     dump: Sequence[tuple[int, DumpRow]],
-    data: Sequence[DataRow] | None,
+    data: Iterable[DataRow] | None,
     folder: TokenizerFolder | None,
     template: str | None,
     options: Options,
@@ -150,13 +151,13 @@ def choose_intent(
     if known.given or known.turns != "all-assistant":
         return known
     inspector = Inspector(folder, template, order_of(options, folder, survey, Intent(), convention), now)
-    scores = inspector.intent_scores(dump, iter(data) if data is not None else None, CANDIDATES)
+    scores = DumpInspector(inspector).intent_scores(dump, iter(data) if data is not None else None, CANDIDATES)
     ranked = sorted(CANDIDATES, key=lambda turns: -scores[turns])
     best, second = ranked[0], ranked[1]
     if scores[best] == scores[second]:
         return Intent(given=False, why="the default")
     why = f"F1 {scores[best]:.2f}, next {second} {scores[second]:.2f}, on the first {len(dump)} rows"
-    return Intent(best, given=False, why=why)  # type: ignore[arg-type]
+    return Intent(best, given=False, why=why)
 
 
 def replace_rows(survey: Survey) -> Survey:

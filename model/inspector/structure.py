@@ -86,7 +86,7 @@ def any_of(texts: Sequence[str]) -> re.Pattern[str] | None:
 
 
 class StructureReader:
-    """Reads the structure of rows under one template. Headers and stops found once are remembered by the text around."""
+    """Reads the structure of rows under one template. Headers and stops once found are remembered."""
 
     def __init__(self, template: ChatTemplate, special: Mapping[str, str]):
         self.template = template
@@ -176,7 +176,7 @@ class StructureReader:
         )
 
     def _header(self, piece: str, generation_prompt: str) -> tuple[int, int]:
-        """Where in the piece before an answer its header lies: the longest run that it has with the generation prompt."""
+        """Where in the piece before an answer its header lies."""
         key = piece, generation_prompt
         if key not in self._headers:
             if len(self._headers) > 4_096:

@@ -1,4 +1,4 @@
-"""Rules on a template and its folder, before any row: what ends an answer, what the server listens for, what is refused."""
+"""Rules on a template and its folder, before any row: what ends an answer, what a server hears, what is refused."""
 
 from collections.abc import Iterator
 
@@ -62,7 +62,8 @@ def server_stops(contract: StopContract, folder: TokenizerFolder, given: frozens
     if not lacking:
         return
     if not having:
-        says = f"Answers end with {one.stop}, and {' and '.join(lacking)} {'names' if len(lacking) == 1 else 'name'} other stops."
+        named = " and ".join(lacking)
+        says = f"Answers end with {one.stop}, and {named} {'names' if len(lacking) == 1 else 'name'} other stops."
         yield Place("M04", "warning", says)
     else:
         says = (
@@ -92,7 +93,7 @@ def second_bos(reader: StructureReader, folder: TokenizerFolder) -> Iterator[Pla
     except TemplateRefused:
         return
     if folder.tokenizer.encode(text, add_special_tokens=True).ids[:2] == [bos, bos]:
-        says = f"The render begins with {folder.text_of(bos)} and the tokenizer adds another to every text that it encodes."
+        says = f"The render begins with {folder.text_of(bos)}, and the tokenizer adds another to every text."
         yield Place("M09", "warning", says)
 
 

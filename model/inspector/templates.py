@@ -36,7 +36,7 @@ HAS_GENERATION_TAGS = re.compile(r"\{%[-+]?\s*generation\s*[-+]?%\}")
 class GenerationTags(Extension):
     """`{% generation %}`: what the assistant says, as spans of the output."""
 
-    tags = {"generation"}
+    tags = {"generation"}  # noqa: RUF012, as Jinja declares it
 
     def __init__(self, environment: jinja2.Environment):
         super().__init__(environment)

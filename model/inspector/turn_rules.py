@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from model.inspector.labelled import LabelledRow, Place, Setting, place, plural
+from model.inspector.labelled import LabelledRow, Place, Setting, place, plural, they
 from model.inspector.owners import (
     ANSWER,
     CALL,
@@ -15,6 +15,7 @@ from model.inspector.owners import (
     SUPPLIED,
     TokenTurn,
 )
+from model.inspector.rule import Severity
 
 
 def stop_not_supervised(row: LabelledRow, setting: Setting) -> Iterator[Place]:
@@ -139,7 +140,7 @@ def undeclared_supervised(row: LabelledRow, setting: Setting) -> Iterator[Place]
             says = f"The message's own `{key}` says that it is not trained, and {plural(len(found), 'token')} of it "
             yield place("M36", "error", f"{says}{_have(len(found))} a label.", row, found, turn.message)
         else:
-            says = f"{plural(len(found), 'token')} of an answer that the intent does not declare {_have(len(found))} a label."
+            says = f"{plural(len(found), 'token')} of an answer that is not declared {_have(len(found))} a label."
             yield place("M39", "error", says, row, found, turn.message)
 
 
@@ -159,7 +160,7 @@ def boundary_merge(row: LabelledRow, setting: Setting) -> Iterator[Place]:
     """M19."""
     trained = [at for at in row.owned.merges if any(turn.start <= at <= turn.stop_end for turn in row.declared_turns())]
     if trained:
-        says = f"{plural(len(trained), 'token')} {'stands' if len(trained) == 1 else 'stand'} across the border of an answer."
+        says = f"{they(len(trained), 'token', 'stands', 'stand')} across the border of an answer."
         yield place("M19", "warning", says, row, trained)
 
 
@@ -180,7 +181,7 @@ def double_stop(row: LabelledRow, setting: Setting) -> Iterator[Place]:
         last = turn is row.owned.turns[-1]
         names = f"{setting.name(ids[turn.stop])} and {setting.name(ids[at])}"
         says = f"Two stops follow one another: {names}, {'both trained' if both else 'the second not trained'}."
-        severity = "error" if both else "info" if last else "warning"
+        severity: Severity = "error" if both else "info" if last else "warning"
         yield place("M08", severity, says, row, (turn.stop, at), turn.message)
 
 
@@ -199,5 +200,5 @@ def control_in_content(row: LabelledRow, setting: Setting) -> Iterator[Place]:
         names = ", ".join(dict.fromkeys(setting.name(row.owned.ids[at]) for at in inside))
         says = f"A message's own text holds {names}, which becomes {plural(len(inside), 'control token')}."
         if followed:
-            says += f" The labels follow it: {plural(len(followed), 'token')} of the message {_have(len(followed))} the wrong label."
+            says += f" The labels follow it: {they(len(followed), 'token', 'has', 'have')} the wrong label."
         yield place("M37", "error" if followed else "warning", says, row, followed or inside, message)

@@ -1,4 +1,4 @@
-"""A template is a stranger's program: whatever it does ends soon with its own error, and the next request is answered."""
+"""A template is a stranger's program: it ends soon with its own error, and the next request is answered."""
 
 from collections.abc import Iterator
 from typing import Any

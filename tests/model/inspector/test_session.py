@@ -227,7 +227,8 @@ def test_a_stop_of_several_tokens_and_an_empty_answer_are_told(chatml: Tokenizer
 def test_arguments_in_another_encoding_and_roles_nobody_knows_are_told(folder: TokenizerFolder):
     template = BASE.replace(
         "{{ m.content }}",
-        "{{ m.content }}{% for c in m.tool_calls or [] %}{{ c.function.name }}{{ c.function.arguments|tojson }}{% endfor %}",
+        "{{ m.content }}{% for c in m.tool_calls or [] %}"
+        "{{ c.function.name }}{{ c.function.arguments|tojson }}{% endfor %}",
     )
 
     def calls(arguments: Any) -> dict[str, Any]:
