@@ -90,6 +90,12 @@ class Inspector:
         return frozenset().union(self.order.server_stops, *self.folder.stops.values())
 
     def _markers(self) -> Markers:
+        """A dump that is padded with a stop has that for its pad, whatever the tokenizer calls its own."""
+        markers, tails = self._own_markers(), self.order.survey.tails
+        in_use = tails.most_common(1)[0][0] if tails else None
+        return replace(markers, pad=in_use) if in_use in markers.stops else markers
+
+    def _own_markers(self) -> Markers:
         self.markers_learned = False
         if self.folder is None:
             return Markers((), frozenset())

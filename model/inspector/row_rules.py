@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from model.inspector import turn_rules
 from model.inspector.intents import right_mask
 from model.inspector.labelled import LabelledRow, Place, Setting, place, plural, they
-from model.inspector.owners import CONTEXT, EXTRA_END, HEADER, INJECTED, PAD, SAMPLED, SEPARATOR, STOP
+from model.inspector.owners import CONTEXT, HEADER, INJECTED, PAD, SAMPLED, SEPARATOR, STOP, SUPPLIED
 
 BETTER = 0.1
 GOOD = 0.95
@@ -58,7 +58,7 @@ def everything_supervised(row: LabelledRow, setting: Setting) -> Iterator[Place]
     if len(rest) < 2 or any(at not in begins for at in missing):
         return
     said = any(parts[at] in SAMPLED for at in rest)
-    others = [at for at in rest if parts[at] in (CONTEXT, HEADER)]
+    others = [at for at in rest if parts[at] in (CONTEXT, HEADER, SUPPLIED)]
     if row.owned.known and row.owned.turns and said and any(parts[at] == CONTEXT for at in rest):
         says = f"Every token has a label, {plural(len(others), 'token')} of other roles among them."
         yield place("M02", "error", says, row, others)
@@ -83,7 +83,7 @@ def mislabelled(row: LabelledRow, setting: Setting) -> Iterator[Place]:
     pads = sum(part == PAD for part in row.owned.parts)
     for shift in {1, -1, 2, -2, pads, -pads} - {0}:
         moved = right[-shift:] + bytes(-shift) if shift < 0 else bytes(shift) + right[: len(right) - shift]
-        fits = _f1(moved, row.trained)
+        fits = _f1(moved, row.trained) if moved.count(1) == right.count(1) else 0.0
         if fits >= max(here + BETTER, GOOD):
             side = "right" if shift > 0 else "left"
             says = f"The mask lies {plural(abs(shift), 'token')} too far {side}: moved, it fits "
@@ -218,6 +218,9 @@ def unexplained(row: LabelledRow, setting: Setting, told: set[int]) -> Iterator[
     right = right_mask(row.owned, row.declared, setting.intent, row.conversation)
     if right == row.trained:
         return
+    for turn in row.declared_turns():
+        if not row.trains(turn):
+            told |= set(range(turn.start, turn.stop_end))  # M13 or M14 says so
     differing = [
         at
         for at, (wanted, given) in enumerate(zip(right, row.trained, strict=True))
@@ -232,7 +235,7 @@ def _allowed(row: LabelledRow, at: int, setting: Setting) -> bool:
     part = row.owned.parts[at]
     if part == STOP:
         return any(turn.shared and turn.stop <= at < turn.stop_end for turn in row.turns())
-    return at == 0 or part in (INJECTED, EXTRA_END) or (part == SEPARATOR and setting.intent.separator == "any")
+    return at == 0 or part == INJECTED or (part == SEPARATOR and setting.intent.separator == "any")
 
 
 ON_ROWS: tuple[Check, ...] = (

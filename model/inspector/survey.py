@@ -1,5 +1,7 @@
 """What has to be known of all rows before any is judged: conventions, greatest length, switches. Merges."""
 
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,7 +10,20 @@ from model.inspector.conversations import Conversation
 from model.inspector.dumps import DumpRow
 from model.inspector.message_rules import keys_with_values
 
+PAD_RUN = 3
+"""So many times the same id at a row's end is padding."""
 MOST_KEYS = 10_000
+
+
+def tail_of(ids: Sequence[int]) -> int | None:
+    """The id that a row ends with PAD_RUN times."""
+    return ids[-1] if len(ids) >= PAD_RUN and len(set(ids[-PAD_RUN:])) == 1 else None
+
+
+def pad_in_use(rows: Iterable[Sequence[int]]) -> int | None:
+    """What rows are padded with, whatever the tokenizer calls its pad."""
+    tails = Counter(tail for row in rows if (tail := tail_of(row)) is not None)
+    return tails.most_common(1)[0][0] if tails else None
 
 
 @dataclass
@@ -20,6 +35,8 @@ class Survey:
     at_longest: int = 0
     lengths: set[int] = field(default_factory=set)
     """Two at most: enough to know whether rows differ."""
+    tails: Counter[int] = field(default_factory=Counter)
+    """Ids that rows end with several times."""
     has_switches: bool = False
     has_calls: bool = False
     keys: set[str] = field(default_factory=set)
@@ -30,6 +47,8 @@ class Survey:
             self.has_labels = True
             self.shifts.add(row.ids, row.labels)
         self._add_length(len(row.ids), 1)
+        if (tail := tail_of(row.ids)) is not None:
+            self.tails[tail] += 1
         if len(self.lengths) < 2:
             self.lengths.add(len(row.ids))
 
@@ -60,6 +79,7 @@ class Survey:
         self.shifts.merge(other.shifts)
         self._add_length(other.longest, other.at_longest)
         self.lengths = set(sorted(self.lengths | other.lengths)[:2])
+        self.tails.update(other.tails)
         self.has_labels |= other.has_labels
         self.has_switches |= other.has_switches
         self.has_calls |= other.has_calls

@@ -9,6 +9,7 @@ from model.inspector.owners import (
     CONTEXT,
     HEADER,
     INJECTED,
+    PAD,
     REASONING,
     SEPARATOR,
     STOP,
@@ -48,7 +49,8 @@ def first_token_not_trained(row: LabelledRow, setting: Setting) -> Iterator[Plac
             continue
         first = row.trained.find(1, start)
         if start < first < turn.stop_end:
-            says = f"The first {plural(first - start, 'token')} of the answer {_have(first - start)} no label."
+            tokens = "token" if first - start == 1 else f"{first - start:,} tokens"
+            says = f"The first {tokens} of the answer {_have(first - start)} no label."
             yield place("M11", "error", says, row, range(start, first), turn.message)
 
 
@@ -173,7 +175,12 @@ def double_stop(row: LabelledRow, setting: Setting) -> Iterator[Place]:
         at = turn.stop_end
         while at < len(ids) and parts[at] == SEPARATOR:
             at += 1
-        if at >= len(ids) or ids[at] not in setting.stops or row.owned.parts[at] in (SUPPLIED, ANSWER) or turn.shared:
+        if (
+            at >= len(ids)
+            or ids[at] not in setting.stops
+            or row.owned.parts[at] in (SUPPLIED, ANSWER, PAD)
+            or turn.shared
+        ):
             continue
         if ids[at] == setting.pad and not row.trained[at]:
             continue

@@ -14,8 +14,7 @@ from pydantic.dataclasses import dataclass as checked
 
 from model.experiments.bugs.reports import REPORTS, Report
 from model.experiments.bugs.symptoms import Symptoms, measure
-from model.inspector.roles import TemplateIds
-from model.inspector.rules import Finding, findings
+from model.inspector.rules import Finding, TemplateIds, findings
 from model.intervals import Rate
 from model.kept import STRICT, TIES, KeptFile, agree, keys_of
 from model.masks.batches import Batch
@@ -216,4 +215,5 @@ def batch_findings(batch: Batch, tokenizer: Tokenizer, most_turns: int | None = 
         documents=None if batch.documents_BT is None else batch.documents_BT.tolist(),
         positions=None if batch.positions_BT is None else batch.positions_BT.tolist(),
         most_turns=most_turns,
+        texts={number: token for token, number in tokenizer.ids.items()},
     )

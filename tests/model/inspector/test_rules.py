@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from model.experiments.bugs.gallery import GALLERY, batch_findings
 from model.explain.cells import inspect_mask
-from model.inspector.roles import TemplateIds
-from model.inspector.rules import CHECKS, Finding, findings
+from model.inspector.catalogue import RULES
+from model.inspector.rules import Finding, TemplateIds, findings
 from model.masks.batches import Batch, make_batch
 from model.masks.policies import IGNORE_INDEX, MASK_POLICIES
 from model.text.chat_template import render
@@ -23,22 +23,22 @@ TOKENIZER = Tokenizer(ascii_lowercase, pads=True)
 IDS = TemplateIds(TOKENIZER.ids["<"], TOKENIZER.ids[">"], TOKENIZER.ids["#"], TOKENIZER.ids[PAD])
 
 FOUND: dict[str, set[str]] = {
-    "mask-late": {"answer-start-untrained"},
-    "mask-early": {"prompt-trained"},
-    "eos-masked": {"stop-untrained"},
-    "pad-is-eos": {"stop-lost-to-pads"},
-    "unmasked": {"prompt-trained"},
-    "all-masked": {"nothing-trained"},
-    "prompt-only": {"only-prompt-trained"},
-    "double-shift": {"labels-shifted-twice"},
-    "no-shift": {"labels-not-shifted"},
-    "pad-supervised": {"pads-trained"},
-    "left-pad-unmasked": {"left-pads-seen"},
+    "mask-late": {"first-response-token-not-trained"},
+    "mask-early": {"supplied-token-supervised"},
+    "eos-masked": {"stop-not-supervised"},
+    "pad-is-eos": {"pad-equals-stop"},
+    "unmasked": {"everything-supervised"},
+    "all-masked": {"no-supervised-tokens"},
+    "prompt-only": {"other-role-supervised"},
+    "double-shift": {"label-shift"},
+    "no-shift": {"label-shift"},
+    "pad-supervised": {"pad-supervised"},
+    "left-pad-unmasked": {"pads-attended"},
     "left-pad-no-positions": {"positions-run-on"},
     "left-pad": set(),
-    "truncated": {"answer-cut"},
-    "last-turn-only": {"answer-untrained"},
-    "packed-naive": {"documents-mixed"},
+    "truncated": {"truncated"},
+    "last-turn-only": {"assistant-turn-not-supervised"},
+    "packed-naive": {"packing-seam"},
     "packed": set(),
 }
 """For each bug of the gallery all that is found in a batch of its training."""
@@ -77,7 +77,7 @@ def slugs(
 
 def test_every_bug_of_the_gallery_has_its_finding_stated():
     assert set(FOUND) == set(GALLERY)
-    assert set().union(*FOUND.values()) < set(CHECKS)
+    assert set().union(*FOUND.values()) < {rule.name for rule in RULES.values()}
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -147,7 +147,7 @@ def test_two_turns_are_no_packed_conversations_unless_conversations_have_one():
     inputs, labels = ["<ab>ba#<c>c"], ["...ba#...c#"]
     assert slugs(inputs, labels) == []
     assert slugs(inputs, labels, most_turns=2) == []
-    assert slugs(inputs, labels, most_turns=1) == ["documents-mixed"]
+    assert slugs(inputs, labels, most_turns=1) == ["packing-seam"]
     assert slugs(inputs, labels, ["11111112222"], [[0, 1, 2, 3, 4, 5, 6, 0, 1, 2, 3]], most_turns=1) == []
 
 
@@ -158,9 +158,9 @@ def test_positions_that_run_on_into_the_next_conversation_are_found():
 def test_the_first_token_of_the_next_conversation_is_no_label_of_the_last():
     inputs, labels, documents = ["<ab>ba#<c>c"], ["...ba#<..c#"], ["11111112222"]
     positions = [[0, 1, 2, 3, 4, 5, 6, 0, 1, 2, 3]]
-    assert slugs(inputs, labels, documents, positions) == ["next-document-trained"]
-    assert slugs(inputs, labels, most_turns=1) == ["next-document-trained", "documents-mixed"]
-    assert slugs(inputs, labels) == ["prompt-trained"]  # a next turn, as far as one can see
+    assert slugs(inputs, labels, documents, positions) == ["packing-seam"]
+    assert slugs(inputs, labels, most_turns=1) == ["other-role-supervised", "packing-seam"]
+    assert slugs(inputs, labels) == ["other-role-supervised"]  # a next turn, as far as one can see
 
 
 def test_an_attention_mask_of_ones_and_zeros_hides_pads_as_documents_do():
@@ -168,47 +168,44 @@ def test_an_attention_mask_of_ones_and_zeros_hides_pads_as_documents_do():
     right = [[0, 1, 2, 3, 4, 5], [0, 0, 0, 1, 2, 3]]
     assert slugs(inputs, labels, mask, right) == []
     assert slugs(inputs, labels, mask) == ["positions-run-on"]
-    assert slugs(inputs, labels, ["111111", "111111"], right) == ["left-pads-seen"]
-    assert slugs(inputs, labels) == ["left-pads-seen"]
+    assert slugs(inputs, labels, ["111111", "111111"], right) == ["pads-attended"]
+    assert slugs(inputs, labels) == ["pads-attended"]
 
 
 def test_pads_that_equal_the_stop_are_no_bug_while_the_stop_keeps_its_label():
     ids = TemplateIds(IDS.user_start, IDS.answer_start, IDS.stop, IDS.stop)
     assert slugs(["<abc>cba", "<a>a####"], ["....cba#", "..a#...."], ids=ids) == []
-    assert slugs(["<abc>cba", "<a>a####"], ["....cba.", "..a....."], ids=ids) == ["stop-lost-to-pads"]
-    assert slugs(["<abc>cba", "<a>a####"], ["....cba#", "..a##..."], ids=ids) == ["pads-trained"]
+    assert slugs(["<abc>cba", "<a>a####"], ["....cba.", "..a....."], ids=ids) == ["pad-equals-stop"]
+    assert slugs(["<abc>cba", "<a>a####"], ["....cba#", "..a##..."], ids=ids) == ["pad-supervised"]
 
 
 def test_one_answer_without_its_first_label_among_right_ones_is_found():
     inputs, labels = ids_of(["<ab>ba", "<cd>dc"]), ids_of(["...ba#", "....c#"])
-    assert findings(inputs, labels, IDS) == (
-        Finding(
-            "answer-start-untrained",
-            "The first token has no label in 1 of 2 trained answers; first in row 2 at position 3.",
-            1,
-            3,
-        ),
+    (finding,) = findings(inputs, labels, IDS)
+    assert (finding.rule, finding.severity, finding.row, finding.position) == ("M11", "error", 1, 3)
+    assert finding.sentence == (
+        "The first token of the answer has no label. So in 1 row, 1 token in all; first in row 2 at position 3."
     )
 
 
 def test_two_bugs_in_one_batch_are_both_found():
-    assert slugs(["<ab>ba", "<c>c#_"], ["..>ba.", ".>c..."]) == ["prompt-trained", "stop-untrained"]
-    assert slugs(["<abc>cba", "__<a>a#_"], ["....cba#", "....a#__"]) == ["pads-trained", "left-pads-seen"]
+    assert slugs(["<ab>ba", "<c>c#_"], ["..>ba#", "..c..."]) == ["stop-not-supervised", "supplied-token-supervised"]
+    assert slugs(["<abc>cba", "__<a>a#_"], ["....cba#", "....a#__"]) == ["pad-supervised", "pads-attended"]
 
 
 def test_a_cut_answer_is_found_behind_the_last_input_and_before_pads():
-    assert slugs(["<abc>c", "<d>d#_"], ["....cb", "..d#.."]) == ["answer-cut"]
-    assert slugs(["<ab>ba", "<d>d__"], ["...ba#", "..d..."]) == ["answer-cut"]
+    assert slugs(["<abc>c", "<d>d#_"], ["....cb", "..d#.."]) == ["truncated"]
+    assert slugs(["<ab>ba", "<d>d__"], ["...ba#", "..d..."]) == ["truncated"]
 
 
 def test_a_label_missing_inside_an_answer_is_found():
-    assert slugs(["<abcd>dcba"], [".....d.ba#"]) == ["answer-gap"]
-    assert slugs(["<abcd>dcba"], [".......ba#"]) == ["answer-start-untrained"]
-    assert slugs(["<abcd>dcba"], [".....dc..."]) == ["answer-gap", "stop-untrained"]
+    assert slugs(["<abcd>dcba"], [".....d.ba#"]) == ["oracle-disagreement"]
+    assert slugs(["<abcd>dcba"], [".......ba#"]) == ["first-response-token-not-trained"]
+    assert slugs(["<abcd>dcba"], [".....dc..."]) == ["stop-not-supervised", "oracle-disagreement"]
 
 
 def test_labels_of_another_row_are_found():
-    assert slugs(["<abcd>dcba", "<efgh>hgfe"], [".....hgfe#", ".....dcba#"]) == ["labels-of-other-tokens"]
+    assert slugs(["<abcd>dcba", "<efgh>hgfe"], [".....hgfe#", ".....dcba#"]) == ["mask-misaligned"]
 
 
 @given(st.data())
@@ -240,7 +237,7 @@ def test_any_ids_and_labels_can_be_read_and_findings_lie_within_them(data: st.Da
         documents=draw(st.integers(0, 2)) if data.draw(st.booleans()) else None,
         most_turns=data.draw(st.sampled_from([None, 1, 4])),
     ):
-        assert finding.slug in CHECKS
+        assert finding.rule in RULES
         assert finding.row in range(rows)
         assert finding.position in range(length)
 
