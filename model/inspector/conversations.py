@@ -27,6 +27,7 @@ SWITCHES: dict[str, bool] = {
 }
 """Keys of a message that say whether it is trained: what a value that holds (true, 1) means."""
 DETAILS = ("train_detail", "training_detail")
+ALL_SWITCHES = frozenset({*SWITCHES, *DETAILS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +77,18 @@ def conversation_of(
     if system and not (messages and messages[0].get("role") == "system"):
         messages = [{"role": "system", "content": system}, *messages]
         prompt_messages = None if prompt_messages is None else prompt_messages + 1
-    drop = {*SWITCHES, *DETAILS}
-    plain = [{key: value for key, value in message.items() if key not in drop} for message in messages]
+    drop = ALL_SWITCHES
+    plain = [
+        dict(message) if drop.isdisjoint(message) else {key: message[key] for key in message if key not in drop}
+        for message in messages
+    ]
     return Conversation(plain, tuple(_turn(message) for message in messages), tools, arguments or {}, prompt_messages)
 
 
 def _turn(message: Mapping[str, Any]) -> Turn:
     name = str(message.get("role", ""))
+    if ALL_SWITCHES.isdisjoint(message):
+        return Turn(ROLES.get(name.lower()), name)
     switch, trained = "", True
     for key, means in SWITCHES.items():
         value = message.get(key)

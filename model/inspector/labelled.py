@@ -95,6 +95,8 @@ class LabelledRow:
 
     def places(self, parts: bytes, start: int = 0, stop: int | None = None) -> list[int]:
         """Trained tokens of these parts."""
+        if not any(part in self.owned.parts for part in parts):
+            return []
         stop = len(self.owned.ids) if stop is None else stop
         owner, trained = self.owned.parts, self.trained
         return [place for place in range(start, stop) if trained[place] and owner[place] in parts]

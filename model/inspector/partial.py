@@ -10,6 +10,9 @@ from model.inspector.owners import PART_NAMES
 MOST_PLACES = 100
 """Of one rule and severity, that are kept; all are counted."""
 
+IS_PART = tuple(bytes(int(byte == part) for byte in range(256)) for part in range(len(PART_NAMES)))
+"""For each part a table that has 1 for it and 0 for all others."""
+
 Key = str
 """Rule and severity, as `key_of` joins them."""
 
@@ -51,13 +54,12 @@ class Partial:
     def add_tokens(self, row: LabelledRow) -> None:
         self.tokens += len(row.owned.ids)
         self.trained += row.trained.count(1)
+        trained = int.from_bytes(row.trained)
         for part in set(row.owned.parts):
             name = PART_NAMES[part] if row.owned.known else "unknown"
             self.owners[name] += row.owned.parts.count(part)
-        both = bytes(part if one else 255 for part, one in zip(row.owned.parts, row.trained, strict=True))
-        for part in set(both) - {255}:
-            name = PART_NAMES[part] if row.owned.known else "unknown"
-            self.owners_trained[name] += both.count(part)
+            if both := (int.from_bytes(row.owned.parts.translate(IS_PART[part])) & trained).bit_count():
+                self.owners_trained[name] += both
 
     def merge(self, other: "Partial") -> None:
         """`other` is of later rows."""

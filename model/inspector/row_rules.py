@@ -185,12 +185,16 @@ def _too_many_turns(row: LabelledRow, setting: Setting) -> Iterator[Place]:
 def media_supervised(row: LabelledRow, setting: Setting) -> Iterator[Place]:
     """M38."""
     ids, largest = row.owned.ids, setting.largest_id
-    found = [at for at in row.places(bytes(range(256))) if ids[at] in setting.media or ids[at] < 0]
+    found: list[int] = []
+    if not setting.media.isdisjoint(ids) or min(ids, default=0) < 0:
+        found = [at for at, token in enumerate(ids) if row.trained[at] and (token in setting.media or token < 0)]
     if found:
         says = f"{they(len(found), 'placeholder', 'of an image or sound is', 'of images or sound are')} trained: "
         says += f"{setting.name(ids[found[0]])}."
         yield place("M38", "error", says, row, found)
-    outside = [at for at in row.places(bytes(range(256))) if largest is not None and ids[at] > largest]
+    outside: list[int] = []
+    if largest is not None and max(ids, default=0) > largest:
+        outside = [at for at, token in enumerate(ids) if row.trained[at] and token > largest]
     outside += [at for at in row.foreign if at not in outside]
     if outside:
         says = f"{plural(len(outside), 'label')} {'is' if len(outside) == 1 else 'are'} no id of the vocabulary."

