@@ -35,6 +35,9 @@ REASONING_FIELDS = ("reasoning_content", "thinking", "reasoning")
 HAS_GENERATION_TAGS = re.compile(r"\{%[-+]?\s*generation\s*[-+]?%\}")
 
 
+MAY_TAG = re.compile(r"\{%[-+]?\s*generation\b")
+
+
 class GenerationTags(Extension):
     """`{% generation %}`: what the assistant says, as spans of the output."""
 
@@ -139,7 +142,7 @@ class ChatTemplate:
             "add_generation_prompt": generation_prompt,
             **(arguments or {}),
         }
-        pieces = self._pieces if "generation" in self.source else self._groups
+        pieces = self._pieces if MAY_TAG.search(self.source) else self._groups
         text = _guarded(lambda: "".join(pieces(values)))
         return text, tuple(self._tags.spans)
 
