@@ -12,7 +12,7 @@ INSTALL_LIBATOMIC = \
         echo "Playwright's driver does not run here. On Debian: sudo apt-get install libatomic1" >&2; [ "$$CI" != true ]; \
     fi
 
-.PHONY: help run test pictures check lint format readme train bench clean
+.PHONY: help run test pictures check lint format readme card train bench clean
 
 help: ## What can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -42,6 +42,9 @@ format: .venv/test ## Bring the code into its format
 
 readme: .venv/test ## Write what the README shows of the product and its measurements
 	$(BIN)/python -m tests.readme_tables
+
+card: .venv/test ## The picture that shared links show, of the page that `make run` serves
+	$(BIN)/python -m tests.card 'http://$(HOST):$(PORT)/'
 
 train: .venv/run ## Train all shipped models anew into model/trained/, and measure them
 	for seed in 0 1 2; do $(BIN)/maskscope train worksheet --seed $$seed; done

@@ -16,7 +16,7 @@ from app.pages import PAGES
 from app.races.sessions import Races
 from app.security import Guard, SecurityHeaders
 from app.settings import Settings
-from app.templating import STATIC_FOLDER
+from app.templating import PURPOSE, STATIC_FOLDER
 from model.claims.evidence import gather
 from model.experiments.ablation.shipped import load_ablation
 
@@ -41,7 +41,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app = FastAPI(
         title="Maskscope",
         version="1",
-        summary="Which tokens a model is trained on, what each does to the gradient, and what becomes of the model.",
+        summary=PURPOSE,
         lifespan=lifespan,
         openapi_url="/api/v1/openapi.json",
         docs_url=None,

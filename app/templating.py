@@ -10,6 +10,7 @@ from fastapi import Request
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse, Response
 
+from app.menu import Menu
 from app.settings import ROOT
 from model.errors import InvalidText, MaskscopeError
 from model.text.tokenizer import PAD
@@ -17,6 +18,9 @@ from model.writing import compact, number, percent, scientific
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
+
+PURPOSE = "Which tokens a model is trained on, what each does to the gradient, and what becomes of the model."
+"""What all pages are for: told to search engines, and of the API."""
 
 STATIC_FOLDER = ROOT / "static"
 
@@ -82,7 +86,8 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals |= {"static_url": static_url, "pages": (), "lesson_place": _nowhere}  # app/pages sets both
+    environment.globals |= {"static_url": static_url, "purpose": PURPOSE}
+    environment.globals |= {"menu": Menu(), "lesson_place": _nowhere}  # app/pages sets these
     environment.filters |= {
         "percent": percent,
         "compact": compact,

@@ -3,11 +3,8 @@
 Imports deps and below; never the API or commands.
 """
 
-from dataclasses import dataclass
-
-from fastapi import APIRouter
-
 from app.lesson_path import at_page
+from app.menu import Menu, Page
 from app.pages import (
     ablation,
     bugs,
@@ -25,27 +22,12 @@ from app.pages import (
 )
 from app.templating import ENVIRONMENT
 
-
-@dataclass(frozen=True)
-class Page:
-    """A page is one slug on every axis."""
-
-    slug: str
-    title: str
-    about: str
-    """What one sees there."""
-    router: APIRouter
-
-    @property
-    def path(self) -> str:
-        """The visualizer is the front page."""
-        return "/" if self.slug == "visualizer" else f"/{self.slug}"
-
-
 PAGES: tuple[Page, ...] = (
     Page(
         "visualizer",
-        "Loss mask visualizer",
+        "Visualizer",
+        "Explore",
+        "One word, one mask, two models",
         "the visualizer: type a word; `m` switches the mask, and the model trained under it; arrow keys "
         "move through positions; `p` plays the training; any mask of the table can be laid over the word",
         visualizer.router,
@@ -53,30 +35,40 @@ PAGES: tuple[Page, ...] = (
     Page(
         "lesson",
         "Lesson",
+        "Lesson",
+        "From start to end, with a live page behind each part",
         "the lesson from start to end, by the right-arrow key: a few sentences, then the live page behind them",
         lesson.router,
     ),
     Page(
         "race",
         "Race",
+        "Explore",
+        "Models train live; which is right first?",
         "two or three models training live from the same weights, for everybody who opens the address",
         race.router,
     ),
     Page(
         "ablation",
         "Ablation",
+        "Evidence",
+        "Mask on against mask off, ten seeds of 15 settings",
         "mask on against mask off, ten seeds of 15 settings: where masking helped, where not",
         ablation.router,
     ),
     Page(
         "shift",
         "Shift",
+        "Getting it wrong",
+        "The cut between prompt and answer, moved by one",
         "s, x and y of a word, a cut that can be moved, and what a model trained with that cut answers",
         shift.router,
     ),
     Page(
         "bugs",
         "Mask bugs",
+        "Getting it wrong",
+        "Ways to break the mask, each with the model it gave",
         "ways to get a mask wrong, each with a model trained so, beside the right one; how to find it in "
         "ids and labels; public reports",
         bugs.router,
@@ -84,6 +76,8 @@ PAGES: tuple[Page, ...] = (
     Page(
         "padding",
         "Padding",
+        "Getting it wrong",
+        "Short words in a long row",
         "pads on the left, hidden or seen, positions corrected or not: what each repair does by word length; "
         "attention spent on pads, head by head; what pads cost",
         padding.router,
@@ -91,6 +85,8 @@ PAGES: tuple[Page, ...] = (
     Page(
         "turns",
         "Turns",
+        "Getting it wrong",
+        "Several answers in one conversation",
         "a conversation's editor, one mask with several regions, models trained on all answers and on the "
         "last, with and without single turns in the data; token budgets",
         turns.router,
@@ -98,12 +94,16 @@ PAGES: tuple[Page, ...] = (
     Page(
         "packing",
         "Packing",
+        "Getting it wrong",
+        "Several conversations in one row",
         "several conversations in one row, kept apart or not: who sees whom, and what it does to loss and gradient",
         packing.router,
     ),
     Page(
         "dispatcher",
         "Dispatcher",
+        "The bigger picture",
+        "What fine-tuning adds to a pretrained model",
         "a pretrained model, SFT from it, SFT from random weights: one request to all; where the "
         "probability goes; how far the weights drifted",
         dispatcher.router,
@@ -118,6 +118,8 @@ PAGES: tuple[Page, ...] = (
     Page(
         "reasoning",
         "Reasoning",
+        "The bigger picture",
+        "Sums at once, or step by step",
         "sums answered at once and with a trace: masks, answers, accuracy by number of terms, forward "
         "passes; the same with equal targets, and with a filler instead of the steps",
         reasoning.router,
@@ -125,9 +127,12 @@ PAGES: tuple[Page, ...] = (
     Page(
         "claims",
         "Claims",
+        "Evidence",
+        "What the lesson says, each with its verdict",
         "what the lesson states, each with figures, n, interval, conditions, and a verdict that a rule computes",
         claims.router,
     ),
 )
-ENVIRONMENT.globals["lesson_place"] = at_page
-ENVIRONMENT.globals["pages"] = PAGES  # every page shows the menu, also those of errors, which know no page
+
+# Every page shows the menu, also those of errors, which know no page.
+ENVIRONMENT.globals |= {"lesson_place": at_page, "menu": Menu(PAGES)}

@@ -14,7 +14,7 @@ def test_the_menu_leads_there_and_back(open_page: OpenPage) -> None:
     page = open_page("/")
     page.get_by_role("navigation").get_by_role("link", name="Ablation").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Does masking the prompt help?")
-    expect(page.locator("nav [aria-current=page]")).to_have_text("Ablation")
+    expect(page.locator(".groups [aria-current=page] b")).to_have_text("Ablation")
     page.get_by_role("navigation").get_by_role("link", name="Loss mask visualizer").click()
     expect(page.locator(".chip").first).to_be_visible()
 

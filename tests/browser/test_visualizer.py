@@ -6,13 +6,14 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
+from app.menu import Menu
 from app.pages import PAGES
 
 OpenPage = Callable[..., Page]
 LookAt = Callable[..., None]
 
 
-MENU = [page.title for page in PAGES]
+MENU = [group.title for group in Menu(PAGES).groups]
 
 
 def heights_of_bars(page: Page) -> list[float]:

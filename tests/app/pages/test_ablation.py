@@ -182,12 +182,6 @@ async def test_every_download_on_the_page_is_there(client: httpx.AsyncClient, op
         assert (await client.get(link)).status_code == 200, link
 
 
-async def test_the_menu_names_every_page_and_marks_this_one(open_page: Any, text_of: TextOf) -> None:
-    (nav,) = (await open_page()).iter("nav")
-    assert [(a.get("href"), a.get("aria-current")) for a in nav.iter("a")][:1] == [("/", None)]
-    assert [text_of(a) for a in nav.iter("a") if a.get("aria-current") == "page"] == ["Ablation"]
-
-
 async def test_nothing_is_inline(client: httpx.AsyncClient) -> None:
     html = (await client.get("/ablation")).text
     assert not re.search(r"\sstyle=|<style|<script>|\son\w+=|javascript:", html)

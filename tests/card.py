@@ -1,0 +1,25 @@
+"""`make card` beside `make run`: the picture that shared links show, of the visualizer as it is served."""
+
+import shutil
+import sys
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+CARD = Path(__file__).resolve().parent.parent / "static" / "card.png"
+SHOWN = {"width": 1200, "height": 630}
+"""The shape that those who show links crop to."""
+
+
+def draw(address: str) -> None:
+    """Overwrites CARD, at 0.6 of the size: light enough for a link."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        page = browser.new_page(viewport=SHOWN, device_scale_factor=0.6, color_scheme="light")
+        page.goto(address)
+        page.screenshot(path=CARD)
+        browser.close()
+
+
+if __name__ == "__main__":
+    draw(sys.argv[1] if len(sys.argv) > 1 else "http://127.0.0.1:8000/")
