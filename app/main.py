@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import Depends, FastAPI
-from starlette.staticfiles import StaticFiles
+from starlette.middleware.gzip import GZipMiddleware
 
 from app import errors
 from app.api import API
@@ -16,7 +16,8 @@ from app.pages import PAGES
 from app.races.sessions import Races
 from app.security import Guard, SecurityHeaders
 from app.settings import Settings
-from app.templating import PURPOSE, STATIC_FOLDER
+from app.static_files import AddressedFiles
+from app.templating import PURPOSE
 from model.claims.evidence import gather
 from model.experiments.ablation.shipped import load_ablation
 
@@ -51,7 +52,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     errors.install(app)
     for router in (*API, *(page.router for page in PAGES)):
         app.include_router(router, dependencies=[Depends(refuse_repeats)])
-    app.mount("/static", StaticFiles(directory=STATIC_FOLDER), name="static")
+    app.mount("/static", AddressedFiles(), name="static")
+    app.add_middleware(GZipMiddleware, compresslevel=6)  # leaves event streams alone
     app.add_middleware(Guard, settings=settings)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(MetricsMiddleware, metrics=metrics)

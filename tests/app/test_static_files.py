@@ -1,0 +1,40 @@
+"""What a browser may keep, and how many bytes travel."""
+
+import httpx
+import pytest
+
+from app.templating import static_url
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.mark.parametrize("path", ["app.css", "vendor/htmx.min.js", "icon.svg", "elements/page-menu.js"])
+async def test_a_file_addressed_by_its_content_is_kept_for_good(client: httpx.AsyncClient, path: str) -> None:
+    response = await client.get(static_url(path))
+    assert response.headers["cache-control"] == "public, max-age=31536000, immutable"
+
+
+@pytest.mark.parametrize("query", ["", "?v=", "?v=000000000000", "?v=a&v=b"])
+async def test_any_other_address_of_it_is_asked_after_and_costs_no_body(client: httpx.AsyncClient, query: str) -> None:
+    first = await client.get(f"/static/app.css{query}")
+    again = await client.get(f"/static/app.css{query}", headers={"if-none-match": first.headers["etag"]})
+    assert first.headers["cache-control"] == again.headers["cache-control"] == "no-cache"
+    assert (first.status_code, again.status_code, again.content) == (200, 304, b"")
+
+
+@pytest.mark.parametrize("path", ["/claims", "/static/app.css", "/static/vendor/htmx.min.js", "/api/v1/recipes"])
+async def test_what_is_text_travels_compressed_to_those_who_can_read_it(client: httpx.AsyncClient, path: str) -> None:
+    compressed = await client.get(path, headers={"accept-encoding": "gzip"})
+    plain = await client.get(path, headers={"accept-encoding": "identity"})
+    assert compressed.headers["content-encoding"] == "gzip"
+    assert "Accept-Encoding" in compressed.headers["vary"]
+    assert int(compressed.headers["content-length"]) < len(plain.content) / 2
+    assert compressed.text == plain.text
+    assert "content-encoding" not in plain.headers
+
+
+async def test_a_stream_of_tokens_is_not_held_back_by_compression(client: httpx.AsyncClient) -> None:
+    asked = {"recipe": "reverse", "prompt": "ab", "policy": "prompt-masked", "stream": True}
+    response = await client.post("/api/v1/generate", json=asked, headers={"accept-encoding": "gzip"})
+    assert response.headers["content-type"].startswith("text/event-stream")
+    assert "content-encoding" not in response.headers
