@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from model.errors import BrokenRun, OutOfRange, unknown
 from model.experiments.bugs.gallery import Bug, Measured, read_gallery
+from model.experiments.bugs.glances import Glance, glances
 from model.experiments.limits import load_asked
 from model.experiments.padding.accuracies import PaddedAccuracy, read_paddings
 from model.experiments.shipped import SHIPPED_RUNS, trained_as
@@ -86,6 +88,11 @@ class Catalog:
 
     several: Mapping[tuple[str, int], GPT]
     """Models that were shown one or two answers, by arm (ASKED) and seed."""
+
+    @cached_property
+    def glances(self) -> dict[str, tuple[Glance, ...]]:
+        """Each bug of the gallery small, with what its model writes; asks the models, the first time: in the engine."""
+        return glances(lambda bug: self.model(bug.recipe, bug.slug, None)[0])
 
     def recipes(self) -> tuple[Recipe, ...]:
         return tuple(recipe for slug, recipe in ALL_RECIPES.items() if any(key[0] == slug for key in self.runs))

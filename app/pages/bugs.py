@@ -1,5 +1,6 @@
 """Mask bugs (`/bugs`): a gallery of masks that go wrong, each with a model trained under it. State is the address."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Annotated
@@ -12,13 +13,15 @@ from app.catalog import Catalog
 from app.deps import CatalogDep, EngineDep
 from app.engine import Engine
 from app.generations import Generation, admit
-from app.templating import render_view
+from app.templating import render, render_view
 from model.errors import check_known
 from model.experiments.bugs.diagnosis import Diagnosis, diagnose
 from model.experiments.bugs.gallery import GALLERY, Bug, Measured, batch_findings
+from model.experiments.bugs.glances import Glance, sketched
 from model.explain.cells import Inspection, inspect_mask
 from model.inspector.rules import Finding
-from model.masks.policies import RIGHT
+from model.intervals import Rate
+from model.masks.policies import POLICY_NAMES, RIGHT, UNMASKED
 from model.text.tokenizer import END_OF_TURN
 from model.training.conversations import render_prompts
 from model.training.loop import training_batches
@@ -33,24 +36,28 @@ LONG_EXAMPLES = {"truncated": ("abcdefgh", "ab")}
 
 
 class State(BaseModel):
-    """What the address says; the bug must exist."""
+    """What the address says; a bug that is named must exist. Without one, all are seen at a glance."""
 
-    bug: str = next(iter(GALLERY))
+    bug: str | None = None
     prompt: str | None = None
     generate: bool = False
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A line of the contents."""
+    """A square of the overview."""
 
-    bug: Bug
+    glance: Glance
     diagnosis: Diagnosis
+    right: Rate
+    """Of unseen words, exactly."""
 
 
 @dataclass(frozen=True)
 class Choices:
     bug: Bug
+    name: str
+    """Short, where the bug is named beside others."""
     prompt: str
     examples: tuple[str, ...]
     """The prompt and what stands beside it in the batch."""
@@ -79,9 +86,9 @@ class View:
 
 
 @dataclass(frozen=True)
-class BugsContext:
-    entries: tuple[Entry, ...]
-    choices: Choices
+class Opened:
+    """What is known of one bug, whatever the prompt."""
+
     diagnosis: Diagnosis
     measured: Measured
     right: Measured
@@ -90,41 +97,52 @@ class BugsContext:
     """In the batch that the detector read."""
 
 
+@dataclass(frozen=True)
+class BugsContext:
+    places: Mapping[str, tuple[Entry, ...]]
+    """By where the mistake lies."""
+    choices: Choices | None = None
+    """None: none is opened."""
+    opened: Opened | None = None
+    view: View | None = None
+    message: str | None = None
+
+
 @router.api_route("/bugs", methods=["GET", "HEAD"])
 async def page(request: Request, state: Annotated[State, Query()], catalog: CatalogDep, engine: EngineDep) -> Response:
-    """The contents and one bug."""
-    choices = _choices(state)
-    context = _context(choices, catalog)
+    """All at a glance, and one opened."""
+    places = await engine.call(lambda: _places(catalog))
+    if state.bug is None:
+        return render(request, "bugs/page.html", BugsContext(places))
+    choices = _choices(state.bug, state)
+    context = BugsContext(places, choices, _open(choices.bug, catalog))
     return await render_view(request, "bugs/page.html", context, _view(choices, catalog, engine))
 
 
-def _choices(state: State) -> Choices:
-    check_known(state.bug, GALLERY, "bug")
-    bug = GALLERY[state.bug]
+def _places(catalog: Catalog) -> dict[str, tuple[Entry, ...]]:
+    return {place: tuple(_entry(each, catalog) for each in some) for place, some in catalog.glances.items()}
+
+
+def _entry(glance: Glance, catalog: Catalog) -> Entry:
+    measured, right = catalog.beside_the_right_one(glance.bug)
+    return Entry(glance, diagnose(measured.symptoms, right.symptoms), measured.symptoms.exact_match)
+
+
+def _choices(slug: str, state: State) -> Choices:
+    check_known(slug, GALLERY, "bug")
+    bug = GALLERY[slug]
     first, *others = LONG_EXAMPLES.get(bug.slug, EXAMPLES[bug.recipe.slug])
     prompt = first if state.prompt is None else state.prompt
-    return Choices(bug, prompt, (prompt, *others), state.generate)
+    return Choices(bug, sketched(slug).name, prompt, (prompt, *others), state.generate)
 
 
-def _context(choices: Choices, catalog: Catalog) -> BugsContext:
-    bug = choices.bug
+def _open(bug: Bug, catalog: Catalog) -> Opened:
     recipe = bug.recipe
     measured, right = catalog.beside_the_right_one(bug)
     (batch,) = islice(training_batches(recipe, bug.policy, SEED), 1)
-    return BugsContext(
-        entries=tuple(Entry(entry, _diagnosis(entry, catalog)) for entry in GALLERY.values()),
-        choices=choices,
-        diagnosis=_diagnosis(bug, catalog),
-        measured=measured,
-        right=right,
-        findings=batch_findings(batch, recipe.tokenizer, recipe.task.most_turns),
-        conversations=recipe.training.batch_size,
-    )
-
-
-def _diagnosis(bug: Bug, catalog: Catalog) -> Diagnosis:
-    measured, right = catalog.beside_the_right_one(bug)
-    return diagnose(measured.symptoms, right.symptoms)
+    found = batch_findings(batch, recipe.tokenizer, recipe.task.most_turns)
+    diagnosis = diagnose(measured.symptoms, right.symptoms)
+    return Opened(diagnosis, measured, right, found, recipe.training.batch_size)
 
 
 async def _view(choices: Choices, catalog: Catalog, engine: Engine) -> View:
@@ -132,9 +150,17 @@ async def _view(choices: Choices, catalog: Catalog, engine: Engine) -> View:
     bug, recipe = choices.bug, choices.bug.recipe
     conversations = render_prompts(recipe, choices.examples)
     lanes = []
-    for policy, name, style in ((RIGHT.slug, "right mask", RIGHT.slug), (bug.slug, bug.policy.slug, "wrong-model")):
+    for policy, name, style in (
+        (RIGHT.slug, POLICY_NAMES[RIGHT.slug], RIGHT.slug),
+        (bug.slug, choices.name, _style(bug)),
+    ):
         model, step = catalog.model(recipe, policy, None)
         generation = await admit(engine, recipe, model, choices.prompt).whole() if choices.generate else None
         lanes.append(Lane(policy, name, style, step, generation))
     inspection = inspect_mask(recipe, conversations, bug.policy)
     return View(inspection, tuple(lanes), recipe.task.answer(choices.prompt) + END_OF_TURN)
+
+
+def _style(bug: Bug) -> str:
+    """Mask off has its colour everywhere; the other wrong masks have none."""
+    return bug.slug if bug.slug == UNMASKED.slug else "wrong-model"

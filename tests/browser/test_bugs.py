@@ -20,7 +20,7 @@ def tab_to(page: Page, text: str) -> None:
 
 def test_the_keyboard_alone_chooses_a_bug_and_lets_both_models_answer(open_page: OpenPage) -> None:
     page = open_page("/bugs")
-    tab_to(page, "The stop is ignored")
+    tab_to(page, "Stop ignored")
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile("bug=eos-masked"))
     expect(page.locator("#bug-heading")).to_contain_text("right, but never stops")

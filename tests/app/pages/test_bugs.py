@@ -10,6 +10,7 @@ import pytest
 from app.catalog import Catalog
 from model.experiments.bugs.diagnosis import diagnose
 from model.experiments.bugs.gallery import GALLERY
+from model.experiments.bugs.glances import LONGEST, sketched
 from model.training.evaluation import complete_prompts
 
 pytestmark = pytest.mark.anyio
@@ -38,13 +39,33 @@ def word_of(slug: str, catalog: Catalog) -> str:
     return diagnose(*(catalog.measured[recipe, policy].symptoms for policy in (slug, "prompt-masked"))).word
 
 
-async def test_the_contents_name_every_bug_with_what_one_sees_first(
+async def test_all_bugs_are_seen_at_a_glance_each_with_what_its_model_writes(
     open_page: Any, catalog: Catalog, text_of: TextOf
 ) -> None:
-    (contents,) = find_all(await open_page(), "nav", "bug-list")
-    entries = [text_of(item) for item in contents.iter("li")]
-    assert len(entries) >= 12
-    assert entries == [f"{bug.policy.title} {word_of(slug, catalog)}" for slug, bug in GALLERY.items()]
+    page = await open_page()
+    links = [a for contents in find_all(page, "ul", "bug-list") for a in contents.iter("a")]
+    assert sorted(a.get("href") or "" for a in links) == sorted(f"/bugs?bug={slug}#bug" for slug in GALLERY)
+    for link in links:
+        slug = (link.get("href") or "").removeprefix("/bugs?bug=").removesuffix("#bug")
+        recipe, asked = GALLERY[slug].recipe, sketched(slug).asked
+        model, _ = catalog.model(recipe, slug, None)
+        (given,) = complete_prompts(model, recipe.task, recipe.tokenizer, [asked])
+        text = text_of(link)
+        assert text.endswith(word_of(slug, catalog))
+        assert f"{100 * catalog.measured[recipe.slug, slug].symptoms.exact_match.value:.1f} % right" in text
+        (written,) = find_all(link, "span", "written")
+        shown = text_of(written).removeprefix(f"{asked}→")
+        assert shown == (given if len(given) <= LONGEST else f"{given[:LONGEST]}…")
+        wrong = "".join("".join(s.itertext()) for s in written.iter("s"))
+        right = recipe.task.answer(asked) + "#"
+        assert wrong == "".join(t for i, t in enumerate(given[:LONGEST]) if right[i : i + 1] != t)
+    assert not [e for e in page.iter() if e.get("id") == "bug"]
+
+
+async def test_an_opened_bug_stands_under_its_own_row(open_page: Any) -> None:
+    page = await open_page(bug="packed")
+    (place,) = (s for s in find_all(page, "section", "place") if any(e.get("id") == "bug" for e in s.iter()))
+    assert "/bugs?bug=packed#bug" in [a.get("href") for a in place.iter("a") if a.get("aria-current")]
 
 
 @pytest.mark.parametrize("slug", GALLERY)
@@ -99,7 +120,7 @@ async def test_what_the_labels_get_wrong_is_counted(
 async def test_a_prompt_that_cannot_be_read_is_told_and_the_numbers_stay(
     open_page: Any, text_of: TextOf, prompt: str
 ) -> None:
-    text = text_of(await open_page(status=422, prompt=prompt))
+    text = text_of(await open_page(status=422, bug="mask-late", prompt=prompt))
     assert " only: the " in text or "you wrote" in text
     assert "What became of the model" in text
 
