@@ -13,6 +13,7 @@ from model.claims.about_rates import RATE_CLAIMS
 from model.claims.about_slice import SLICE_CLAIMS
 from model.claims.claim import Claim, Figure, Judgement
 from model.claims.evidence import Evidence
+from model.claims.lines import Lined, line_of
 
 EVERY = (
     *BASE_CLAIMS,
@@ -35,6 +36,8 @@ class Entry:
     claim: Claim
     figures: tuple[Figure, ...]
     judgement: Judgement
+    line: tuple[Lined, ...]
+    """The figures that stand for it in one line."""
 
 
 def ledger(evidence: Evidence) -> Iterator[Entry]:
@@ -43,4 +46,4 @@ def ledger(evidence: Evidence) -> Iterator[Entry]:
 
 def enter(claim: Claim, evidence: Evidence) -> Entry:
     figures = claim.collect(evidence)
-    return Entry(claim, tuple(figures.values()), claim.judge(figures))
+    return Entry(claim, tuple(figures.values()), claim.judge(figures), line_of(claim.slug, figures))
