@@ -64,6 +64,8 @@ class Choices:
     row: int
     steps: tuple[int, ...]
     step: int
+    wanted_step: int | None
+    """By the address; the nearest one that was kept is shown."""
     most: int = MOST_PACKED
 
 
@@ -127,6 +129,7 @@ def _choices(state: State, offered: tuple[Recipe, ...], runs: RecipeRuns) -> Cho
         row=state.row,
         steps=runs.steps(),
         step=runs.nearest_step(state.step),
+        wanted_step=state.step,
     )
 
 

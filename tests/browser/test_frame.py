@@ -1,0 +1,51 @@
+"""What holds for every page: one row of menu, its figure on the first screen, no sideways scroll, nothing for axe."""
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page as BrowserPage
+from playwright.sync_api import expect
+
+from app.menu import Page
+from app.pages import PAGES
+
+OpenPage = Callable[..., BrowserPage]
+
+FIGURE_TOP = """() => {
+  const figures = "figure, svg, table, ol, ul, fieldset, .figure, .lanes, .panels, .runners";
+  const seen = (e) => e.checkVisibility() && e.getBoundingClientRect().height > 8 && !e.closest("form, .way");
+  const first = [...document.querySelectorAll(`main :is(${figures})`)].find(seen);
+  return first ? first.getBoundingClientRect().top + scrollY : null;
+}"""
+ROWS = "nav => new Set([...nav.querySelectorAll('summary, nav > a')].map(e => e.getBoundingClientRect().top)).size"
+SMALL = """() => [...document.querySelectorAll("a, button, input, select, summary")].filter((e) => {
+  const box = (e.labels?.[0] ?? e).getBoundingClientRect();
+  return e.checkVisibility({ visibilityProperty: true }) && !e.closest("p, li, dd, td, th, svg") && box.height > 1
+    && box.height < 24;
+}).map((e) => e.outerHTML.slice(0, 120))"""
+NO_FIGURE = {"race"}
+"""Before a race is started there is nothing to draw."""
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.slug)
+def test_a_page_fits_its_screens(open_page: OpenPage, axe_finds_nothing: Callable[..., None], page: Page) -> None:
+    shown = open_page(page.path, reduced_motion="reduce")
+    expect(shown.locator(".groups")).to_be_visible()
+    assert shown.locator(".groups").evaluate(ROWS) == 1
+    assert shown.locator(".masthead").evaluate("e => e.getBoundingClientRect().height") <= 46
+    if page.slug not in NO_FIGURE:
+        top = shown.evaluate(FIGURE_TOP)
+        assert top is not None
+        assert top < 700, f"the first figure begins at {top:.0f} px"
+    axe_finds_nothing(shown)
+    shown.emulate_media(color_scheme="dark")
+    axe_finds_nothing(shown)
+    shown.emulate_media(color_scheme="light", forced_colors="active")
+    axe_finds_nothing(shown)
+    shown.emulate_media(forced_colors="none")
+    shown.set_viewport_size({"width": 390, "height": 844})
+    expect(shown.locator(".pocket")).to_be_visible()
+    assert shown.locator(".masthead").evaluate("e => e.getBoundingClientRect().height") <= 46
+    assert shown.evaluate(SMALL) == []
+    shown.set_viewport_size({"width": 320, "height": 256})  # 1280 x 1024 at 400 %
+    assert shown.evaluate("document.documentElement.scrollWidth") == 320
