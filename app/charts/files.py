@@ -24,10 +24,12 @@ text { fill: #54585c; } .title { font-size: 20px; font-weight: 600; fill: #1b1d1
 .grid { stroke: #d9d6cd; } .reference { stroke: #54585c; stroke-dasharray: 2 4; } .current { stroke: #1b1d1f; }
 .line { fill: none; stroke: #54585c; stroke-width: 3; stroke-linejoin: round; } .end { fill: #54585c; }
 .band { fill: #54585c; opacity: 0.18; } .between { stroke: #b9b5aa; stroke-width: 2; }
-.prompt-masked .line, .helped .line { stroke: #0072b2; } .unmasked .line, .hurt .line { stroke: #c48200; }
+.prompt-masked .line { stroke: #0072b2; } .unmasked .line { stroke: #c48200; }
+.helped .line, .hurt .line { stroke: #1b1d1f; }
 .unmasked .line { stroke-dasharray: 9 6; }
-.prompt-masked.band, .prompt-masked .end, .helped .end { fill: #0072b2; }
-.unmasked.band, .unmasked .end, .hurt .end { fill: #c48200; }
+.prompt-masked.band, .prompt-masked .end { fill: #0072b2; } .helped .end { fill: #1b1d1f; }
+.unmasked.band, .unmasked .end { fill: #c48200; }
+.hurt .end { fill: #fff; stroke: #1b1d1f; stroke-width: 3; }
 .prompt-masked .never { fill: #fff; stroke: #0072b2; stroke-width: 2; }
 .unmasked .never { fill: #fff; stroke: #c48200; stroke-width: 2; }
 """

@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from app.charts.curves import RATE, CurveChart, Series, Unit, draw_curves
 from app.races.orders import RaceOrder
 from app.races.standings import Standing
-from model.masks.policies import POLICY_NAMES
+from model.masks.policies import MASK_POLICIES, POLICY_NAMES
 
 
 def name_of(policy: str) -> str:
     """What a model of a race is called."""
-    return POLICY_NAMES.get(policy, policy)
+    return POLICY_NAMES.get(policy) or MASK_POLICIES[policy].title.lower()
 
 
 def draw_race(order: RaceOrder, standings: Mapping[str, Standing]) -> tuple[CurveChart, ...]:

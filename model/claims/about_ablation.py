@@ -19,7 +19,7 @@ from model.claims.claim import (
 from model.claims.evidence import Evidence
 from model.experiments.ablation.findings import Comparison, MeanCurve, Side, judged, side_of_end, side_of_steps
 from model.intervals import Interval
-from model.masks.policies import RIGHT, UNMASKED
+from model.masks.policies import POLICY_NAMES, RIGHT, UNMASKED
 from model.text.tasks import describe_range
 
 BOOTSTRAP: Spans = "95 % bootstrap interval over seeds"
@@ -130,7 +130,9 @@ def _collapse_figures(evidence: Evidence) -> Figures:
     found = {}
     for when, place in (("early", comparison.widest_gap()), ("end", -1)):
         for name, policy in (("masked", RIGHT.slug), ("unmasked", UNMASKED.slug)):
-            found[f"{name}_{when}"] = _at(name, comparison.curve("exact_match", policy), place, comparison)
+            found[f"{name}_{when}"] = _at(
+                POLICY_NAMES[policy], comparison.curve("exact_match", policy), place, comparison
+            )
     return found
 
 
@@ -146,13 +148,13 @@ def _at(name: str, curve: MeanCurve, place: int, comparison: Comparison) -> Figu
 def _judge_collapse(f: Figures) -> Judgement:
     end, early = f["unmasked_end"], f["unmasked_early"]
     if f["masked_end"].clearly_above(end, SAME):
-        return holds(f"Unmasked it ends at {end}, masked at {f['masked_end']}.")
+        return holds(f"With the mask off it ends at {end}, with it on at {f['masked_end']}.")
     if f["masked_early"].clearly_above(early, SAME):
         return holds_when(
-            f"training stops early: where the two are furthest apart, {f['masked_early']} are right with the mask and "
-            f"{early} without it ({early.conditions}). At the end {f['masked_end']} and {end}: nothing has collapsed."
+            f"training stops early: where the two are furthest apart, {f['masked_early']} are right with the mask on "
+            f"and {early} with it off ({early.conditions}). At the end {f['masked_end']} and {end}: nothing has collapsed."
         )
-    return does_not_hold(f"Unmasked it has {early} early and {end} at the end, as the masked model does.")
+    return does_not_hold(f"With the mask off it has {early} early and {end} at the end, as with it on.")
 
 
 ABLATION_CLAIMS: tuple[Claim, ...] = (

@@ -6,7 +6,7 @@ from string import ascii_lowercase
 from model.claims.claim import Claim, Figure, Figures, Judgement, does_not_hold, holds, holds_when, shown
 from model.claims.evidence import Evidence
 from model.experiments.prompts import FIRST_WITH_ONE_BEFORE
-from model.masks.policies import RIGHT, UNMASKED
+from model.masks.policies import POLICY_NAMES, RIGHT, UNMASKED
 from model.text.tokenizer import END_OF_TURN
 from model.training.recipes import RECIPES
 from model.writing import joined
@@ -25,19 +25,19 @@ def _gibberish_figures(evidence: Evidence) -> Figures:
         measured = evidence.prompts[recipe.slug, RIGHT.slug]
         conditions = f"words of {recipe.task.describe_lengths()}, step {measured.steps:,}, seed {measured.seed}"
         for place in PLACES:
-            label = f"masked, position {place}: the top choice is the letter just before"
+            label = f"mask on, position {place}: the top choice is the letter just before"
             found[f"{recipe.slug}_before_{place}"] = Figure.of_rate(label, measured.at(place).before, conditions)
-        label = f"masked, words of which each top choice is a letter already read or {END_OF_TURN}"
+        label = f"mask on, words of which each top choice is a letter already read or {END_OF_TURN}"
         found[f"{recipe.slug}_seen"] = Figure.of_rate(label, measured.seen, conditions)
         for policy, name in ((RIGHT.slug, "masked"), (UNMASKED.slug, "unmasked")):
             others = evidence.prompts[recipe.slug, policy]
             for place in PLACES:
                 sure, n = others.at(place).probability, others.at(place).seen.n
-                label = f"{name}, position {place}: mean probability of the top choice"
+                label = f"{POLICY_NAMES[policy]}, position {place}: mean probability of the top choice"
                 found[f"{recipe.slug}_sure_{name}_{place}"] = Figure(label, sure, "share", conditions, n)
             run = evidence.runs[recipe.slug, policy]
             loss = run.metrics_at(run.steps).loss["user"]
-            label = f"{name}, loss on the user's letters"
+            label = f"{POLICY_NAMES[policy]}, loss on the user's letters"
             found[f"{recipe.slug}_loss_{name}"] = Figure.of_loss(label, loss, conditions)
     found["guessing"] = Figure("loss of even guesses among 26 letters, ln 26", GUESSING, "nats", "by arithmetic")
     return found
@@ -77,7 +77,7 @@ def _told(f: Figures, slug: str, title: str) -> str:
     worse = "worse" if loss.clearly_above(f["guessing"]) else "no worse"
     return (
         f"Words of {title}:{rule} in {seen} of the words every top choice is a letter already read or {END_OF_TURN}. "
-        f"Its mean probability at positions {joined([str(p) for p in PLACES])} is {sure} (unmasked {unmasked}). As a "
+        f"Its mean probability at positions {joined([str(p) for p in PLACES])} is {sure} (mask off {unmasked}). As a "
         f"guess at the letter that comes it is {worse} than chance: {loss} against {f['guessing']}."
     )
 

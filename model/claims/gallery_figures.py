@@ -5,13 +5,19 @@ from itertools import product
 
 from model.claims.claim import Figure, Figures
 from model.claims.evidence import Evidence
-from model.masks.policies import RIGHT
+from model.masks.policies import MASK_POLICIES, POLICY_NAMES, RIGHT
 
 TITLES = {
     "exact_match": "exact match",
     "first_right": "first letter right",
     "by_turn": "first answer of a dialogue right",
 }
+
+
+def told(slug: str) -> str:
+    """What pages call a mask, as it stands inside a sentence."""
+    title = MASK_POLICIES[slug].title
+    return POLICY_NAMES.get(slug, f"{title[0].lower()}{title[1:]}")
 
 
 def rates_beside_the_right(recipe: str, policy: str, *rates: str) -> Callable[[Evidence], Figures]:
@@ -23,8 +29,8 @@ def rates_beside_the_right(recipe: str, policy: str, *rates: str) -> Callable[[E
             measured = evidence.gallery[recipe, slug]
             value = getattr(measured.symptoms, rate)
             first = value[0] if isinstance(value, tuple) else value
-            conditions = f"{recipe}, {slug}, step {measured.steps}, seed {measured.seed}"
-            found[f"{name}_{rate}"] = Figure.of_rate(f"{TITLES[rate]}, {slug}", first, conditions)
+            conditions = f"{recipe}, {told(slug)}, step {measured.steps}, seed {measured.seed}"
+            found[f"{name}_{rate}"] = Figure.of_rate(f"{TITLES[rate]}, {told(slug)}", first, conditions)
         return found
 
     return collect
@@ -37,7 +43,7 @@ def difference_from_the_right(recipe: str, policy: str, rate: str) -> Callable[[
         bug, right = (evidence.gallery[recipe, slug] for slug in (policy, RIGHT.slug))
         rates = getattr(bug.symptoms, rate), getattr(right.symptoms, rate)
         conditions = f"{recipe}, step {right.steps}, seed {right.seed}"
-        label = f"{TITLES[rate]}, {policy} less {RIGHT.slug}"
+        label = f"{TITLES[rate]}, {told(policy)} less {told(RIGHT.slug)}"
         return {"difference": Figure.of_difference(label, *rates, conditions)}
 
     return collect

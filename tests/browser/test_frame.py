@@ -12,8 +12,8 @@ from app.pages import PAGES
 OpenPage = Callable[..., BrowserPage]
 
 FIGURE_TOP = """() => {
-  const figures = "figure, svg, table, ol, ul, fieldset, .figure, .lanes, .panels, .runners";
-  const seen = (e) => e.checkVisibility() && e.getBoundingClientRect().height > 8 && !e.closest("form, .way");
+  const figures = "figure, svg, table, .figure, .chips, .mask-row, .squares, .panels, .lanes, .parts";
+  const seen = (e) => e.checkVisibility() && e.getBoundingClientRect().height > 8;
   const first = [...document.querySelectorAll(`main :is(${figures})`)].find(seen);
   return first ? first.getBoundingClientRect().top + scrollY : null;
 }"""

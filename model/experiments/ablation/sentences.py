@@ -40,7 +40,7 @@ def headline(comparisons: Sequence[Comparison]) -> str:
     for side, where in (("helped", "Where it helped"), ("hurt", "Where it hurt")):
         group = [c for c, s in zip(found, sides, strict=True) if s == side]
         if group:
-            sentences.append(f"{where}, training without the mask took {_range(group)} times as many steps.")
+            sentences.append(f"{where}, training with the mask off took {_range(group)} times as many steps.")
     return " ".join((*sentences, *_left_out(comparisons)))
 
 
@@ -81,7 +81,7 @@ def catching_up(comparisons: Sequence[Comparison]) -> str:
         f"{_by_side([side_of_end(c.end) for c in found])}; in {close} the mean exact matches were within "
         f"{100 * CLOSE:.0f} percentage point of each other."
     ]
-    for side, where in (("helped", "Where it helped, the unmasked"), ("hurt", "Where it hurt, the masked")):
+    for side, where in (("helped", "Where it helped, the mask-off"), ("hurt", "Where it hurt, the mask-on")):
         points = [abs(c.end.value) for c in found if side_of_end(c.end) == side]
         if points:
             most = "up to " if len(points) > 1 else ""
@@ -100,7 +100,7 @@ def verdict_sentence(comparison: Comparison) -> str:
     seeds, ratio = comparison.seeds(), comparison.ratio
     masked, unmasked = comparison.arrived()
     budget = _steps(comparison.setting.steps)
-    times = f"training without the mask took {ratio_of(comparison)} times as many steps to {GOAL}"
+    times = f"training with the mask off took {ratio_of(comparison)} times as many steps to {GOAL}"
     interval = f"{write_ratio(ratio.low)} to {write_ratio(ratio.high)}"
     means = f"{_steps(comparison.unmasked_steps)} on average against {_steps(comparison.masked_steps)}"
     steps = f"{times} (95 % interval {interval}, {seeds} seeds), {means}"
@@ -116,7 +116,7 @@ def verdict_sentence(comparison: Comparison) -> str:
             return f"No clear difference: {times}, {means}; the 95 % interval ({interval}, {seeds} seeds) contains 1."
         case "not learned":
             return (
-                f"Not learned: {masked} of {seeds} masked and {unmasked} of {seeds} unmasked runs reached {GOAL} "
+                f"Not learned: {masked} of {seeds} mask-on and {unmasked} of {seeds} mask-off runs reached {GOAL} "
                 f"within {budget} steps, too few to compare."
             )
         case "too few seeds":
@@ -126,7 +126,7 @@ def verdict_sentence(comparison: Comparison) -> str:
 def _end(comparison: Comparison) -> str:
     """Who is behind when the budget is spent, and how far."""
     end, seeds = comparison.end, comparison.seeds()
-    who, low, high = ("masked", -end.high, -end.low) if end.value < 0 else ("unmasked", end.low, end.high)
+    who, low, high = ("mask-on", -end.high, -end.low) if end.value < 0 else ("mask-off", end.low, end.high)
     return (
         f"after {_steps(comparison.setting.steps)} steps the {who} models were {_points(abs(end.value))} percentage "
         f"points behind (95 % interval {_points(low)} to {_points(high)}, {seeds} seeds)"
@@ -136,7 +136,7 @@ def _end(comparison: Comparison) -> str:
 def missing_sentence(comparison: Comparison) -> str:
     """Which runs never arrived, and what they count as; empty if all did."""
     budget, seeds = _steps(comparison.setting.steps), comparison.seeds()
-    arrived = zip(("masked", "unmasked"), comparison.arrived(), strict=True)
+    arrived = zip(("mask-on", "mask-off"), comparison.arrived(), strict=True)
     missing = [f"{seeds - count} of {seeds} {name} runs" for name, count in arrived if count < seeds]
     if not missing:
         return ""
@@ -149,7 +149,8 @@ def gap_sentence(comparison: Comparison) -> str:
     at, end = comparison.widest_gap(), len(masked.steps) - 1
 
     def against(place: int) -> str:
-        return f"{_percent(masked.mean[place])} right with the mask against {_percent(unmasked.mean[place])} without"
+        on, off = (_percent(curve.mean[place]) for curve in (masked, unmasked))
+        return f"{on} right with the mask on against {off} with it off"
 
     return (
         f"The mean curves are furthest apart at step {_steps(masked.steps[at])}: {against(at)}. "

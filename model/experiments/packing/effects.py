@@ -34,10 +34,10 @@ class Separation:
 
 
 SEPARATIONS: tuple[Separation, ...] = (
-    Separation("packed", "Both (separated)", attention=True, positions=True),
-    Separation("attention-only", "Attention only", attention=True, positions=False),
-    Separation("positions-only", "Positions only", attention=False, positions=True),
-    Separation("packed-naive", "Nothing (naive)", attention=False, positions=False),
+    Separation("packed", "By both", attention=True, positions=True),
+    Separation("attention-only", "By attention only", attention=True, positions=False),
+    Separation("positions-only", "By positions only", attention=False, positions=True),
+    Separation("packed-naive", "By nothing", attention=False, positions=False),
 )
 """The first and the last are policies; the two between show which half of the naive one does what."""
 

@@ -19,7 +19,7 @@ from model.training.recipes import Recipe
 
 MOST_PACKED = 6
 """Conversations: what can still be drawn."""
-PACKINGS = {"packed": "Separated", "packed-naive": "Naive"}
+PACKINGS = {"packed": "Kept apart", "packed-naive": "Not kept apart"}
 """What the two policies that pack are called beside each other."""
 EXAMPLES = {
     "reverse": "hello, ab, mask, abcdefg, cat",

@@ -53,19 +53,19 @@ def effects_sentence(step: int, effects: Effects) -> str:
     separated, naive = effects.effect("packed"), effects.effect("packed-naive")
     begin = f"At step {step:,} the loss of these conversations unpacked is {number(effects.loss)}."
     if separated.leaks:
-        kept = f"Packed and separated it is {number(separated.loss)}, which is more than rounding."
+        kept = f"Packed and kept apart it is {number(separated.loss)}, which is more than rounding."
     else:
         kept = (
-            f"Packed and separated it differs by {number(abs(separated.loss_difference))}, and no weight's gradient "
+            f"Packed and kept apart it differs by {number(abs(separated.loss_difference))}, and no weight's gradient "
             f"by more than {number(separated.gradient_difference)}: rounding."
         )
     if naive.leaks:
         lost = (
-            f"Packed naively it is {number(naive.loss)}, and a weight's gradient differs by up to "
+            f"Packed and not kept apart it is {number(naive.loss)}, and a weight's gradient differs by up to "
             f"{number(naive.gradient_difference)}, where the largest unpacked is {number(effects.largest_gradient)}."
         )
     else:
-        lost = "Packed naively it is the same too."
+        lost = "Packed and not kept apart it is the same too."
     return f"{begin} {kept} {lost}"
 
 
@@ -91,8 +91,8 @@ def outcome_sentence(right: Measured, separated: Measured, naive: Measured) -> s
     reference, apart, together = (model.symptoms.exact_match for model in (right, separated, naive))
     return (
         f"Trained unpacked, the model gets {rate(reference)} of unseen words right. "
-        f"Trained on separated rows: {rate(apart)}, {_against(apart, reference)}. "
-        f"Trained on naive rows: {rate(together)}, {_against(together, reference)}."
+        f"Trained on rows kept apart: {rate(apart)}, {_against(apart, reference)}. "
+        f"Trained on rows not kept apart: {rate(together)}, {_against(together, reference)}."
     )
 
 

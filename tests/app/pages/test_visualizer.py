@@ -552,6 +552,8 @@ async def test_no_page_holds_code_or_style_of_its_own(
             assert not name.startswith("on"), (element.tag, name)
             assert not name.startswith(("hx-on", "hx-vals", "hx-headers")), (element.tag, name)
             assert name != "style", element.tag
+            if element.attrib.get("property") == "og:image":  # those who show links take no address without a host
+                value = value.removeprefix("http://localhost/")
             assert not value.strip().lower().startswith(("javascript:", "js:", "data:", "http:", "https:", "//"))
 
 

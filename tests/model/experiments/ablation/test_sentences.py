@@ -64,7 +64,7 @@ def test_where_masking_helped_it_says_so_with_ratio_interval_and_seeds(compared:
     (comparison,) = compared((EARLY, LATE))
     ratio = comparison.ratio
     assert verdict_sentence(comparison) == (
-        f"Masking helped: training without the mask took {ratio.value:.2f} times as many steps to 90 % "
+        f"Masking helped: training with the mask off took {ratio.value:.2f} times as many steps to 90 % "
         f"(95 % interval {ratio.low:.2f} to {ratio.high:.2f}, 6 seeds), 237 on average against 120."
     )
     assert ratio.low > 1
@@ -75,16 +75,16 @@ def test_where_masking_hurt_it_says_so_and_never_that_it_helped(compared: Compar
     comparisons = compared((LATE, EARLY), (NEVER, EARLY))
     first, second = map(verdict_sentence, comparisons)
     assert first.startswith(
-        "Masking hurt: training without the mask took 0.51 times as many steps to 90 %, which is fewer"
+        "Masking hurt: training with the mask off took 0.51 times as many steps to 90 %, which is fewer"
     )
     assert "120 on average against 237" in first
     assert second.startswith("Masking hurt")
     assert (
-        missing_sentence(comparisons[1]) == "6 of 6 masked runs had not reached 90 % after 400 steps and count as 400."
+        missing_sentence(comparisons[1]) == "6 of 6 mask-on runs had not reached 90 % after 400 steps and count as 400."
     )
     assert headline(comparisons) == (
         "Steps to 90 %: of 2 settings, masking the prompt hurt in 2. "
-        "Where it hurt, training without the mask took at most 0.30 to 0.51 times as many steps."
+        "Where it hurt, training with the mask off took at most 0.30 to 0.51 times as many steps."
     )
     assert "helped" not in all_sentences(comparisons)
 
@@ -92,7 +92,7 @@ def test_where_masking_hurt_it_says_so_and_never_that_it_helped(compared: Compar
 def test_where_it_made_no_difference_it_says_neither(compared: Compared) -> None:
     comparisons = compared((EARLY, EARLY), (EARLY, [80, 140, 140, 100, 160, 120]))
     assert verdict_sentence(comparisons[0]) == (
-        "No clear difference: training without the mask took 1.00 times as many steps to 90 %, "
+        "No clear difference: training with the mask off took 1.00 times as many steps to 90 %, "
         "120 on average against 120; the 95 % interval (1.00 to 1.00, 6 seeds) contains 1."
     )
     assert headline(comparisons) == ("Steps to 90 %: of 2 settings, masking the prompt made no clear difference in 2.")
@@ -102,7 +102,7 @@ def test_where_it_made_no_difference_it_says_neither(compared: Compared) -> None
 def test_where_nothing_was_learned_it_says_only_that(compared: Compared) -> None:
     comparisons = compared(([100, *NEVER[1:]], NEVER))
     assert verdict_sentence(comparisons[0]) == (
-        "Not learned: 1 of 6 masked and 0 of 6 unmasked runs reached 90 % within 400 steps, too few to compare."
+        "Not learned: 1 of 6 mask-on and 0 of 6 mask-off runs reached 90 % within 400 steps, too few to compare."
     )
     assert headline(comparisons) == (
         "Of 1 setting, masking the prompt could not be judged in 1 where too few runs learned the task."
@@ -120,7 +120,7 @@ def test_the_headline_counts_every_verdict(compared: Compared) -> None:
     comparisons = compared((EARLY, LATE), (EARLY, EARLY), (LATE, EARLY), (NEVER, NEVER), (EARLY, LATE))
     assert headline(comparisons).startswith(
         "Steps to 90 %: of 4 settings, masking the prompt helped in 2, hurt in 1 and made no clear difference in 1. "
-        "Where it helped, training without the mask "
+        "Where it helped, training with the mask off "
     )
     assert headline(comparisons).endswith(
         "Of 5 settings, masking the prompt could not be judged in 1 where too few runs learned the task."
@@ -147,8 +147,8 @@ def test_no_sentence_says_helped_or_hurt_unless_the_interval_does(compared: Comp
 
 def test_the_gap_is_told_with_its_step_and_its_end(compared: Compared) -> None:
     assert gap_sentence(compared((EARLY, LATE))[0]) == (
-        "The mean curves are furthest apart at step 140: 100.0 % right with the mask against 0.0 % without. "
-        "They end at step 400: 100.0 % right with the mask against 100.0 % without."
+        "The mean curves are furthest apart at step 140: 100.0 % right with the mask on against 0.0 % with it off. "
+        "They end at step 400: 100.0 % right with the mask on against 100.0 % with it off."
     )
 
 
@@ -157,8 +157,8 @@ def test_catching_up_is_counted(compared: Compared) -> None:
     assert said == (
         "Accuracy when training ends: of 4 settings, masking the prompt helped in 1, hurt in 1 and made no clear "
         "difference in 2; in 1 the mean exact matches were within 1 percentage point of each other. "
-        "Where it helped, the unmasked models ended 100.0 percentage points behind. "
-        "Where it hurt, the masked models ended 100.0 percentage points behind."
+        "Where it helped, the mask-off models ended 100.0 percentage points behind. "
+        "Where it hurt, the mask-on models ended 100.0 percentage points behind."
     )
     assert catching_up(compared((NEVER, NEVER))) == ""
 
@@ -167,8 +167,8 @@ def test_half_the_runs_missing_is_told_in_points_not_hidden_behind_steps(compare
     half: Steps = [40, 60, 60, 40, 60, *[None] * 5]
     (comparison,) = compared((half, [200, 220, 260, 240, 200, 240, 200, 220, 260, 240]))
     said = verdict_sentence(comparison)
-    assert said.startswith("Masking hurt: after 400 steps the masked models were 50.0 percentage points behind")
-    assert "The steps alone do not show it: training without the mask took at most " in said
+    assert said.startswith("Masking hurt: after 400 steps the mask-on models were 50.0 percentage points behind")
+    assert "The steps alone do not show it: training with the mask off took at most " in said
     assert headline([comparison]).endswith("masking the prompt made no clear difference in 1.")
     assert "masking the prompt hurt in 1;" in catching_up([comparison])
     assert "ended 50.0 percentage points behind." in catching_up([comparison])
@@ -186,8 +186,8 @@ def test_faster_but_behind_is_said_as_both(compared: Compared) -> None:
     (comparison,) = compared((EARLY, LATE))
     behind = replace(comparison, verdict="mixed", end=Interval(-0.2, -0.3, -0.1))
     said = verdict_sentence(behind)
-    assert said.startswith("Masking helped and hurt: training without the mask took 1.97 times as many steps")
-    assert said.endswith("the masked models were 20.0 percentage points behind (95 % interval 10.0 to 30.0, 6 seeds).")
+    assert said.startswith("Masking helped and hurt: training with the mask off took 1.97 times as many steps")
+    assert said.endswith("the mask-on models were 20.0 percentage points behind (95 % interval 10.0 to 30.0, 6 seeds).")
     assert "masking the prompt helped in 1." in headline([behind])
     assert "hurt" not in headline([behind])
     assert "masking the prompt hurt in 1;" in catching_up([behind])

@@ -33,10 +33,10 @@ def effects(separated: float, naive: float) -> Effects:
 def test_a_leak_is_told_from_rounding() -> None:
     said = effects_sentence(900, effects(3e-17, 2.0))
     assert "At step 900 the loss of these conversations unpacked is 0.50." in said
-    assert f"separated it differs by 3e{MINUS}17, and no weight's gradient by more than 3e{MINUS}17: rounding" in said
-    assert "naively it is 2.5" in said
-    assert "separated it is 0.75, which is more than rounding" in effects_sentence(900, effects(0.25, 2.0))
-    assert "naively it is the same too" in effects_sentence(900, effects(0.0, 0.0))
+    assert f"kept apart it differs by 3e{MINUS}17, and no weight's gradient by more than 3e{MINUS}17: rounding" in said
+    assert "not kept apart it is 2.5" in said
+    assert "kept apart it is 0.75, which is more than rounding" in effects_sentence(900, effects(0.25, 2.0))
+    assert "not kept apart it is the same too" in effects_sentence(900, effects(0.0, 0.0))
 
 
 def test_the_filling_may_also_be_no_better() -> None:
@@ -91,11 +91,11 @@ def test_models_trained_so_are_told_apart_only_where_their_intervals_are() -> No
     said = outcome_sentence(with_rate(0.9), with_rate(0.89), with_rate(0.5))
     assert f"90.0{PERCENT} (95{PERCENT} Wilson interval 87.1 to 92.3{PERCENT}, n = 500) of unseen words right." in said
     assert (
-        f"separated rows: 89.0{PERCENT} (95{PERCENT} Wilson interval 86.0 to 91.5{PERCENT}, n = 500), no difference"
+        f"rows kept apart: 89.0{PERCENT} (95{PERCENT} Wilson interval 86.0 to 91.5{PERCENT}, n = 500), no difference"
         in said
     )
     assert (
-        f"naive rows: 50.0{PERCENT} (95{PERCENT} Wilson interval 45.6 to 54.4{PERCENT}, n = 500), fewer than unpacked."
-        in said
+        f"rows not kept apart: 50.0{PERCENT} (95{PERCENT} Wilson interval 45.6 to 54.4{PERCENT}, n = 500), "
+        "fewer than unpacked." in said
     )
     assert "more than unpacked" in outcome_sentence(with_rate(0.5), with_rate(0.9), with_rate(0.5))
