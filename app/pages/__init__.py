@@ -111,6 +111,8 @@ PAGES: tuple[Page, ...] = (
     Page(
         "limits",
         "Several answers",
+        "The bigger picture",
+        "What a model gives that was shown two answers",
         "models shown one answer to a word, or two, or wrong ones: ask one for the probability of both, beside "
         "what was measured",
         limits.router,

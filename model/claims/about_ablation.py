@@ -152,7 +152,8 @@ def _judge_collapse(f: Figures) -> Judgement:
     if f["masked_early"].clearly_above(early, SAME):
         return holds_when(
             f"training stops early: where the two are furthest apart, {f['masked_early']} are right with the mask on "
-            f"and {early} with it off ({early.conditions}). At the end {f['masked_end']} and {end}: nothing has collapsed."
+            f"and {early} with it off ({early.conditions}). At the end {f['masked_end']} and {end}: nothing has "
+            "collapsed."
         )
     return does_not_hold(f"With the mask off it has {early} early and {end} at the end, as with it on.")
 
