@@ -1,5 +1,6 @@
 """What holds for every page: one row of menu, its figure on the first screen, no sideways scroll, nothing for axe."""
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -49,3 +50,37 @@ def test_a_page_fits_its_screens(open_page: OpenPage, axe_finds_nothing: Callabl
     assert shown.evaluate(SMALL) == []
     shown.set_viewport_size({"width": 320, "height": 256})  # 1280 x 1024 at 400 %
     assert shown.evaluate("document.documentElement.scrollWidth") == 320
+
+
+@pytest.mark.parametrize(
+    ("path", "chosen", "said"),
+    [
+        ("/packing", "not kept apart", "policy=packed-naive"),
+        ("/padding", "word 2", "row=2"),
+        ("/reasoning", "numbers to 99", "numbers="),
+        ("/limits", "reversals only", "arm="),
+        ("/shift", "1 late", "cut=1"),
+    ],
+)
+def test_a_choice_acts_at_once_and_stands_in_the_address(
+    open_page: OpenPage, path: str, chosen: str, said: str
+) -> None:
+    shown = open_page(path)
+    shown.locator("label:has([type=radio])", has_text=chosen).first.click()
+    expect(shown).to_have_url(re.compile(re.escape(said)))
+    expect(shown.locator("label:has([type=radio])", has=shown.locator(":checked"), has_text=chosen)).to_be_visible()
+    assert shown.locator("h1").count() == 1
+
+
+def test_the_menu_opens_and_closes_by_the_keyboard_and_without_a_script(open_page: OpenPage) -> None:
+    page = open_page("/shift")
+    page.locator("summary", has_text="Evidence").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("link", name="Claims")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("link", name="Claims")).to_be_hidden()
+    expect(page.locator("summary", has_text="Evidence")).to_be_focused()
+    plain = open_page("/shift", java_script_enabled=False, viewport={"width": 390, "height": 844})
+    plain.locator(".pocket summary").click()
+    plain.get_by_role("link", name="Claims").click()
+    expect(plain).to_have_url(re.compile("/claims"))

@@ -215,3 +215,17 @@ async def test_the_form_says_what_was_chosen(open_page: Any) -> None:
     assert values == {"recipe": "dialogue", "words": "ab cd, ef gh, ij kl, mn op"}
     assert (chosen(page, "policy"), chosen(page, "row")) == ("packed-naive", "2")
     assert [e.attrib["value"] for e in page.iter("option") if "selected" in e.attrib] == ["1000"]
+
+
+@pytest.mark.parametrize(("asked", "nearest"), [(17, 0), (1000, 900), (10**9, 3000)])
+async def test_a_step_that_was_not_kept_is_said_to_have_moved(
+    open_page: Any, text_of: TextOf, asked: int, nearest: int
+) -> None:
+    (said,) = find_all(await open_page(step=asked), "p", "moved")
+    assert f"Step {asked:,} was not kept" in text_of(said)
+    assert text_of(said).endswith(f": {nearest:,}.")
+
+
+async def test_a_step_that_was_kept_says_nothing(open_page: Any) -> None:
+    assert not find_all(await open_page(step=900), "p", "moved")
+    assert not find_all(await open_page(), "p", "moved")
