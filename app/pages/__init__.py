@@ -69,7 +69,7 @@ PAGES: tuple[Page, ...] = (
         "Mask bugs",
         "Getting it wrong",
         "Ways to break the mask, each with the model it gave",
-        "ways to get a mask wrong, each with a model trained so, beside the right one; how to find it in "
+        "ways to get a mask wrong, each with a model trained that way beside the right one; how to find it in "
         "ids and labels; public reports",
         bugs.router,
     ),

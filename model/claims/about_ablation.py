@@ -102,9 +102,9 @@ def _judge_speed(f: Figures) -> Judgement:
     one, several = f["helped_one"], f["helped_several"]
     if one.value == one.n and several.value < (several.n or 0):
         return holds_when(
-            f"all words have one length: masking saved steps in {one} of {one.n} such settings and in {several} of the "
-            f"{several.n} others. Such are {one.conditions}; the others, {several.conditions}: "
-            f"whether length or depth is the cause cannot be told. {found}."
+            f"all words have one length. Masking saved steps in {one} of these {one.n} settings ({one.conditions}) and "
+            f"in {several} of the {several.n} others ({several.conditions}). The two kinds also differ in depth, so "
+            f"this does not tell which of the two is the cause. {found}."
         )
     return does_not_hold(f"{found}.")
 
@@ -152,8 +152,8 @@ def _judge_collapse(f: Figures) -> Judgement:
     if f["masked_early"].clearly_above(early, SAME):
         return holds_when(
             f"training stops early: where the two are furthest apart, {f['masked_early']} are right with the mask on "
-            f"and {early} with it off ({early.conditions}). At the end {f['masked_end']} and {end}: nothing has "
-            "collapsed."
+            f"and {early} with it off ({early.conditions}). At the end it is {f['masked_end']} and {end}: nothing has "
+            f"collapsed."
         )
     return does_not_hold(f"With the mask off it has {early} early and {end} at the end, as with it on.")
 

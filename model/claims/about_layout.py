@@ -70,10 +70,10 @@ def _judge_left_pad(f: Figures) -> Judgement:
         return holds(f"Even with both repairs the words suffer: {found}.")
     enough = [name for name in ("hidden", "corrected") if not f["right"].clearly_above(f[name], SAME)]
     condition = {
-        (): "the pads are seen or the positions count them; either is enough to break the answers",
-        ("hidden",): "the pads are seen",
+        (): "attention sees the pads or the positions count them; either is enough to break the answers",
+        ("hidden",): "attention sees the pads",
         ("corrected",): "the positions count the pads",
-    }.get(tuple(enough), "the pads are seen and the positions count them")
+    }.get(tuple(enough), "attention sees the pads and the positions count them")
     return holds_when(f"{condition}: {found}.")
 
 

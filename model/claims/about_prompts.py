@@ -47,7 +47,7 @@ def _judge_gibberish(f: Figures) -> Judgement:
     ordered = [slug for slug in RECIPES if _follows(f, slug)]
     told = " ".join(_told(f, slug, title) for slug, title in _titles().items())
     if len(ordered) == len(RECIPES):
-        return does_not_hold(f"Untrained it is, but not noise. {told} One model each, one seed.")
+        return does_not_hold(f"It was never trained, yet it is no noise. {told} One model each, one seed.")
     if ordered:
         noise = " or ".join(title for slug, title in _titles().items() if slug not in ordered)
         return holds_when(f"the words are of {noise}. {told} One model each, one seed.")
@@ -71,14 +71,15 @@ def _told(f: Figures, slug: str, title: str) -> str:
     rule = ""
     if all(rate.at_least() > ALWAYS for rate in before):
         rule = (
-            f" at positions {joined([str(p) for p in PLACES])} the top choice is the letter just before, in "
-            f"{joined([str(rate) for rate in before])} of the words: the answer's own rule, applied inside the prompt;"
+            f" at positions {joined([str(p) for p in PLACES])} the top choice is the letter just before in "
+            f"{joined([str(rate) for rate in before])} of the words. That is the answer's own rule, applied inside the "
+            "prompt. Also,"
         )
     worse = "worse" if loss.clearly_above(f["guessing"]) else "no worse"
     return (
         f"Words of {title}:{rule} in {seen} of the words every top choice is a letter already read or {END_OF_TURN}. "
-        f"Its mean probability at positions {joined([str(p) for p in PLACES])} is {sure} (mask off {unmasked}). As a "
-        f"guess at the letter that comes it is {worse} than chance: {loss} against {f['guessing']}."
+        f"The model gives it {sure} on average at positions {joined([str(p) for p in PLACES])} (mask off: {unmasked}). "
+        f"As a guess at the next letter it is {worse} than chance: {loss} against {f['guessing']}."
     )
 
 

@@ -1,7 +1,7 @@
 """What the lesson claims about SFT's learning rate. One rule."""
 
 from model.claims.about_base import shown_sums
-from model.claims.claim import Claim, Figure, Figures, Judgement, does_not_hold, holds, not_settled, shown
+from model.claims.claim import Claim, Figure, Figures, Judgement, does_not_hold, holds, holds_when, not_settled, shown
 from model.claims.evidence import Evidence
 from model.experiments.dispatcher.arms import FULL_SHARE
 from model.experiments.dispatcher.rates import PRETRAINING_RATE, RATES, SKILLS, best_rate, skill_rate, weakest
@@ -44,11 +44,31 @@ def _judge_rate(f: Figures) -> Judgement:
     found = f"{f['outside']} times smaller against {f['inside']} times smaller: {skills}."
     for where, other, judged in (("inside", "outside", holds), ("outside", "inside", does_not_hold)):
         wins = f[f"{where}_ahead"]
+        if where == "outside" and wins.value == wins.n and _learns_more_inside(f):
+            return holds_when(_told_apart(f))
         if wins.value == wins.n:
             best = f"the best rate {where} that range beats the best one {other} in {wins} of {wins.n} seeds"
             return judged(f"By each seed's weakest of three skills, {best}. {found}")
     wins = f["inside_ahead"]
     return not_settled(f"No difference found: the best rate inside wins in {wins} of {wins.n} seeds. {found}")
+
+
+def _learns_more_inside(f: Figures) -> bool:
+    """In no seed less, and more on average."""
+    pairs = zip(f["inside_new"].seeds, f["outside_new"].seeds, strict=True)
+    return f["inside_new"].value > f["outside_new"].value and all(inside >= outside for inside, outside in pairs)
+
+
+def _told_apart(f: Figures) -> str:
+    """The new skill says one thing, the kept ones another."""
+    new, *kept = WORDS
+    lost = ", ".join(f"{WORDS[slug]} {f[f'outside_{slug}']} against {f[f'inside_{slug}']}" for slug in kept)
+    wins = f["outside_ahead"]
+    return (
+        f"the new skill is what counts: {f['inside']} times smaller, {f[f'inside_{new}']} of unseen sums are right, "
+        f"{f['outside']} times smaller, {f[f'outside_{new}']}. If kept skills count as well, and each seed by its "
+        f"weakest of the three, {f['outside']} times smaller is ahead in {wins} of {wins.n} seeds: {lost}."
+    )
 
 
 RATE_CLAIMS: tuple[Claim, ...] = (

@@ -55,9 +55,9 @@ def _judge_steps(f: Figures) -> Judgement:
     first = f"{arrived[most]} of {seeds} seeds with {told_share(most)} of the sums shown"
     there = joined((first, *(f"{arrived[share]} with {told_share(share)}" for share in fewer)))
     found = (
-        f"SFT takes {f['sft']} steps until it gets {told_share(ENOUGH)} of the other sums right; pretraining took "
-        f"{f['pretraining']} until it knew as many. That is {f['ratio']}, means of {seeds} seeds. All of SFT has "
-        f"{f['of_targets']} of the targets that pretraining had had by then. This far come {there}"
+        f"SFT takes {f['sft']} steps to get {told_share(ENOUGH)} of the other sums right; pretraining took "
+        f"{f['pretraining']} to get as far: {f['ratio']} of the steps (means of {seeds} seeds). All of SFT has "
+        f"{f['of_targets']} of the targets that pretraining had seen by then. SFT gets there in {there}"
     )
     if arrived[FULL_SHARE].value < (seeds or 0) or f["ratio"].at_most() >= FAR_FEWER:
         return does_not_hold(f"{found}.")

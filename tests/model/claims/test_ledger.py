@@ -98,7 +98,12 @@ FLIPS: tuple[tuple[str, Mapping[str, float], str], ...] = (
     ("steps", {"ratio": 0.6}, "does not hold here"),
     ("steps", {"arrived_0.5": 2}, "does not hold here"),
     ("learning-rate", {"inside_ahead": 3, "outside_ahead": 0}, "holds"),
-    ("learning-rate", {"inside_ahead": 0, "outside_ahead": 3}, "does not hold here"),
+    ("learning-rate", {"inside_ahead": 0, "outside_ahead": 3}, "holds when"),
+    (
+        "learning-rate",
+        {"inside_ahead": 0, "outside_ahead": 3, "inside_new": 0.5, "outside_new": 0.9},
+        "does not hold here",
+    ),
     ("learning-rate", {"inside_ahead": 1, "outside_ahead": 2}, "not settled here"),
     ("preferences", {"p_first": 0.5, "p_second": 0.45, "only_shown": 0.99}, "holds when"),
     ("preferences", {"p_first": 0.5, "p_second": 0.45, "only_shown": 0.5}, "holds"),
@@ -129,7 +134,7 @@ def changed(figures: Figures, values: Mapping[str, float]) -> dict[str, Figure]:
     for name, value in values.items():
         old = found[name]
         low, high = (None, None) if old.low is None else (value - 0.005, value + 0.005)
-        found[name] = replace(old, value=value, low=low, high=high)
+        found[name] = replace(old, value=value, low=low, high=high, seeds=(value,) * len(old.seeds))
     return found
 
 
