@@ -6,8 +6,11 @@ from functools import cached_property
 from pathlib import Path
 
 from model.errors import BrokenRun, OutOfRange, unknown
+from model.experiments.ablation.seeds import SeedsAtStep, telling_step
+from model.experiments.ablation.shipped import ShippedAblation
 from model.experiments.bugs.gallery import Bug, Measured, read_gallery
 from model.experiments.bugs.glances import Glance, glances
+from model.experiments.examples import Shown
 from model.experiments.limits import load_asked
 from model.experiments.padding.accuracies import PaddedAccuracy, read_paddings
 from model.experiments.shipped import SHIPPED_RUNS, trained_as
@@ -57,6 +60,11 @@ class RecipeRuns:
         """Whether the prompt-masked model of a kept step reaches GAP_EXACT_MATCH."""
         return self.by_policy[RIGHT.slug].run.metrics_at(step).exact_match.value >= GAP_EXACT_MATCH
 
+    def opening(self, ablation: ShippedAblation) -> SeedsAtStep:
+        """Where the recipe is shown first: where mask on has learned in every seed, else where it has in this one."""
+        setting = ablation.comparison(self.recipe.slug).setting
+        return telling_step(ablation.findings.ablation, setting, self.steps(), GAP_EXACT_MATCH, self.gap_step())
+
     def nearest_step(self, wanted: int | None) -> int:
         """The kept step nearest to the one that is wanted; without any, where the gap is."""
         wanted = self.gap_step() if wanted is None else wanted
@@ -93,6 +101,18 @@ class Catalog:
     def glances(self) -> dict[str, tuple[Glance, ...]]:
         """Each bug of the gallery small, with what its model writes; asks the models, the first time: in the engine."""
         return glances(lambda bug: self.model(bug.recipe, bug.slug, None)[0])
+
+    def openings(self, ablation: ShippedAblation) -> dict[str, SeedsAtStep]:
+        """Where each recipe of the visualizer is shown first."""
+        return {recipe.slug: self.compared(recipe).opening(ablation) for recipe in self.single_turn_recipes()}
+
+    def shown(self, openings: Mapping[str, SeedsAtStep]) -> dict[str, Shown]:
+        """The recipes of the visualizer with their models, by slug."""
+        compared = {slug: self.compared(find_recipe(slug, self.recipes())) for slug in openings}
+        return {
+            slug: Shown(runs.recipe, openings[slug].step, {p: loaded.models for p, loaded in runs.by_policy.items()})
+            for slug, runs in compared.items()
+        }
 
     def recipes(self) -> tuple[Recipe, ...]:
         return tuple(recipe for slug, recipe in ALL_RECIPES.items() if any(key[0] == slug for key in self.runs))

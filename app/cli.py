@@ -17,6 +17,7 @@ from app.commands.bench import bench
 from app.commands.claims import claims
 from app.commands.controls import controls
 from app.commands.dispatcher import dispatcher
+from app.commands.examples import examples
 from app.commands.export import export
 from app.commands.gallery import gallery
 from app.commands.generate import generate
@@ -102,8 +103,8 @@ def serve(
 
 
 for command in (
-    *(train, generate, analyze, export, bench, ablate, claims, controls, dispatcher, gallery, limits, mask, padding),
-    *(prompts, rates, reasoning, turns),
+    *(train, generate, analyze, export, bench, ablate, claims, controls, dispatcher, examples, gallery, limits, mask),
+    *(padding, prompts, rates, reasoning, turns),
     *(inspect, template),
 ):
     app.command()(errors_in_one_line(command))

@@ -16,7 +16,9 @@ from app.metrics import Metrics
 from app.races.sessions import Races
 from app.settings import Settings
 from model.claims.evidence import Evidence
+from model.experiments.ablation.seeds import SeedsAtStep
 from model.experiments.ablation.shipped import ShippedAblation
+from model.experiments.examples import Example
 
 
 async def refuse_repeats(request: Request) -> None:
@@ -63,6 +65,8 @@ SettingsDep = Annotated[Settings, _kept("settings")]
 CatalogDep = Annotated[Catalog, _kept("catalog")]
 AblationDep = Annotated[ShippedAblation, _kept("ablation")]
 EvidenceDep = Annotated[Evidence, _kept("evidence")]
+OpeningsDep = Annotated[dict[str, SeedsAtStep], _kept("openings")]
+ExamplesDep = Annotated[tuple[Example, ...], _kept("examples")]
 EngineDep = Annotated[Engine, _kept("engine")]
 RacesDep = Annotated[Races, _kept("races")]
 MetricsDep = Annotated[Metrics, _kept("metrics")]

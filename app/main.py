@@ -20,6 +20,7 @@ from app.static_files import AddressedFiles
 from app.templating import PURPOSE
 from model.claims.evidence import gather
 from model.experiments.ablation.shipped import load_ablation
+from model.experiments.examples import KEPT_EXAMPLES
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -32,6 +33,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.state.catalog = load_catalog(settings.trained_folder)
         app.state.ablation = load_ablation(settings.trained_folder)
         app.state.evidence = gather(settings.trained_folder, app.state.ablation.findings.comparisons)
+        app.state.openings = app.state.catalog.openings(app.state.ablation)
+        app.state.examples = KEPT_EXAMPLES.read(settings.trained_folder)
         app.state.engine = Engine(settings.queue_size, settings.queue_timeout_seconds)
         app.state.races = Races(settings)
         metrics.follow(app.state.engine, app.state.races)

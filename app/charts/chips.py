@@ -51,7 +51,7 @@ GRADIENT_CHOICES: dict[str, GradientChoice] = {
 
 SEGMENT_TITLES: dict[SegmentKind, str] = {
     "user": "user",
-    "template": "template",
+    "template": "end",
     "assistant": "assistant",
 }
 
@@ -67,29 +67,24 @@ class Bar:
 
 
 @dataclass(frozen=True)
-class Chip:
-    position: Position
-    bar: Bar
-
-
-@dataclass(frozen=True)
-class ChipGroup:
+class Span:
     """Neighbours whose targets lie in one kind of segment; a position without a target stands with its input."""
 
     segment: SegmentKind
     title: str
-    chips: tuple[Chip, ...]
+    columns: int
 
 
-def group_chips(analysis: Analysis, choice: GradientChoice) -> tuple[ChipGroup, ...]:
-    """The chips of an analysis, the tallest bar as high as the box."""
+def draw_bars(analysis: Analysis, choice: GradientChoice) -> tuple[Bar, ...]:
+    """A bar for each position, the tallest as high as the box."""
     values = [_value(p, choice) for p in analysis.positions]
     lowest, highest = min(0.0, *values), max(0.0, *values)
-    chips = (Chip(p, _bar(value, lowest, highest)) for p, value in zip(analysis.positions, values, strict=True))
-    return tuple(
-        ChipGroup(kind, SEGMENT_TITLES[kind], tuple(group))
-        for kind, group in groupby(chips, key=lambda chip: chip.position.target_segment or chip.position.input_segment)
-    )
+    return tuple(_bar(value, lowest, highest) for value in values)
+
+
+def spans_of(analysis: Analysis) -> tuple[Span, ...]:
+    kinds = (position.target_segment or position.input_segment for position in analysis.positions)
+    return tuple(Span(kind, SEGMENT_TITLES[kind], len(list(run))) for kind, run in groupby(kinds))
 
 
 def _value(position: Position, choice: GradientChoice) -> float:

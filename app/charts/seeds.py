@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from model.experiments.ablation.seeds import SeedPair, SeedsAtStep
+from model.intervals import SeedRate
 from model.masks.policies import RIGHT, UNMASKED
 
-WIDTH, DOT = 400.0, 10.0
-TOP, BOTTOM = 110.0, 170.0
+WIDTH, DOT = 240.0, 5.0
+TOP, BOTTOM = 58.0, 92.0
 """The lines that the dots stand on and hang from."""
 CELL = 0.025
 """Seeds no further apart than this are stacked."""
@@ -38,7 +39,11 @@ class SeedLine:
 
 @dataclass(frozen=True)
 class SeedChart:
-    at: SeedsAtStep
+    said: str
+    rates: tuple[SeedRate, SeedRate]
+    """Mask on, mask off."""
+    step: int
+    words: int
     dots: tuple[SeedDot, ...]
     lines: tuple[SeedLine, ...]
     means: tuple[float, float]
@@ -51,17 +56,24 @@ def draw_seeds(at: SeedsAtStep, shown_seed: int) -> SeedChart:
         *_stack(RIGHT.slug, pairs, [pair.masked for pair in pairs], TOP - DOT, -DOT, shown_seed),
         *_stack(UNMASKED.slug, pairs, [pair.unmasked for pair in pairs], BOTTOM + DOT, DOT, shown_seed),
     )
-    lines = [SeedLine(WIDTH * p.masked, WIDTH * p.unmasked, p.seed == shown_seed) for p in reversed(pairs)]
+    lines = [SeedLine(_x(p.masked), _x(p.unmasked), p.seed == shown_seed) for p in reversed(pairs)]
     told = "; ".join(
         f"seed {p.seed}: mask on {100 * p.masked:.1f} %, mask off {100 * p.unmasked:.1f} %" for p in at.pairs
     )
     return SeedChart(
-        at,
+        at.sentence(),
+        (at.masked, at.unmasked),
+        at.step,
+        at.setting.evaluation_words,
         dots,
         tuple(lines),
-        (WIDTH * at.masked.value, WIDTH * at.unmasked.value),
+        (_x(at.masked.value), _x(at.unmasked.value)),
         f"Unseen words right at step {at.step:,}, each seed. {told}.",
     )
+
+
+def _x(value: float) -> float:
+    return round(WIDTH * value, 1)
 
 
 def _stack(
@@ -72,6 +84,6 @@ def _stack(
     dots = []
     for pair, value in zip(pairs, values, strict=True):
         cell = round(value / CELL)
-        dots.append(SeedDot(policy, pair.seed, WIDTH * value, base + up * heights[cell], pair.seed == shown_seed))
+        dots.append(SeedDot(policy, pair.seed, _x(value), base + up * heights[cell], pair.seed == shown_seed))
         heights[cell] += 1
     return dots

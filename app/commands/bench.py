@@ -11,7 +11,8 @@ from app.catalog import load_catalog
 from app.commands.options import JsonOption
 from app.settings import Settings
 from app.workers.load import RACE_RECIPE, Load, RaceTime, load_server, race_against_plain_loops
-from app.workers.response_times import Promptness, Skipped, ending, look_for_commands, next_step
+from app.workers.page_latencies import page_latencies
+from app.workers.response_times import Promptness, Skipped, ending, look_for_commands
 from model.experiments.benchmarks.inference import Speedup, compare_decoding, compare_gradients
 from model.experiments.benchmarks.training import (
     GemmShare,
@@ -45,7 +46,7 @@ SECTIONS: dict[str, Callable[[], Iterator[Result]]] = {
     "gradients": lambda: compare_gradients(*_default_model()),
     "decoding": lambda: compare_decoding(*_default_model()),
     "server": load_server,
-    "page": next_step,
+    "page": page_latencies,
     "ending": ending,
 }
 
@@ -53,13 +54,14 @@ SECTIONS: dict[str, Callable[[], Iterator[Result]]] = {
 def bench(
     only: Annotated[list[str] | None, typer.Option(help=f"Of: {', '.join(SECTIONS)}; default: all.")] = None,
     training: Annotated[bool, typer.Option("--training", help="The same as --only training.")] = False,
+    page: Annotated[bool, typer.Option("--page", help="The same as --only page.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Measure training, per-position gradients, decoding and the server, as ratios taken in one run.
 
     Decoding is compared with transformers: needs the `bench` extra. Training is compared with TRL if that is installed.
     """
-    only = ["training"] if training else only
+    only = ["training"] * training + ["page"] * page or only
     unknown = set(only or ()) - set(SECTIONS)
     if unknown:
         raise typer.BadParameter(f"no section {', '.join(sorted(unknown))}")

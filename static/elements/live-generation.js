@@ -1,6 +1,7 @@
 // <live-generation data-recipe data-step data-prompt data-state>: streams the answer of each model named by a lane's
 // data-policy into it; a lane may name a recipe of its own, and one with a data-text is the base's continuation of it.
 // Without a data-answer nobody knows what is right. data-state says what the server rendered: `idle`, `complete`, or `stream`: left to this element.
+// With data-short, letters that differ from data-answer are marked, and the outcome is a word or two.
 // Tokens come faster than one can read, so they are shown one every PACE milliseconds; but as they come if the same word
 // is answered at another step, so that a training can be played. Emits `generated` per lane.
 
@@ -51,8 +52,16 @@ class LiveGeneration extends HTMLElement {
     this.run();
   }
 
+  // Somebody else fills the lanes now: what still comes is dropped without a word.
+  leave() {
+    const { running } = this;
+    this.running = undefined;
+    running?.abort();
+    this.stop.disabled = true;
+  }
+
   clear() {
-    this.running?.abort();
+    this.leave();
     this.shown = undefined;
     for (const part of this.querySelectorAll(".tokens, .outcome")) part.replaceChildren();
   }
@@ -70,17 +79,18 @@ class LiveGeneration extends HTMLElement {
     const outcome = lane.querySelector(".outcome");
     tokens.replaceChildren();
     outcome.textContent = "…";
+    const marks = "short" in this.dataset;
     let count = 0;
     let ended = false;
     try {
       for await (const { event, data } of this.ask(lane, signal)) {
         if (event === "token") {
-          tokens.append(cell(data.token));
+          tokens.append(cell(data.token, marks ? (lane.dataset.answer[count] ?? "") : data.token));
           count += 1;
           if (pace) await pause(pace, signal);
         } else if (event === "done") {
           ended = true;
-          outcome.textContent = ending(data, lane.dataset.answer);
+          outcome.textContent = marks ? verdict(data, lane.dataset.answer) : ending(data, lane.dataset.answer);
           this.dispatchEvent(new CustomEvent("generated", { bubbles: true, detail: data }));
         } else if (event === "error") {
           ended = true;
@@ -127,9 +137,10 @@ async function* events(stream) {
   }
 }
 
-function cell(token) {
+// `right` is the answer's token at this place.
+function cell(token, right) {
   const span = document.createElement("span");
-  span.className = token === "#" ? "token end" : "token";
+  span.className = `token${token === "#" ? " end" : ""}${right !== token ? " wrong" : ""}`;
   span.textContent = token;
   return span;
 }
@@ -138,6 +149,11 @@ function ending({ completion, tokens, finish_reason: reason }, answer) {
   const count = tokens.length;
   const how = reason === "stop" ? `Stopped at # after ${count} tokens` : `Cut off at the cap of ${count} tokens: it never wrote #`;
   return answer ? `${how}: ${completion === answer ? "right ✓" : "wrong ✗"}.` : `${how}.`;
+}
+
+function verdict({ completion, tokens, finish_reason: reason }, answer) {
+  if (reason !== "stop") return `never stops ✗ (cut off after ${tokens.length})`;
+  return completion === answer ? "right ✓" : "wrong ✗";
 }
 
 function pause(milliseconds, signal) {

@@ -1,11 +1,11 @@
-"""app/charts/chips.py: bars are values to scale, and chips stand in the segments of their targets."""
+"""app/charts/chips.py: bars are values to scale, and columns stand in the segments of their targets."""
 
 from dataclasses import fields, replace
 
 import pytest
 
 from app.catalog import Catalog
-from app.charts.chips import GRADIENT_CHOICES, Bar, GradientChoice, group_chips
+from app.charts.chips import GRADIENT_CHOICES, Bar, GradientChoice, draw_bars, spans_of
 from model.explain.analysis import Analysis, Gradient, analyze
 from model.masks.policies import MASK_POLICIES
 from model.training.recipes import RECIPES
@@ -27,7 +27,7 @@ def with_shares(analysis: Analysis, shares: list[float]) -> Analysis:
 
 
 def bars(analysis: Analysis, choice: GradientChoice) -> list[Bar]:
-    return [chip.bar for group in group_chips(analysis, choice) for chip in group.chips]
+    return list(draw_bars(analysis, choice))
 
 
 def test_there_is_one_choice_for_each_number_of_a_gradient() -> None:
@@ -72,7 +72,9 @@ def test_every_bar_stays_in_its_box(hello: Analysis, choice: GradientChoice) -> 
         assert -1e-9 <= bar.y <= bar.y + bar.height <= 100 + 1e-9
 
 
-def test_groups_follow_the_targets_and_lose_no_position(hello: Analysis) -> None:
-    groups = group_chips(hello, SHARE)
-    assert [(group.segment, len(group.chips)) for group in groups] == [("user", 5), ("template", 1), ("assistant", 6)]
-    assert [chip.position for group in groups for chip in group.chips] == list(hello.positions)
+def test_spans_follow_the_targets_and_lose_no_position(hello: Analysis) -> None:
+    assert [(span.segment, span.columns) for span in spans_of(hello)] == [
+        ("user", 5),
+        ("template", 1),
+        ("assistant", 6),
+    ]
