@@ -55,6 +55,7 @@ train: .venv/run ## Train all shipped models anew into model/trained/, and measu
 	$(BIN)/maskscope rates --measure
 	$(BIN)/maskscope reasoning --measure
 	$(BIN)/maskscope limits --measure
+	$(BIN)/maskscope examples --measure
 
 bench: .venv/test ## The benchmarks of the README
 	$(BIN)/maskscope bench

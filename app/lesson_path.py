@@ -68,7 +68,7 @@ LESSON: tuple[Part, ...] = (
             "Nor is it noise that the model predicts there: untrained, it names letters it has read, as answers do.",
         ),
         "/?gradient=input_norm",
-        "Switch the bars to “on its input”: they are not zero at ignored positions.",
+        "The bars show the gradient “on its input”: they are not zero at ignored positions.",
     ),
     Part(
         "line",

@@ -28,8 +28,9 @@ PAGES: tuple[Page, ...] = (
         "Visualizer",
         "Explore",
         "One word, one mask, two models",
-        "the visualizer: type a word; `m` switches the mask, and the model trained under it; arrow keys "
-        "move through positions; `p` plays the training; any mask of the table can be laid over the word",
+        "the visualizer on one screen: what each position reads and must predict, its gradient, what both models "
+        "predict and write, live as a word is typed; `m` switches the mask and the model in front, `p` plays the "
+        "training along the curve; all ten seeds beside the two shown",
         visualizer.router,
     ),
     Page(

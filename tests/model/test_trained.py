@@ -14,6 +14,7 @@ from model.experiments.ablation.runs import ABLATION_FILE
 from model.experiments.bugs.gallery import KEPT_GALLERY
 from model.experiments.dispatcher.arms import KEPT_DISPATCHED
 from model.experiments.dispatcher.rates import KEPT_RATES
+from model.experiments.examples import KEPT_EXAMPLES
 from model.experiments.limits import ASKED, KEPT_LIMITS, weights_folder
 from model.experiments.padding.accuracies import KEPT_PADDINGS
 from model.experiments.prompts import KEPT_PROMPTS
@@ -33,7 +34,7 @@ TRAINED = Path(__file__).resolve().parents[2] / "model" / "trained"
 BYTES_ALLOWED = 30_000_000
 KEPT = (
     *(KEPT_CONTROLS, KEPT_DISPATCHED, KEPT_GALLERY, KEPT_LIMITS, KEPT_PADDINGS, KEPT_PROMPTS, KEPT_RATES),
-    *(KEPT_REASONING, KEPT_TURNS),
+    *(KEPT_EXAMPLES, KEPT_REASONING, KEPT_TURNS),
 )
 MEASUREMENTS = (ABLATION_FILE, *(file.name for file in KEPT))
 

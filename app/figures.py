@@ -1,0 +1,157 @@
+"""What the visualizer's address asks for, and the figure that answers it: a word, two models, a step. Over the engine.
+
+In: a State, the models in memory, what all seeds said. Out: Choices, and a Figure as the page and its script draw it.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from urllib.parse import urlencode
+
+from pydantic import BaseModel, field_validator
+
+from app.catalog import Catalog, LoadedRun, RecipeRuns
+from app.charts.chips import GRADIENT_CHOICES, GradientChoice
+from app.charts.figure import SIDES, Figure, Written, draw_side, judge_written, texts_of, texts_of_seeds
+from app.charts.seeds import SeedChart, draw_seeds
+from app.engine import Engine
+from app.generations import admit
+from model.errors import check_known
+from model.experiments.ablation.seeds import SeedsAtStep, seeds_at
+from model.experiments.ablation.shipped import ShippedAblation
+from model.explain.analysis import Analysis, analyze
+from model.masks.policies import MASK_POLICIES, RIGHT, MaskPolicy, find_policy
+from model.text.tokenizer import END_OF_TURN
+from model.training.recipes import Recipe, find_recipe
+
+Openings = Mapping[str, SeedsAtStep]
+"""Where each recipe is shown first."""
+
+
+class State(BaseModel):
+    """What the address says. Names must exist; a number is moved to the nearest that does."""
+
+    recipe: str | None = None
+    """Without it, one that can read the word; without a word, the one whose seeds agree most."""
+    shown: str | None = None
+    """The recipe that `step` is meant for; the page's form says it, since a word may lead to another."""
+    prompt: str | None = None
+    policy: str = RIGHT.slug
+    mask: str = "mask-late"
+    step: int | None = None
+    gradient: str = "parameter_norm"
+    position: int | None = None
+
+    @field_validator("prompt")
+    @classmethod
+    def _lower(cls, prompt: str | None) -> str | None:
+        return prompt.lower() if prompt is not None and prompt.isascii() and prompt.isalpha() else prompt
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What the form offers and what is chosen: there even when the word cannot be read."""
+
+    recipes: tuple[Recipe, ...]
+    recipe: Recipe
+    asked_recipe: str | None
+    """As the address says it."""
+    moved: bool
+    """Whether the word was too short or too long for the recipe asked for, and another one reads it."""
+    prompt: str
+    policy: MaskPolicy
+    mask: MaskPolicy
+    """Any mask at all, to be seen on the word beside the two that models were trained with."""
+    steps: tuple[int, ...]
+    step: int
+    gradient: GradientChoice
+    masks: tuple[MaskPolicy, ...] = tuple(MASK_POLICIES.values())
+    gradients: tuple[GradientChoice, ...] = tuple(GRADIENT_CHOICES.values())
+
+    @property
+    def side(self) -> str:
+        return SIDES[self.policy.slug]
+
+    @property
+    def address(self) -> str:
+        """Of what is shown, without the position."""
+        asked = {"recipe": self.asked_recipe} if self.asked_recipe else {}
+        moved = {"shown": self.recipe.slug} if self.asked_recipe and self.moved else {}
+        state = asked | moved | {"prompt": self.prompt, "step": self.step, "policy": self.policy.slug}
+        return "/?" + urlencode(state | {"gradient": self.gradient.field, "mask": self.mask.slug})
+
+
+def choose(state: State, catalog: Catalog, openings: Openings) -> tuple[Choices, RecipeRuns]:
+    check_known(state.policy, SIDES, "policy")
+    check_known(state.gradient, GRADIENT_CHOICES, "gradient")
+    recipes = catalog.single_turn_recipes()
+    if state.shown is not None:
+        check_known(state.shown, [recipe.slug for recipe in recipes], "shown")
+    asked = _asked(state, recipes, openings)
+    recipe = _reader(state, recipes, asked)
+    moved, runs = recipe != asked, catalog.compared(recipe)
+    is_meant = state.shown == recipe.slug if state.shown else not (moved and state.recipe)
+    wanted = state.step if is_meant and state.step is not None else openings[recipe.slug].step
+    choices = Choices(
+        recipes=recipes,
+        recipe=recipe,
+        asked_recipe=state.recipe,
+        moved=moved,
+        prompt=recipe.task.example if state.prompt is None else state.prompt,
+        policy=MASK_POLICIES[state.policy],
+        mask=find_policy(state.mask, param="mask"),
+        steps=runs.steps(),
+        step=runs.nearest_step(wanted),
+        gradient=GRADIENT_CHOICES[state.gradient],
+    )
+    return choices, runs
+
+
+def _asked(state: State, recipes: tuple[Recipe, ...], openings: Openings) -> Recipe:
+    """The recipe the address names, else the one in which most seeds agree. Raises UnknownName."""
+    if state.recipe is not None:
+        return find_recipe(state.recipe, recipes)
+    return max(recipes, key=lambda recipe: openings[recipe.slug].ahead)
+
+
+def _reader(state: State, recipes: tuple[Recipe, ...], asked: Recipe) -> Recipe:
+    """The one asked for, unless its words have another length and another recipe's fit."""
+    if state.prompt is None or asked.task.fits(state.prompt):
+        return asked
+    widest = max(recipes, key=lambda recipe: recipe.task.max_length - recipe.task.min_length)
+    return next((recipe for recipe in recipes if recipe.task.fits(state.prompt or "")), widest)
+
+
+def _seeds(choices: Choices, runs: RecipeRuns, ablation: ShippedAblation) -> SeedChart:
+    setting = ablation.comparison(choices.recipe.slug).setting
+    at = seeds_at(ablation.findings.ablation, setting, choices.step)
+    return draw_seeds(at, runs.by_policy[choices.policy.slug].run.seed)
+
+
+async def draw_figure(
+    choices: Choices, runs: RecipeRuns, ablation: ShippedAblation, engine: Engine, *, writes: bool
+) -> tuple[Figure, dict[str, Analysis]]:
+    sides, analyses, texts = {}, {}, {"step": f"{choices.step:,}"}
+    for policy, loaded in runs.by_policy.items():
+        side, model = SIDES[policy], loaded.model(choices.step)
+        analysis = await engine.call(partial(analyze, choices.recipe, model, MASK_POLICIES[policy], choices.prompt))
+        written = await _write(choices, loaded, engine) if writes else None
+        sides[side], analyses[side] = draw_side(analysis, policy, written), analysis
+        texts |= texts_of(side, analysis, loaded.run.metrics_at(choices.step)) | _requests(choices, policy)
+    seeds = _seeds(choices, runs, ablation)
+    return Figure(choices.step, sides, texts | texts_of_seeds(seeds), seeds), analyses
+
+
+async def _write(choices: Choices, loaded: LoadedRun, engine: Engine) -> Written:
+    recipe, prompt = choices.recipe, choices.prompt
+    generation = await admit(engine, recipe, loaded.model(choices.step), prompt).whole()
+    tokens = [token.token for token in generation.received]
+    return judge_written(tokens, recipe.task.answer(prompt) + END_OF_TURN, generation.finish_reason == "stop")
+
+
+def _requests(choices: Choices, policy: str) -> dict[str, str]:
+    """How to ask the API for one side of this view."""
+    body = {"recipe": choices.recipe.slug, "prompt": choices.prompt, "policy": policy, "step": choices.step}
+    side = SIDES[policy]
+    return {f"{side}.body": json.dumps(body), f"{side}.link": "/api/v1/analyze?" + urlencode(body)}
