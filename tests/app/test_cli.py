@@ -18,7 +18,8 @@ from model.training.recipes import RECIPES
 MARKS = ["ignored"] * 6 + ["trained"] * 6
 COMMANDS = (
     *("serve", "train", "generate", "analyze", "export", "bench", "ablate", "gallery", "mask", "padding"),
-    *("dispatcher", "rates", "reasoning", "controls", "limits", "turns", "claims", "prompts", "examples", "inspect", "template"),
+    *("dispatcher", "rates", "reasoning", "controls", "limits", "turns", "claims", "prompts", "examples"),
+    *("inspect", "template"),
 )
 
 
