@@ -6,6 +6,7 @@ switch and all four gradients are in it: a switch needs no further answer. Knows
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from app.charts.chips import GRADIENT_CHOICES, Bar, draw_bars
 from app.charts.seeds import SeedChart
@@ -21,9 +22,8 @@ SIDES = {RIGHT.slug: "on", UNMASKED.slug: "off"}
 NOT_TRAINED = "not trained here"
 
 
-@dataclass(frozen=True)
-class Guess:
-    """One of a model's likeliest next tokens."""
+class Guess(NamedTuple):
+    """One of a model's likeliest next tokens. In JSON a list, as DrawnBar is: a page holds hundreds of them."""
 
     token: str
     percent: str
@@ -32,8 +32,7 @@ class Guess:
     is_target: bool
 
 
-@dataclass(frozen=True)
-class DrawnBar:
+class DrawnBar(NamedTuple):
     """A gradient's bar in a box of width 1 and height 100, y downwards."""
 
     text: str

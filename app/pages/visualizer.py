@@ -1,8 +1,7 @@
 """The loss mask visualizer (`/`): one word, two models, one mask switch. The whole state is in the address."""
 
-import json
 from dataclasses import asdict, dataclass
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Request
@@ -55,7 +54,8 @@ class View:
     """What is shown of a word."""
 
     figure: Figure
-    figure_json: str
+    drawn: dict[str, Any]
+    """The figure as the page's script reads it."""
     analyses: dict[str, Analysis]
     metrics: dict[str, Metrics]
     seed: int
@@ -136,7 +136,7 @@ async def _view(
     metrics = {SIDES[policy]: loaded.run.metrics_at(choices.step) for policy, loaded in runs.by_policy.items()}
     return View(
         figure=drawn,
-        figure_json=json.dumps(asdict(drawn), separators=(",", ":")),
+        drawn=asdict(drawn),
         analyses=analyses,
         metrics=metrics,
         seed=runs.by_policy[RIGHT.slug].run.seed,

@@ -129,15 +129,15 @@ class MaskFigure extends HTMLElement {
   drawDetail(card, cell) {
     say(card, ".trains", cell.trained ? "trained here" : "ignored here: its loss is not counted");
     [...card.querySelectorAll("tr")].forEach((row, place) => {
-      const guess = cell.guesses[place];
-      row.className = guess.is_target ? "target" : "";
-      say(row, "code", guess.token);
-      row.querySelector("rect").setAttribute("width", guess.width);
-      say(row, ".number", guess.percent);
-      say(row, ".note", guess.is_target ? "target" : "");
+      const [token, percent, width, isTarget] = cell.guesses[place];
+      row.className = isTarget ? "target" : "";
+      say(row, "code", token);
+      row.querySelector("rect").setAttribute("width", width);
+      say(row, ".number", percent);
+      say(row, ".note", isTarget ? "target" : "");
     });
     for (const fact of card.querySelectorAll("[data-fact]")) write(fact, cell[fact.dataset.fact]);
-    for (const fact of card.querySelectorAll("[data-gradient]")) write(fact, cell.bars[fact.dataset.gradient].text);
+    for (const fact of card.querySelectorAll("[data-gradient]")) write(fact, cell.bars[fact.dataset.gradient][0]);
   }
 
   hover(at) {
@@ -147,7 +147,7 @@ class MaskFigure extends HTMLElement {
   }
 }
 
-function drawBar(cell, { text, y, height, baseline }) {
+function drawBar(cell, [text, y, height, baseline]) {
   const [rect, line] = cell.querySelector("svg").children;
   rect.setAttribute("y", y);
   rect.setAttribute("height", height);
@@ -155,12 +155,12 @@ function drawBar(cell, { text, y, height, baseline }) {
   say(cell, ".value", text);
 }
 
-function drawPrediction(cell, { verdict, chance, guesses: [best] }) {
+function drawPrediction(cell, { verdict, chance, guesses: [[best, , width]] }) {
   const token = cell.querySelector(".token");
   token.dataset.verdict = verdict;
-  write(token, best.token);
+  write(token, best);
   say(cell, ".chance", chance);
-  cell.querySelector("rect").setAttribute("width", best.width);
+  cell.querySelector("rect").setAttribute("width", width);
   say(cell, ".verdict", verdict);
 }
 

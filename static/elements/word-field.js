@@ -68,15 +68,23 @@ class WordField extends HTMLElement {
     if (event.detail.error?.name !== "AbortError") this.lost(event.target, "the server does not answer");
   }
 
+  // `source` asked: the form, an example, or the choice of another mask, which goes back to the one that is shown.
   lost(source, why) {
-    const word = this.input.value;
+    const word = source.querySelector("code")?.textContent ?? this.input.value;
+    const { value } = source;
     const again = () => {
-      this.input.value = word;
-      if (source === this.form) source.requestSubmit();
-      else source.click();
+      if (source === this.form) {
+        this.input.value = word;
+        source.requestSubmit();
+      } else if (source.options) {
+        source.value = value;
+        source.dispatchEvent(new Event("change", { bubbles: true }));
+      } else source.click();
     };
+    const what = source.options ? `The mask “${source.selectedOptions[0].text.trim()}”` : `“${word}”`;
+    for (const option of source.options ?? []) option.selected = option.defaultSelected;
     if (document.activeElement !== this.input) this.input.value = this.view.dataset.prompt;
-    this.fail({ what: `“${word}”`, why, again });
+    this.fail({ what, why, again });
   }
 
   fail({ what, why, again }) {
