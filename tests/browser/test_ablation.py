@@ -12,11 +12,13 @@ LookAt = Callable[..., None]
 
 def test_the_menu_leads_there_and_back(open_page: OpenPage) -> None:
     page = open_page("/")
+    page.locator(".groups summary", has_text="Evidence").click()
     page.get_by_role("navigation").get_by_role("link", name="Ablation").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Does masking the prompt help?")
     expect(page.locator(".groups [aria-current=page] b")).to_have_text("Ablation")
-    page.get_by_role("navigation").get_by_role("link", name="Loss mask visualizer").click()
-    expect(page.locator(".chip").first).to_be_visible()
+    page.locator(".groups summary", has_text="Explore").click()
+    page.get_by_role("navigation").get_by_role("link", name="Visualizer").click()
+    expect(page).to_have_title(re.compile("visualizer", re.IGNORECASE))
 
 
 def test_a_cell_of_the_map_chooses_its_setting_and_brings_it_into_view(open_page: OpenPage) -> None:
@@ -36,7 +38,7 @@ def test_the_keyboard_alone_chooses_a_setting_and_opens_its_runs(open_page: Open
     page.locator(".map a").first.focus()
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile("setting="))
-    page.locator("summary").focus()
+    page.locator("main summary").focus()
     page.keyboard.press("Enter")
     expect(page.locator(".runs tbody tr").first).to_be_visible()
     page.keyboard.press("Tab")
@@ -84,7 +86,7 @@ def test_everything_works_without_javascript(open_page: OpenPage) -> None:
     page = open_page("/ablation", java_script_enabled=False)
     page.locator(".ratios a").last.click()
     expect(page.locator(".ratios a").last).to_have_attribute("aria-current", "true")
-    page.locator("summary").click()
+    page.locator("main summary").click()
     expect(page.locator(".runs tbody tr").first).to_be_visible()
 
 
@@ -93,4 +95,6 @@ def test_pictures_fit_their_width(look_at: LookAt) -> None:
 
 
 def test_axe_finds_nothing_with_the_runs_opened(look_at: LookAt) -> None:
-    look_at("/ablation", "ablation-runs", axe_widths=(390, 1280), before=lambda page: page.locator("summary").click())
+    look_at(
+        "/ablation", "ablation-runs", axe_widths=(390, 1280), before=lambda page: page.locator("main summary").click()
+    )

@@ -54,7 +54,8 @@ def test_every_focus_can_be_seen(open_page: OpenPage) -> None:
         )
         assert outlined, page.evaluate("document.activeElement.outerHTML.slice(0, 200)")
         seen.add(page.evaluate("document.activeElement.getAttribute('aria-label')"))
-    assert {"Attention mask, separated", "Attention mask, naive"} <= seen, "a wide picture scrolls with the keys"
+    pictures = {"Attention mask, kept apart", "Attention mask, not kept apart"}
+    assert pictures <= seen, "a wide picture scrolls with the keys"
 
 
 def test_words_that_cannot_be_read_are_told_and_can_be_corrected(open_page: OpenPage) -> None:
@@ -68,7 +69,7 @@ def test_words_that_cannot_be_read_are_told_and_can_be_corrected(open_page: Open
 def test_everything_works_without_javascript(open_page: OpenPage) -> None:
     page = open_page("/packing", java_script_enabled=False)
     page.get_by_role("link", name="reverse words, and earlier words").click()
-    page.get_by_role("radio", name="naive").check(force=True)
+    page.get_by_role("radio", name="not kept apart").check(force=True)
     page.get_by_role("button", name="Show").click()
     expect(page).to_have_url(re.compile("recipe=dialogue.*policy=packed-naive"))
     expect(page.locator(".documents tbody tr")).to_have_count(4)
