@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from app.charts.curves import SIDE
+from model.experiments.ablation.runs import Ablation, Setting
 from model.experiments.ablation.seeds import SeedPair, SeedsAtStep
 from model.intervals import SeedRate
 from model.masks.policies import RIGHT, UNMASKED
@@ -70,6 +72,24 @@ def draw_seeds(at: SeedsAtStep, shown_seed: int) -> SeedChart:
         (_x(at.masked.value), _x(at.unmasked.value)),
         f"Unseen words right at step {at.step:,}, each seed. {told}.",
     )
+
+
+def draw_seed_curves(ablation: Ablation, setting: Setting, steps: Sequence[int]) -> dict[str, str]:
+    """For each policy one path with a curve for each seed, at those of the steps that were measured.
+
+    In a square of side SIDE, as the lines of charts are: x from 0 to the last step, y downwards.
+    """
+    measured = {step: place for place, step in enumerate(setting.evaluated_steps())}
+    kept = [step for step in steps if step in measured]
+    paths = {}
+    for policy in (RIGHT.slug, UNMASKED.slug):
+        curves = []
+        for seed in ablation.seeds:
+            rights = ablation.run(setting, policy, seed).exact_match
+            points = (f"{SIDE * s / steps[-1]:.0f} {SIDE * (1 - rights[measured[s]]):.0f}" for s in kept)
+            curves.append("M" + "L".join(points))
+        paths[policy] = "".join(curves)
+    return paths
 
 
 def _x(value: float) -> float:

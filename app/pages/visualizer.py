@@ -11,6 +11,7 @@ from app.catalog import RecipeRuns
 from app.charts.chips import Span, spans_of
 from app.charts.curves import CurveChart
 from app.charts.figure import SIDES, Figure
+from app.charts.seeds import draw_seed_curves
 from app.charts.timelines import bands_of, draw_timeline
 from app.deps import AblationDep, CatalogDep, EngineDep, ExamplesDep, OpeningsDep
 from app.engine import Engine
@@ -42,6 +43,8 @@ class Timeline:
     """The training of both models."""
 
     charts: tuple[CurveChart, ...]
+    seed_curves: dict[str, str]
+    """Of each policy, one path with the curves of all seeds."""
     guessing: Guessing
     seeds: int
     """Behind the bands; 0 if there are none."""
@@ -153,6 +156,7 @@ def _timeline(choices: Choices, runs: RecipeRuns, ablation: ShippedAblation) -> 
     bands = bands_of(findings.curves_of(recipe.slug))
     return Timeline(
         charts=draw_timeline(recipe, named, bands, links=(), step=choices.step),
+        seed_curves=draw_seed_curves(findings.ablation, ablation.comparison(recipe.slug).setting, choices.steps),
         guessing=measure_guessing(recipe, *(run for _, run in named)),
         seeds=len(findings.ablation.seeds) if bands else 0,
         words=ablation.comparison(recipe.slug).setting.evaluation_words if bands else 0,
