@@ -61,11 +61,16 @@ def _kept(name: str) -> Any:
     return Depends(read)
 
 
+def _openings(request: Request) -> Any:
+    """Asked when the first page needs them: an ablation of other settings serves every page but the visualizer."""
+    return request.app.state.openings()
+
+
 SettingsDep = Annotated[Settings, _kept("settings")]
 CatalogDep = Annotated[Catalog, _kept("catalog")]
 AblationDep = Annotated[ShippedAblation, _kept("ablation")]
 EvidenceDep = Annotated[Evidence, _kept("evidence")]
-OpeningsDep = Annotated[dict[str, SeedsAtStep], _kept("openings")]
+OpeningsDep = Annotated[dict[str, SeedsAtStep], Depends(_openings)]
 ExamplesDep = Annotated[tuple[Example, ...], _kept("examples")]
 EngineDep = Annotated[Engine, _kept("engine")]
 RacesDep = Annotated[Races, _kept("races")]

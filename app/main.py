@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache, partial
 
 from fastapi import Depends, FastAPI
 from starlette.middleware.gzip import GZipMiddleware
@@ -33,7 +34,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.state.catalog = load_catalog(settings.trained_folder)
         app.state.ablation = load_ablation(settings.trained_folder)
         app.state.evidence = gather(settings.trained_folder, app.state.ablation.findings.comparisons)
-        app.state.openings = app.state.catalog.openings(app.state.ablation)
+        app.state.openings = cache(partial(app.state.catalog.openings, app.state.ablation))
         app.state.examples = KEPT_EXAMPLES.read(settings.trained_folder)
         app.state.engine = Engine(settings.queue_size, settings.queue_timeout_seconds)
         app.state.races = Races(settings)
