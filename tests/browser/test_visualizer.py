@@ -171,9 +171,12 @@ def test_the_model_in_front_is_that_of_the_switch_and_the_other_can_still_be_rea
     open_page: OpenPage, axe_finds_nothing: Callable[[Page], None]
 ) -> None:
     page = open_page("/?prompt=live", reduced_motion="reduce")
-    weight = "e => getComputedStyle(e).fontWeight"
-    assert page.locator(".writes.prompt-masked .token").first.evaluate(weight) == "700"
-    assert page.locator(".writes.unmasked .token").first.evaluate(weight) == "400"
+    colours = "rows => rows.map(row => getComputedStyle(row).color)"
+    before = page.locator("tr.writes").evaluate_all(colours)
+    page.keyboard.press("m")
+    assert page.locator("tr.writes").evaluate_all(colours) == before[::-1]
+    assert before[0] != before[1]
+    page.keyboard.press("m")
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
         axe_finds_nothing(page)
