@@ -15,6 +15,7 @@ from app.engine import EngineBusy, EngineFailed, EngineStopped
 from app.races.sessions import RaceFailed, RacesBusy, WrongState
 from app.templating import is_partial, render
 from model.errors import Diverged, InvalidText, MaskscopeError, OutOfRange, UnknownName
+from model.inspector.refusals import LimitHit, TemplateRefused, UnreadableInput
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +56,9 @@ STATUS: dict[type[MaskscopeError], int] = {
     InvalidText: 422,
     OutOfRange: 422,
     Diverged: 422,
+    TemplateRefused: 422,
+    LimitHit: 422,
+    UnreadableInput: 422,
     UnknownName: 404,
     HostNotAllowed: 400,
     CrossOrigin: 403,

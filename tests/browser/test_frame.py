@@ -20,9 +20,9 @@ FIGURE_TOP = """() => {
 }"""
 ROWS = "nav => new Set([...nav.querySelectorAll('summary, nav > a')].map(e => e.getBoundingClientRect().top)).size"
 SMALL = """() => [...document.querySelectorAll("a, button, input, select, summary")].filter((e) => {
-  const box = (e.labels?.[0] ?? e).getBoundingClientRect();
+  const height = Math.max(...[e, ...(e.labels ?? [])].map((target) => target.getBoundingClientRect().height));
   const inText = e.closest("p, li, dd, td, th, svg, .visually-hidden");
-  return e.checkVisibility({ visibilityProperty: true }) && !inText && box.height > 1 && box.height < 24;
+  return e.checkVisibility({ visibilityProperty: true }) && !inText && height > 1 && height < 24;
 }).map((e) => e.outerHTML.slice(0, 120))"""
 NO_FIGURE = {"race"}
 """Before a race is started there is nothing to draw."""
