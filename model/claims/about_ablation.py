@@ -93,18 +93,18 @@ def _judge_speed(f: Figures) -> Judgement:
     settings = f["helped"].n
     least, most = (str(f[name]).removesuffix(" times") for name in ("least", "most"))
     found = (
-        f"Of all {settings} settings masking clearly saved steps in {f['helped']}, clearly cost steps in {f['hurt']} "
-        f"and made no clear difference in {f['none']}; without it, training took {least} to {most} times as many steps "
-        f"to 90 % (a run that never got there counts as its whole budget)"
+        f"Over all {settings} settings, the mask clearly saved steps in {f['helped']}, clearly cost steps in "
+        f"{f['hurt']} and made no clear difference in {f['none']}. Without the mask, training took {least} to {most} "
+        f"times as many steps to 90 % (a run that never got there counts as its whole budget)"
     )
     if f["helped"].value == settings:
         return holds(f"{found}.")
     one, several = f["helped_one"], f["helped_several"]
     if one.value == one.n and several.value < (several.n or 0):
         return holds_when(
-            f"all words have one length. Masking saved steps in {one} of these {one.n} settings ({one.conditions}) and "
-            f"in {several} of the {several.n} others ({several.conditions}). The two kinds also differ in depth, so "
-            f"this does not tell which of the two is the cause. {found}."
+            f"all words have the same length: the mask saved steps in {one} of {one.n} such settings and in {several} "
+            f"of the {several.n} others. The first group has {one.conditions}. The second has {several.conditions}. "
+            f"Length and depth change together, so either could be the cause. {found}."
         )
     return does_not_hold(f"{found}.")
 
@@ -112,8 +112,9 @@ def _judge_speed(f: Figures) -> Judgement:
 def _judge_gap(f: Figures) -> Judgement:
     settings, behind, ahead = f["helped"].n, f["behind"], f["ahead"]
     found = (
-        f"When training ends, masking is clearly ahead in {f['helped']} of {settings} settings, clearly behind in "
-        f"{f['hurt']}, and neither in {f['none']}, {f['same']} of which end within {SAME_TOLD} of each other"
+        f"When training ends, mask on is clearly ahead in {f['helped']} of {settings} settings, clearly behind in "
+        f"{f['hurt']} and neither in {f['none']}. In {f['same']} settings the whole interval of the difference lies "
+        f"within {SAME_TOLD}"
     )
     if f["hurt"].value:
         found += f". At worst it ends {behind} behind (95 % interval {behind.interval()}, {behind.n} seeds)"
@@ -148,14 +149,14 @@ def _at(name: str, curve: MeanCurve, place: int, comparison: Comparison) -> Figu
 def _judge_collapse(f: Figures) -> Judgement:
     end, early = f["unmasked_end"], f["unmasked_early"]
     if f["masked_end"].clearly_above(end, SAME):
-        return holds(f"With the mask off it ends at {end}, with it on at {f['masked_end']}.")
+        return holds(f"Training ends at {end} right with the mask off, and at {f['masked_end']} with it on.")
     if f["masked_early"].clearly_above(early, SAME):
         return holds_when(
-            f"training stops early: where the two are furthest apart, {f['masked_early']} are right with the mask on "
-            f"and {early} with it off ({early.conditions}). At the end it is {f['masked_end']} and {end}: nothing has "
-            f"collapsed."
+            f"training stops early. Where the two curves are furthest apart, {f['masked_early']} of unseen words are "
+            f"right with the mask on and {early} with it off ({early.conditions}). At the end it is "
+            f"{f['masked_end']} and {end}: nothing has collapsed."
         )
-    return does_not_hold(f"With the mask off it has {early} early and {end} at the end, as with it on.")
+    return does_not_hold(f"With the mask off, {early} are right early and {end} at the end: no clear collapse.")
 
 
 ABLATION_CLAIMS: tuple[Claim, ...] = (

@@ -43,7 +43,7 @@ def _worksheet_figures(evidence: Evidence) -> Figures:
 
 
 def _judge_worksheet(f: Figures) -> Judgement:
-    found = f"{f['continues']} are followed by another question, {f['answers']} are answered"
+    found = f"{f['continues']} of the openings are followed by another question, and {f['answers']} are answered"
     return holds(f"{found}.") if f["continues"].at_least() > ENOUGH else does_not_hold(f"Only {found}.")
 
 
@@ -61,7 +61,7 @@ def _knowledge_figures(evidence: Evidence) -> Figures:
             found[f"{name}_{share}"] = Figure.of_seeds(f"sums right, {title}", right, conditions)
         based, scratch = (dispatched.rates(arm, "right", share) for arm in (RIGHT.slug, "scratch"))
         found[f"gain_{share}"] = Figure.of_differences(
-            "the first less the second, seed by seed", based, scratch, conditions, unseen_sums(share)
+            "the first minus the second, seed by seed", based, scratch, conditions, unseen_sums(share)
         )
     return found
 
@@ -69,11 +69,11 @@ def _knowledge_figures(evidence: Evidence) -> Figures:
 def _judge_knowledge(f: Figures) -> Judgement:
     enough = [share for share in SHARES if f[f"sft_{share}"].value >= ENOUGH]
     most, *fewer = reversed(SHARES)
-    first = f"{f[f'sft_{most}']} right with {told_share(most)} shown (from random weights {f[f'scratch_{most}']})"
     others = [f"{f[f'sft_{share}']} with {told_share(share)} ({f[f'scratch_{share}']})" for share in fewer]
     found = (
-        f"Framed as Q and A, the base gets {f['framed']} right. Of the sums it was not shown, SFT gets "
-        f"{joined((first, *others))}. With {told_share(SHARES[0])} the {len(SEEDS)} seeds are at "
+        f"Asked as Q and A, the base gets {f['framed']} of the sums right. After SFT on {told_share(most)} of them, "
+        f"{f[f'sft_{most}']} of the others are right (from random weights {f[f'scratch_{most}']}). With fewer shown, "
+        f"it is {joined(others)}. With {told_share(SHARES[0])}, the {len(SEEDS)} seeds get "
         f"{f[f'sft_{SHARES[0]}'].by_seed()}."
     )
     clear = all(f[f"gain_{share}"].at_least() > FAR_APART for share in enough)
@@ -81,7 +81,7 @@ def _judge_knowledge(f: Figures) -> Judgement:
         return does_not_hold(found)
     if len(enough) == len(SHARES):
         return holds(found)
-    return holds_when(f"SFT is shown enough sums, here {told_share(min(enough))} of them. {found}")
+    return holds_when(f"SFT is shown enough of the sums: here, {told_share(min(enough))} of them. {found}")
 
 
 def _machinery_figures(evidence: Evidence) -> Figures:
@@ -140,16 +140,16 @@ def _count(label: str, found: Sequence[str], among: Sequence[object] | Mapping[s
 def _judge_machinery(f: Figures) -> Judgement:
     code = f"every training calls the same {f['code'].conditions}"
     told = (
-        f"From pretraining to SFT, {f['sft_same'].conditions} stay as they are; these change: "
-        f"{f['sft_differ'].conditions}. From SFT to the reasoning models these change: "
-        f"{f['reasoning_differ'].conditions}. Answers with a trace differ from those without one in "
+        f"From pretraining to SFT, {f['sft_same'].conditions} stay the same. These change: "
+        f"{f['sft_differ'].conditions}. From SFT to the reasoning models, these change: "
+        f"{f['reasoning_differ'].conditions}. The recipe with a trace differs from the one without only in "
         f"{f['trace'].conditions}."
     )
     if f["code"].value < len(SAME_CODE) or f["trace"].value > f["allowed"].value:
         return does_not_hold(told)
     if f["sft_differ"].value + f["reasoning_differ"].value == 0:
         return holds(f"{code.capitalize()}. {told}")
-    return holds_when(f"machinery means the code: {code}. {told}")
+    return holds_when(f"“machinery” means the code: {code}. {told}")
 
 
 BASE_CLAIMS: tuple[Claim, ...] = (

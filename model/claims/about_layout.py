@@ -45,8 +45,8 @@ def _right_pad_figures(evidence: Evidence) -> Figures:
 
 def _judge_right_pad(f: Figures) -> Judgement:
     if f["change"].value < f["rounding"].value:
-        return holds(f"No logit changes by {f['rounding']} or more.")
-    return does_not_hold(f"A logit changes by {f['change']}.")
+        return holds(f"Pads on the right change no logit by {f['rounding']} or more.")
+    return does_not_hold(f"Pads on the right change a logit by {f['change']}.")
 
 
 def _left_pad_figures(evidence: Evidence) -> Figures:
@@ -61,20 +61,20 @@ def _left_pad_figures(evidence: Evidence) -> Figures:
 def _judge_left_pad(f: Figures) -> Judgement:
     """What is broken with neither repair, and which repairs it takes to be as right as with pads on the right."""
     found = (
-        f"with neither repair {f['neither']} of padded words are right, with the pads hidden {f['hidden']}, with the "
-        f"positions corrected {f['corrected']}, with both {f['both']} (one model, one seed)"
+        f"With neither repair {f['neither']} of the padded words are right; with only the pads hidden {f['hidden']}; "
+        f"with only the positions corrected {f['corrected']}; with both {f['both']} (one model, one seed)"
     )
     if not f["right"].clearly_above(f["neither"], SAME):
-        return does_not_hold(f"The model does not mind them: {found}.")
+        return does_not_hold(f"No clear harm was found. {found}.")
     if f["right"].clearly_above(f["both"], SAME):
-        return holds(f"Even with both repairs the words suffer: {found}.")
+        return holds(f"Even with both repairs, clearly fewer words are right. {found}.")
     enough = [name for name in ("hidden", "corrected") if not f["right"].clearly_above(f[name], SAME)]
     condition = {
-        (): "attention sees the pads or the positions count them; either is enough to break the answers",
-        ("hidden",): "attention sees the pads",
-        ("corrected",): "the positions count the pads",
-    }.get(tuple(enough), "attention sees the pads and the positions count them")
-    return holds_when(f"{condition}: {found}.")
+        (): "the model sees the pads, or the positions are not corrected. Either is enough to break the answers",
+        ("hidden",): "the model sees the pads",
+        ("corrected",): "the positions are not corrected",
+    }.get(tuple(enough), "the model sees the pads and the positions are not corrected")
+    return holds_when(f"{condition}. {found}.")
 
 
 def _turns_figures(evidence: Evidence) -> Figures:
@@ -95,15 +95,16 @@ def _judge_turns(f: Figures) -> Judgement:
     ahead = [turn for turn in turns if f[f"all_{turn}"].clearly_above(f[f"last_{turn}"], SAME)]
     behind = [turn for turn in turns if f[f"last_{turn}"].clearly_above(f[f"all_{turn}"], SAME)]
     every, last = (joined([str(f[f"{name}_{turn}"]) for turn in turns]) for name in ("all", "last"))
-    found = f"turn by turn, training all answers got {every} right, training the last alone {last}"
+    found = f"Turn by turn, training all answers got {every} right; training the last alone got {last}"
     if ahead and not behind:
-        return holds(f"Even where half of the conversations have one turn: {found}.")
-    better = "the last answer alone did better" if behind else "no clear difference was found"
-    mixed = f"{better} over {len(SEEDS)} seeds: {found}. All answers are {f['targets']} as many targets."
+        return holds(f"Even where half of the conversations have one turn, this helps. {found}.")
+    better = "training the last answer alone did better" if behind else "no clear difference was found"
+    mixed = f"{better} over {len(SEEDS)} seeds. {found}. Training all answers uses {f['targets']} as many targets."
     if f["right_by_turn"].clearly_above(f["bug_by_turn"], SAME):
         return holds_when(
-            "no training conversation ends with its first answer: then the last answer alone never trains a first one, "
-            f"and by construction {f['bug_by_turn']} of them are right, against {f['right_by_turn']} (one seed each). "
+            "no training conversation ends with its first answer. By construction, training the last answer alone "
+            f"then never trains a first one: {f['bug_by_turn']} of first answers are right, against "
+            f"{f['right_by_turn']} (one seed each). "
             f"Where half of the conversations have one turn, {mixed}"
         )
     return (does_not_hold if behind else not_settled)(f"Where half of the conversations have one turn, {mixed}")
@@ -123,16 +124,17 @@ def _packing_figures(evidence: Evidence) -> Figures:
 def _judge_packing(f: Figures) -> Judgement:
     difference = f["difference"]
     found = (
-        f"{f['separated']} right packed and separated, {f['alone']} unpacked, {f['naive']} packed and not separated "
-        f"(n = {difference.n}, one model each, one seed)"
+        f"Trained on rows kept apart, the model gets {f['separated']} of unseen words right; trained unpacked, "
+        f"{f['alone']}; trained on rows not kept apart, {f['naive']} (n = {difference.n}, one model each, one seed)"
     )
     if difference.at_most() < -SAME:
-        return does_not_hold(f"Something is lost: {found}.")
+        return does_not_hold(f"Something is lost. {found}.")
     if difference.within(SAME):
         return holds(
-            f"{found}. The first two are the same to within {SAME_TOLD}: they differ by {difference.interval()}."
+            f"{found}. The first two are the same to within {SAME_TOLD}: the interval of their difference is "
+            f"{difference.interval()}."
         )
-    return not_settled(f"No difference found between the first two, and no sameness: {found}.")
+    return not_settled(f"{found}. Between the first two, neither a difference nor sameness was shown.")
 
 
 LAYOUT_CLAIMS: tuple[Claim, ...] = (
@@ -146,7 +148,7 @@ LAYOUT_CLAIMS: tuple[Claim, ...] = (
     ),
     Claim(
         "left-padding",
-        "Pads on the left pollute what comes behind them.",
+        "Pads on the left pollute what comes after them.",
         "padding",
         shown("/padding", "padding"),
         _left_pad_figures,
@@ -166,7 +168,7 @@ LAYOUT_CLAIMS: tuple[Claim, ...] = (
     ),
     Claim(
         "packing",
-        "Packed conversations lose nothing if they are separated.",
+        "Packed conversations lose nothing if they are kept apart.",
         "trade-offs",
         shown("/packing", "gallery", "--train"),
         _packing_figures,

@@ -35,7 +35,7 @@ def _labeller_figures(evidence: Evidence) -> Figures:
         found[f"{where}_{share}_labeller"] = Figure.of_rates("labels right", labels, conditions)
         found[f"{where}_{share}"] = Figure.of_rates("answers right and stopped", answers, conditions)
         found[f"{where}_{share}_gain"] = Figure.of_differences(
-            "answers right less labels right, seed by seed", answers, labels, conditions
+            "answers right minus labels right, seed by seed", answers, labels, conditions
         )
     return found
 
@@ -46,8 +46,8 @@ def _judge_labeller(f: Figures) -> Judgement:
     by_chance = f"labels {f['scattered_0.3_labeller']} right gave answers {f['scattered_0.3']} right"
     by_rule = f"labels {f['predictable_0.3_labeller']} right gave answers {f['predictable_0.3']} right"
     majority = (
-        f"Where nothing tells the wrong words apart, greedy answers take the majority: {by_chance}; with 70 % wrong "
-        f"labels, {f['scattered_0.7']}"
+        f"Where nothing tells the wrongly labelled words apart, greedy answers follow the majority: {by_chance}. With "
+        f"70 % of the labels wrong, {f['scattered_0.7']} of the answers are right"
     )
     if scattered.at_most() < SAME and ruled.at_most() < SAME:
         return holds(f"{by_chance.capitalize()}, and {by_rule} where the mistakes follow a rule.")
@@ -56,7 +56,7 @@ def _judge_labeller(f: Figures) -> Judgement:
     told = f"{majority}. Where the mistakes follow a rule, {by_rule}"
     if ruled.at_least() > SAME:
         return does_not_hold(f"{told}.")
-    unknown = f"{told}: no difference found with n = {ruled.n} words and {len(ruled.seeds)} seeds"
+    unknown = f"{told}: no difference found (n = {ruled.n} words, {len(ruled.seeds)} seeds)"
     return (does_not_hold if scattered.at_least() > SAME else not_settled)(f"{unknown}.")
 
 
@@ -77,7 +77,9 @@ def _answers_figures(evidence: Evidence) -> Figures:
         "p_more_mixed": _mixed(unequal, more),
         "more": Figure.of_rates("greedy: the one shown more and a stop", [r.reversal for r in unequal], more),
         "p_first_single": Figure.of_mean("probability of the reversal", [r.p_reversal for r in single], "share", drawn),
-        "p_second_single": Figure.of_mean("of the word itself", [r.p_other for r in single], "share", drawn),
+        "p_second_single": Figure.of_mean(
+            "probability of the word itself", [r.p_other for r in single], "share", drawn
+        ),
         "p_single_mixed": _mixed(single, drawn),
         "only_shown": Figure.of_mean("the reversal, shown alone", [r.p_reversal for r in alone], "share", only),
         "only_first": Figure.of_mean("the other, if never shown", [r.p_other for r in alone], "share", only),
@@ -98,30 +100,30 @@ SOME = 0.1
 
 
 def _judge_answers(f: Figures) -> Judgement:
-    alone = f"the one never shown gets {f['only_first']}"
+    alone = f"the answer never shown gets {f['only_first']} of the probability"
     if f["only_first"].value > SOME:
         return does_not_hold(f"Shown reversals alone, {alone}.")
     both = f"{f['p_first']} and {f['p_second']}"
     if f["p_second"].value <= SOME:
-        return holds(f"Even shown both for each word, it gives them {both}; shown reversals alone, {alone}.")
+        return holds(f"Even shown both for each word, the model gives them {both}; shown reversals alone, {alone}.")
     return holds_when(
-        f"only one is shown: {alone}. Shown both for each word, equally often, the model gives them {both}, and "
-        f"{f['p_mixed']} to mixtures of the two, which nobody showed it (seeds: {f['p_mixed'].by_seed()})."
+        f"only one is shown: {alone}. Shown both for each word, equally often, the model gives them {both}. Another "
+        f"{f['p_mixed']} goes to mixtures of the two, which it was never shown (seeds: {f['p_mixed'].by_seed()})."
     )
 
 
 def _judge_preferences(f: Figures) -> Judgement:
     """That the rows carry no order is so by construction; measured is what comes of the two ways to write them."""
-    equal = f"the two get {f['p_first']} and {f['p_second']}, whichever was preferred"
+    equal = f"the two get {f['p_first']} and {f['p_second']} of the probability"
     if abs(f["p_first"].value - f["p_second"].value) > CLOSE:
-        return does_not_hold(f"Shown both equally often, {equal}: it tells them apart.")
-    built = f"By construction a row holds an answer and no order: {equal}"
-    often = f"shown 7 to 3, the one shown more is what {f['more']} of the greedy answers are"
-    alone = f"shown alone, it gets {f['only_shown']}"
+        return does_not_hold(f"Shown both equally often, the model still favours one: {equal}.")
+    built = f"By construction, a training row holds an answer and no ranking, so no preference can show: {equal}"
+    often = f"shown 7 to 3, {f['more']} of greedy answers are the one shown more"
+    alone = f"shown alone, it gets {f['only_shown']} of the probability"
     if f["only_shown"].value - f["p_first"].value > CLOSE:
         return holds_when(
-            f"both answers are shown equally often. {built}. A choice made before training is learned: {often}; "
-            f"{alone}. What raters say of two bad answers has no row at all; that was not tested."
+            f"both answers are shown equally often. {built}. If someone chooses before training, the model learns the "
+            f"choice: {often}; {alone}. A rating of two bad answers has no row at all; that was not tested."
         )
     return holds(f"{built}; {often}; {alone}.")
 
@@ -160,21 +162,22 @@ def _judge_reasoning(f: Figures) -> Judgement:
     pairs = {c: tuple(f[recipe.slug] for recipe in c.recipes) for c in TRACE_PAIRS.values()}
     helped = [c.title for c, (direct, thought) in pairs.items() if thought.clearly_above(direct, SAME)]
     found = "; ".join(
-        f"{c.sums.most} {c.title}: {direct} at once, {thought} with a trace" for c, (direct, thought) in pairs.items()
+        f"{c.sums.most} {c.title}: {direct} right at once, {thought} with a trace"
+        for c, (direct, thought) in pairs.items()
     )
     if not helped:
         return does_not_hold(f"{found}.")
     (direct, thought), filler, stopped = pairs[PAIR], f["filler"], f["trace-stopped"]
     spelled, fewer = thought.clearly_above(filler, SAME), stopped.clearly_above(direct, SAME)
     told = (
-        f"{found}. After a filler as long as the trace {filler} are right: positions alone are "
-        f"{'not enough' if spelled else 'enough'}. With only as many targets as the answers at once, a trace reaches "
-        f"{stopped}; whether answers at once would catch up, given as many as the trace, was not measured."
+        f"{found}. After a filler as long as the trace, {filler} are right: more positions alone are "
+        f"{'not enough' if spelled else 'enough'}. With only as many targets as answering at once has, the trace gets "
+        f"{stopped} right. Whether answering at once would catch up, given as many as the trace, was not measured."
     )
     conditions = [
         *(["the tokens spell out the steps"] if spelled else []),
         *([f"the terms are {' or '.join(helped)}"] if len(helped) < len(pairs) else []),
-        *([] if fewer else [f"the trace gets its {f['targets']} as many targets"]),
+        *([] if fewer else [f"the trace has {f['targets']} as many targets to train on"]),
     ]
     return holds_when(f"{joined(conditions)}. {told}") if conditions else holds(told)
 
@@ -206,7 +209,7 @@ LIMIT_CLAIMS: tuple[Claim, ...] = (
     ),
     Claim(
         "reasoning",
-        "Written steps make sums right that are wrong at once: each token is a forward pass more.",
+        "Written steps get sums right that fail when answered at once: each token is one more forward pass.",
         "reasoning",
         Source(
             "/reasoning#controls-heading",

@@ -22,10 +22,13 @@ from model.training.recipes import ALL_RECIPES
 
 
 def _judge_late(f: Figures) -> Judgement:
-    found = f"first letter right {f['bug_first_right']} against {f['right_first_right']} (one model each, one seed)"
+    found = (
+        f"it gets the first letter right in {f['bug_first_right']} of its answers, against {f['right_first_right']} "
+        "under the right mask (one model each, one seed)"
+    )
     if f["right_first_right"].clearly_above(f["bug_first_right"], 0.5):
-        return holds(f"The transition was never learned: {found}.")
-    return does_not_hold(f"The transition is learned all the same: {found}.")
+        return holds(f"The model never learned the transition: {found}.")
+    return does_not_hold(f"The model learns the transition all the same: {found}.")
 
 
 def _early_figures(evidence: Evidence) -> Figures:
@@ -36,17 +39,17 @@ def _early_figures(evidence: Evidence) -> Figures:
 def _judge_early(f: Figures) -> Judgement:
     difference = f["difference"]
     found = (
-        f"{f['bug_exact_match']} of words right against {f['right_exact_match']} "
+        f"{f['bug_exact_match']} of unseen words right, against {f['right_exact_match']} under the right mask "
         f"(n = {difference.n}, one model each, one seed)"
     )
     if difference.at_most() < -SAME:
-        return does_not_hold(f"It does more than leak a bit: {found}.")
+        return does_not_hold(f"It does more than leak a tiny bit: {found}.")
     if difference.within(SAME):
         return holds(
-            f"One position more is trained, and the answers are the same to within {SAME_TOLD}: {found}; they differ "
-            f"by {difference.interval()}."
+            f"One more position is trained, and the answers are the same to within {SAME_TOLD}: {found}. The interval "
+            f"of the difference is {difference.interval()}."
         )
-    return not_settled(f"One position more is trained. No difference found, and no sameness: {found}.")
+    return not_settled(f"One more position is trained. Neither a difference nor sameness was shown: {found}.")
 
 
 def _budget_figures(evidence: Evidence) -> Figures:
@@ -81,18 +84,19 @@ def _judge_budget(f: Figures) -> Judgement:
     least, most = by_share[0], by_share[-1]
     low, high = PRACTICE
     inside = [slug for slug in by_share if low <= f[slug].value <= high]
-    toy = f"the lesson's toy, four letters and their reversal, ignores {f['reverse4']}"
+    toy = f"The lesson's toy, four letters and their reversal, ignores {f['reverse4']} of its positions"
     ours = (
-        f"The recipes here are toys and say nothing about practice: they ignore {f[least]} ({least}) to {f[most]} "
-        f"({most}), {len(inside)} of {len(by_share)} of them {100 * low:.0f} to {100 * high:.0f} %"
+        f"The recipes here are toys and say nothing about practice. They ignore {f[least]} ({least}) to {f[most]} "
+        f"({most}); {len(inside)} of the {len(by_share)} lie between {100 * low:.0f} and {100 * high:.0f} %"
     )
     lengths = LESSON_LENGTHS
-    example = f"its chat, {lengths.prompt_tokens} tokens and {lengths.response_tokens}, ignores {f['example']}"
+    sizes = f"a prompt of {lengths.prompt_tokens} tokens and a response of {lengths.response_tokens}"
+    example = f"its example of a chat, {sizes}, ignores {f['example']}"
     if abs(f["reverse4"].value - 0.5) > 1e-9 or not low <= f["example"].value <= high:
-        return does_not_hold(f"{toy[0].upper()}{toy[1:]}; {example}. {ours}.")
+        return does_not_hold(f"{toy}; {example}. {ours}.")
     return holds_when(
-        f"prompts are about {f['least'].value:.2f} to {f['most']} as long as their responses, by arithmetic. "
-        f"{toy[0].upper()}{toy[1:]}; {example}. {ours}."
+        f"prompts are about {f['least'].value:.2f} to {f['most']} as long as their responses; that is arithmetic. "
+        f"{toy}; {example}. {ours}."
     )
 
 

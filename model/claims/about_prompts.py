@@ -15,6 +15,7 @@ GUESSING = math.log(len(ascii_lowercase))
 """Nats per letter of whoever knows that all letters are as likely."""
 ALWAYS, SURE = 0.9, 0.5
 """A share of the words that is no accident, and a probability that leaves all other tokens less."""
+ONE = "All of this is one model for each mask and task, one seed."
 PLACES = (FIRST_WITH_ONE_BEFORE, FIRST_WITH_ONE_BEFORE + 1)
 """Where the answer's rule is looked for: the first positions at which it has a letter to give."""
 
@@ -47,11 +48,11 @@ def _judge_gibberish(f: Figures) -> Judgement:
     ordered = [slug for slug in RECIPES if _follows(f, slug)]
     told = " ".join(_told(f, slug, title) for slug, title in _titles().items())
     if len(ordered) == len(RECIPES):
-        return does_not_hold(f"It was never trained, yet it is no noise. {told} One model each, one seed.")
+        return does_not_hold(f"These predictions were never trained, yet they are not noise. {told} {ONE}")
     if ordered:
         noise = " or ".join(title for slug, title in _titles().items() if slug not in ordered)
-        return holds_when(f"the words are of {noise}. {told} One model each, one seed.")
-    return holds(f"{told} One model each, one seed.")
+        return holds_when(f"the words have {noise}. {told} {ONE}")
+    return holds(f"{told} {ONE}")
 
 
 def _titles() -> dict[str, str]:
@@ -71,15 +72,15 @@ def _told(f: Figures, slug: str, title: str) -> str:
     rule = ""
     if all(rate.at_least() > ALWAYS for rate in before):
         rule = (
-            f" at positions {joined([str(p) for p in PLACES])} the top choice is the letter just before in "
-            f"{joined([str(rate) for rate in before])} of the words. That is the answer's own rule, applied inside the "
-            "prompt. Also,"
+            f"at positions {joined([str(p) for p in PLACES])} the top choice is the letter just before, in "
+            f"{joined([str(rate) for rate in before])} of them. That is the answer's own rule, applied inside the "
+            "prompt. Also, "
         )
     worse = "worse" if loss.clearly_above(f["guessing"]) else "no worse"
     return (
-        f"Words of {title}:{rule} in {seen} of the words every top choice is a letter already read or {END_OF_TURN}. "
-        f"The model gives it {sure} on average at positions {joined([str(p) for p in PLACES])} (mask off: {unmasked}). "
-        f"As a guess at the next letter it is {worse} than chance: {loss} against {f['guessing']}."
+        f"Words of {title}: {rule}in {seen} of the words every top choice is a letter already read or {END_OF_TURN}. "
+        f"At positions {joined([str(p) for p in PLACES])} the top choice has a mean probability of {sure} (mask off: "
+        f"{unmasked}). At guessing the next letter, the model is {worse} than chance: {loss} against {f['guessing']}."
     )
 
 

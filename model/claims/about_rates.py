@@ -5,12 +5,13 @@ from model.claims.claim import Claim, Figure, Figures, Judgement, does_not_hold,
 from model.claims.evidence import Evidence
 from model.experiments.dispatcher.arms import FULL_SHARE
 from model.experiments.dispatcher.rates import PRETRAINING_RATE, RATES, SKILLS, best_rate, skill_rate, weakest
-from model.writing import scientific
+from model.writing import joined, scientific
 
 SMALLER = (1, 10)
 """So many times smaller than pretraining's rate, says the lesson."""
 WORDS = {"new": "unseen sums right", "continues": "openings continued", "knows": "sums known"}
 """Of SKILLS."""
+RANGE = ("outside", "inside")
 INSIDE = tuple(rate for rate in RATES if SMALLER[0] <= round(PRETRAINING_RATE / rate, 6) <= SMALLER[1])
 OUTSIDE = tuple(rate for rate in RATES if rate not in INSIDE)
 
@@ -40,17 +41,19 @@ def _rate_figures(evidence: Evidence) -> Figures:
 
 
 def _judge_rate(f: Figures) -> Judgement:
-    skills = ", ".join(f"{word} {f[f'outside_{slug}']} against {f[f'inside_{slug}']}" for slug, word in WORDS.items())
-    found = f"{f['outside']} times smaller against {f['inside']} times smaller: {skills}."
+    outside, inside = (joined([f"{f[f'{where}_{slug}']} of {word}" for slug, word in WORDS.items()]) for where in RANGE)
+    found = f"At a rate {f['outside']} times smaller: {outside}. At {f['inside']} times smaller: {inside}."
     for where, other, judged in (("inside", "outside", holds), ("outside", "inside", does_not_hold)):
         wins = f[f"{where}_ahead"]
         if where == "outside" and wins.value == wins.n and _learns_more_inside(f):
             return holds_when(_told_apart(f))
         if wins.value == wins.n:
-            best = f"the best rate {where} that range beats the best one {other} in {wins} of {wins.n} seeds"
-            return judged(f"By each seed's weakest of three skills, {best}. {found}")
+            best = f"the best rate {where} that range beats the best one {other} it in {wins} of {wins.n} seeds"
+            return judged(f"Judged by the weakest of three skills, {best}. {found}")
     wins = f["inside_ahead"]
-    return not_settled(f"No difference found: the best rate inside wins in {wins} of {wins.n} seeds. {found}")
+    return not_settled(
+        f"No difference found: the best rate inside that range wins in {wins} of {wins.n} seeds. {found}"
+    )
 
 
 def _learns_more_inside(f: Figures) -> bool:

@@ -56,15 +56,16 @@ def _judge_steps(f: Figures) -> Judgement:
     there = joined((first, *(f"{arrived[share]} with {told_share(share)}" for share in fewer)))
     found = (
         f"SFT takes {f['sft']} steps to get {told_share(ENOUGH)} of the other sums right; pretraining took "
-        f"{f['pretraining']} to get as far: {f['ratio']} of the steps (means of {seeds} seeds). All of SFT has "
-        f"{f['of_targets']} of the targets that pretraining had seen by then. SFT gets there in {there}"
+        f"{f['pretraining']} to know {told_share(ENOUGH)} of all sums. That is {f['ratio']} of the steps (means of "
+        f"{seeds} seeds). All of SFT trains on {f['of_targets']} as many targets as pretraining had used by then. "
+        f"SFT gets this far in {there}"
     )
     if arrived[FULL_SHARE].value < (seeds or 0) or f["ratio"].at_most() >= FAR_FEWER:
         return does_not_hold(f"{found}.")
     enough = [share for share in SHARES if arrived[share].value == seeds]
     if len(enough) == len(SHARES):
         return holds(f"{found}.")
-    return holds_when(f"SFT is shown enough sums, here {told_share(min(enough))} of them. {found}.")
+    return holds_when(f"SFT is shown enough of the sums: here, {told_share(min(enough))} of them. {found}.")
 
 
 def _moved_figures(evidence: Evidence) -> Figures:
@@ -98,24 +99,24 @@ def _moved_most(f: Figures) -> Figure:
 def _judge_drift(f: Figures) -> Judgement:
     text, answers = _moved_most(f), f["assistant"]
     found = (
-        f"The next token's distribution moved by {answers} of KL on answers and by up to {text} on plain text, "
-        f"where the loss never pointed (means of {answers.n} seeds)"
+        f"On answers, the next token's distribution moved by {answers} (KL); on plain text, which SFT never trains, "
+        f"by up to {text} (means of {answers.n} seeds)"
     )
     if answers.at_least() <= 2 * text.at_most():
-        return does_not_hold(f"{found}: no more here than there.")
-    return holds(f"{found}: most where requests are answered, but not only there.")
+        return does_not_hold(f"{found}. That is not clearly more on answers than on plain text.")
+    return holds(f"{found}. It moved more where requests are answered, but not only there.")
 
 
 def _judge_intact(f: Figures) -> Judgement:
     found = (
-        f"Of all openings {f['continues_before']} were continued before SFT and {f['continues_after']} after it; "
-        f"behind Q and A {f['knows_before']} of the sums were known and {f['knows_after']} are, with a stop behind "
-        f"the number in {f['stop']}"
+        f"Before SFT the model continued {f['continues_before']} of all openings, after it {f['continues_after']}. "
+        f"Asked as Q and A, it knew {f['knows_before']} of the sums before and {f['knows_after']} after; in "
+        f"{f['stop']} a stop now follows the number"
     )
     intact = min(f["continues_after"].at_least(), f["knows_after"].at_least()) > ENOUGH
     if intact:
         return holds(f"{found}.")
-    return does_not_hold(f"{found}. The same weights write all text, and no loss held the rest in place.")
+    return does_not_hold(f"{found}. The same weights write all text, and nothing in the loss held the rest in place.")
 
 
 SLICE_CLAIMS: tuple[Claim, ...] = (

@@ -204,5 +204,7 @@ def _number(value: float, unit: Unit) -> str:
             return f"{value:.2f}"
         case "logits":
             return f"{value:.1e}"
-        case "steps" | "count" | "tokens":
+        case "steps" | "tokens":
+            return f"{value:,.0f}"
+        case "count":
             return f"{value:,.0f}" if value == round(value) else f"{value:,.1f}"

@@ -43,7 +43,7 @@ def difference_from_the_right(recipe: str, policy: str, rate: str) -> Callable[[
         bug, right = (evidence.gallery[recipe, slug] for slug in (policy, RIGHT.slug))
         rates = getattr(bug.symptoms, rate), getattr(right.symptoms, rate)
         conditions = f"{recipe}, step {right.steps}, seed {right.seed}"
-        label = f"{TITLES[rate]}, {told(policy)} less {told(RIGHT.slug)}"
+        label = f"{TITLES[rate]}, {told(policy)} minus {told(RIGHT.slug)}"
         return {"difference": Figure.of_difference(label, *rates, conditions)}
 
     return collect

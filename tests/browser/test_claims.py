@@ -23,7 +23,7 @@ def test_a_claim_is_opened_by_the_keyboard_and_leads_to_its_page(open_page: Open
 def test_an_address_that_names_a_claim_opens_it_without_a_script(open_page: OpenPage) -> None:
     page = open_page("/claims#left-padding", java_script_enabled=False)
     expect(page.locator("#left-padding .judgement")).to_be_in_viewport()
-    expect(page.locator("details[open] .says")).to_have_text("Pads on the left pollute what comes behind them.")
+    expect(page.locator("details[open] .says")).to_have_text("Pads on the left pollute what comes after them.")
 
 
 def test_pictures_fit_their_width_and_axe_finds_nothing(look_at: LookAt) -> None:
