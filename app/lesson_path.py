@@ -34,15 +34,15 @@ LESSON: tuple[Part, ...] = (
             "That is no mistake: it is what it was trained to do.",
         ),
         "/dispatcher?generate=1#answers-heading",
-        "Read what the base writes behind the plain question, and behind Q: and A:.",
+        "Read what the base writes after the plain question, and after Q: and A:.",
     ),
     Part(
         "fix",
         "The fix in one sentence",
         (
             "Count the loss at response tokens only, on pairs of prompt and response.",
-            "Architecture, optimizer, vocabulary and loss stay. The data changes, and which positions count. "
-            "The learning rate and the number of steps are set anew.",
+            "Architecture, optimizer, vocabulary and loss stay the same. What changes is the data, and which positions "
+            "count. The learning rate and the number of steps are chosen again.",
         ),
         "/dispatcher#outcomes-heading",
         "Compare SFT from the base with the same SFT from random weights.",
@@ -51,7 +51,7 @@ LESSON: tuple[Part, ...] = (
         "template",
         "The template",
         (
-            "A model has one input: tokens. Whose turn it is has to be said in tokens as well.",
+            "A model has one input: tokens. So tokens must also say whose turn it is.",
             "Here three characters do it: < opens the user's turn, > opens the answer, and # ends it.",
         ),
         "/",
@@ -65,7 +65,7 @@ LESSON: tuple[Part, ...] = (
             "model: the answer attends to it.",
             "Prompt positions have no loss of their own, but the answer's loss flows back through them. "
             "Ignored does not mean unimportant.",
-            "Nor is it noise that the model predicts there: untrained, it names letters it has read, as answers do.",
+            "What the model predicts there is untrained, but not noise: it names letters it has read, as answers do.",
         ),
         "/?gradient=input_norm",
         "The bars show the gradient “on its input”: they are not zero at ignored positions.",
@@ -79,26 +79,27 @@ LESSON: tuple[Part, ...] = (
             "One off in the other, and the model is also trained to predict the end of the prompt.",
         ),
         "/shift",
-        "Move the cut, and see what becomes of the model that was trained with it.",
+        "Move the cut, and see what becomes of a model trained with it.",
     ),
     Part(
         "ablation",
         "Does the mask matter?",
         (
             "Take two models with the same words, seed, steps and optimizer; only the mask differs.",
-            "What comes of it depends on the training budget and on the model, so it was measured in many settings "
+            "The outcome depends on the training budget and on the model, so it was measured in many settings "
             "with many seeds.",
         ),
         "/ablation",
-        "Look at two things apart: how many steps the mask saves, and who is ahead when training ends.",
+        "Look at two things separately: how many steps the mask saves, and who is ahead when training ends.",
     ),
     Part(
         "padding",
         "Pads on the right",
         (
-            "A batch is a rectangle, so shorter rows are padded. Behind the text a causal model never sees the pads.",
-            "Before the text it does. Two things then need putting right: attention must not see the pads, and "
-            "positions must be counted from the first real token.",
+            "A batch is a rectangle, so shorter rows are padded. A causal model never sees pads that come after the "
+            "text.",
+            "It does see pads that come before it. Two things then need putting right: attention must not see the "
+            "pads, and positions must be counted from the first real token.",
         ),
         "/padding",
         "Compare the four squares: which repair does what, and is one of them enough?",
@@ -107,7 +108,7 @@ LESSON: tuple[Part, ...] = (
         "slice",
         "A slice of P(text)",
         (
-            "The loss of SFT points at one part of the distribution over text: what stands behind the template.",
+            "The loss of SFT points at one part of the distribution over text: what follows the template.",
             "But the same weights write all other text, and nothing in the loss holds them in place. "
             "So the rest moves too, and how much of it is left has to be measured.",
             "Bayes: P(response | prompt) = P(prompt, response) / P(prompt). With the mask on, the loss trains this "
@@ -121,21 +122,21 @@ LESSON: tuple[Part, ...] = (
         "reference",
         "No reference policy",
         (
-            "The loss matches labelled tokens. There is no reward in it to run after, so nothing has to be held back.",
-            "Drift is what SFT is for, and it is largest where requests are answered. Its price is in the part before: "
-            "what nothing holds back moves elsewhere too.",
+            "The loss matches labelled tokens. It holds no reward to chase, so nothing has to hold the model back.",
+            "Drift is what SFT is for, and it is larger where requests are answered than on plain text. The part "
+            "before this one shows the price: the rest moves too.",
             "Methods that follow a reward, like DPO and RLVR, bring the reference back: "
             "their loss could be improved by text that no one would want.",
         ),
         "/dispatcher#drift-heading",
-        "Read how far each part of the model has moved, and behind which tokens.",
+        "Read how far each part of the model has moved, and after which tokens.",
     ),
     Part(
         "limits",
         "What SFT cannot do",
         (
             "Its contract is one answer per prompt. It sees no order between answers, gives each of several "
-            "valid ones a part of its probability, and takes over mistakes that follow a rule.",
+            "valid ones a part of its probability, and copies mistakes that follow a rule.",
             "Preferences need a loss that compares two answers: that is DPO. Getting past the labeller needs a reward "
             "that checks the answer: that is RLVR.",
         ),
@@ -149,12 +150,12 @@ LESSON: tuple[Part, ...] = (
             "Long prompts and short answers leave most positions without a gradient. Packing fills rows, "
             "if conversations in a row cannot see each other.",
             "In a dialogue each answer is a response. Train the last one alone, and first answers "
-            "are learned only from conversations that end with their first.",
+            "are learned only from conversations of one turn.",
             "A small learning rate keeps what the base can do and may teach too little. A large one teaches the "
             "answers and overwrites the rest.",
         ),
         "/packing",
-        "Join conversations, naively and separated; then open Turns, and the learning rates on Dispatcher.",
+        "Join conversations, kept apart and not; then open Turns, and the learning rates on Dispatcher.",
     ),
     Part(
         "reasoning",
@@ -162,7 +163,7 @@ LESSON: tuple[Part, ...] = (
         (
             "Put the steps into the response and keep the code as it is. The mask still ignores the prompt, "
             "the model still writes until #.",
-            "Each token of the trace is one forward pass more, and later passes can read what earlier ones wrote.",
+            "Each token of the trace is one more forward pass, and later passes can read what earlier ones wrote.",
         ),
         "/reasoning",
         "Ask for a long sum of large numbers, with and without the trace.",

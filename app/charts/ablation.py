@@ -12,7 +12,7 @@ from model.masks.policies import POLICY_NAMES
 from model.training.recipes import RECIPES
 
 CURVES: dict[Quantity, tuple[str, str, Unit]] = {
-    "exact_match": ("Answers right", "of held-out words, mean over seeds", RATE),
+    "exact_match": ("Answers right", "of unseen words, mean over seeds", RATE),
     "assistant": ("Loss on the answer", "nats per token, mean over seeds", NATS),
     "user": ("Loss on the user's letters", "nats per letter, mean over seeds", GUESSING),
 }

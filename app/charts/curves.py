@@ -198,8 +198,8 @@ def _leaving(series: Series, top: float) -> Series:
 
 
 def _beyond(series: Sequence[Series], unit: Unit) -> str:
-    """`; the mask-on model's goes on to 10.5`, of those that leave; empty if none does."""
-    gone = [f"; the {s.name}'s goes on to {unit.write(s.points[-1][1])}" for s in series if s.points[-1][1] > unit.high]
+    """`; mask-on model goes on to 10.5`, of those that leave; empty if none does."""
+    gone = [f"; {s.name} goes on to {unit.write(s.points[-1][1])}" for s in series if s.points[-1][1] > unit.high]
     return "".join(gone)
 
 

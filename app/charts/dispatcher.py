@@ -32,7 +32,7 @@ def curves_over_steps(runs: Mapping[str, Sequence[ArmRun]], links: Sequence[Link
 
 def pretraining_curve(base: BaseRun) -> CurveChart:
     """What the base learned, and when."""
-    names = {"continues": "goes on with another question", "knows": "knows the sum behind Q: and A:"}
+    names = {"continues": "goes on with another question", "knows": "knows the sum after Q: and A:"}
     return draw_curves(
         "pretraining",
         "Before: the base",

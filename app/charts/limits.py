@@ -14,7 +14,7 @@ def labeller_chart(runs: Sequence[LimitRun]) -> CurveChart:
     """Answers right over the share of wrong labels; on the dotted line a model is as good as its labels."""
     series = [_over_shares(runs, where, where, NAMES[where], lambda run: run.reversal.value) for where in NAMES]
     labels = _over_shares(runs, "predictable", "labels", "labels right", lambda run: run.labeller.value)
-    return _draw("labels", "Answers right, by wrong labels", "of held-out words", [*series, labels], "wrong labels")
+    return _draw("labels", "Answers right, by wrong labels", "of unseen words", [*series, labels], "wrong labels")
 
 
 def answers_chart(runs: Sequence[LimitRun], where: Where = "both", title: str = "") -> CurveChart:

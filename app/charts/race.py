@@ -25,7 +25,7 @@ def draw_race(order: RaceOrder, standings: Mapping[str, Standing]) -> tuple[Curv
     exact = _series(standings, "exact_match")
     loss = _series(standings, "loss", "assistant")
     return (
-        draw_curves("exact_match", "Answers right", exact, y_title="of held-out words", y_unit=RATE, x_high=steps),
+        draw_curves("exact_match", "Answers right", exact, y_title="of unseen words", y_unit=RATE, x_high=steps),
         draw_curves("assistant", "Loss on the answer", loss, y_title="nats per token", y_unit=nats, x_high=steps),
     )
 

@@ -51,7 +51,7 @@ def _prompt(recipe: Recipe) -> Reference:
 
 
 QUANTITIES: tuple[Quantity, ...] = (
-    Quantity("exact_match", "Answers right", "of held-out words", RATE, lambda _, m: m.exact_match.value),
+    Quantity("exact_match", "Answers right", "of unseen words", RATE, lambda _, m: m.exact_match.value),
     Quantity("assistant", "Loss on the answer", "nats per token", NATS, lambda _, m: m.loss["assistant"].value),
     Quantity(
         "user", "Loss on the user segment", "nats per letter", GUESSING, lambda _, m: m.loss["user"].value, _letter

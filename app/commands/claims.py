@@ -35,7 +35,7 @@ TRAINING_AGAIN = (
 
 
 def claims(
-    check: Annotated[bool, typer.Option("--check", help="Measure all figures anew and compare; minutes.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Measure all figures again and compare; minutes.")] = False,
     retrain: Annotated[bool, typer.Option("--retrain", help="Train everything from scratch; hours.")] = False,
 ) -> None:
     """Show every claim of the lesson with its verdict and the figures that it rests on.

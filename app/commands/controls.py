@@ -24,8 +24,8 @@ from model.experiments.reasoning.traces import KEPT_REASONING
 
 
 def controls(
-    check: Annotated[bool, typer.Option("--check", help="Train seed 0 of each arm anew; minutes.")] = False,
-    measure: Annotated[bool, typer.Option("--measure", help="Train every arm anew and write the file.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Train seed 0 of each arm again; minutes.")] = False,
+    measure: Annotated[bool, typer.Option("--measure", help="Train every arm again and write the file.")] = False,
 ) -> None:
     """Show a trace with as few targets as the answers at once, and answers after a filler as long as the trace.
 

@@ -26,7 +26,7 @@ from model.training.pretraining import base_folder, load_base
 
 
 def dispatcher(
-    check: Annotated[bool, typer.Option("--check", help="Measure the shipped models anew and compare.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Measure the shipped models again and compare.")] = False,
     measure: Annotated[bool, typer.Option("--measure", help="Train all arms from the shipped bases, measure.")] = False,
 ) -> None:
     """Show how often each arm answers sums that SFT never saw: the base, SFT from it, SFT from random weights.

@@ -21,9 +21,9 @@ from model.training.recipes import MASK_RECIPES, find_recipe
 
 def gallery(
     recipe: Annotated[str | None, typer.Option(help="Only the models of one recipe; not with --measure.")] = None,
-    check: Annotated[bool, typer.Option("--check", help="Measure the models anew and compare.")] = False,
-    measure: Annotated[bool, typer.Option("--measure", help="Measure all models anew and write the file.")] = False,
-    train: Annotated[bool, typer.Option("--train", help="Train all these models anew, then measure.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Measure the models again and compare.")] = False,
+    measure: Annotated[bool, typer.Option("--measure", help="Measure all models again and write the file.")] = False,
+    train: Annotated[bool, typer.Option("--train", help="Train all these models again, then measure.")] = False,
     jobs: Annotated[int, typer.Option(min=1, max=64, help="With --train: processes at once.")] = 2,
 ) -> None:
     """Show the symptoms of every mask bug as measured on a model trained under it.
@@ -62,7 +62,7 @@ def _shown(stated: Iterable[Measured], runs: Iterable[tuple[str, str]]) -> Itera
     rows = [by_key[run] for run in runs]
     yield _table(rows)
     prompts = {row.symptoms.exact_match.n for row in rows}
-    yield f"Rates are of {' or '.join(map(str, sorted(prompts)))} held-out prompts; runs on: tokens too many."
+    yield f"Rates are of {' or '.join(map(str, sorted(prompts)))} unseen prompts; too long: mean extra tokens."
 
 
 def _table(rows: Sequence[Measured]) -> Table:
@@ -70,7 +70,7 @@ def _table(rows: Sequence[Measured]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
     for name in ("recipe", "policy"):
         table.add_column(name, overflow="fold")
-    for name in ("exact", "first\nright", "stops", "runs\non", "own\nloss", "answer\nloss", "moved"):
+    for name in ("exact", "first\nright", "stops", "too\nlong", "own\nloss", "answer\nloss", "moved"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
         s = row.symptoms

@@ -21,8 +21,8 @@ PROBABILITIES = ("p(reversal)", "p(copy)", "p(mixture)")
 
 
 def limits(
-    check: Annotated[bool, typer.Option("--check", help="Train all runs anew and compare.")] = False,
-    measure: Annotated[bool, typer.Option("--measure", help="Train all runs anew and write the file.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Train all runs again and compare.")] = False,
+    measure: Annotated[bool, typer.Option("--measure", help="Train all runs again and write the file.")] = False,
 ) -> None:
     """Show what becomes of a share of answers that are others than the reversal.
 

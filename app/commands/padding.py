@@ -16,8 +16,8 @@ from model.experiments.padding.arms import PADDINGS, TRAINED_PADDINGS
 
 
 def padding(
-    check: Annotated[bool, typer.Option("--check", help="Measure anew and compare.")] = False,
-    measure: Annotated[bool, typer.Option("--measure", help="Measure anew and write the file.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Measure again and compare.")] = False,
+    measure: Annotated[bool, typer.Option("--measure", help="Measure again and write the file.")] = False,
 ) -> None:
     """Show the accuracy of every trained padding with every padding at inference.
 

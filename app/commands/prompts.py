@@ -14,8 +14,8 @@ from model.experiments.prompts import KEPT_PROMPTS, PromptPredictions, departure
 
 
 def prompts(
-    check: Annotated[bool, typer.Option("--check", help="Measure anew and compare.")] = False,
-    measure: Annotated[bool, typer.Option("--measure", help="Measure anew and write the file.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Measure again and compare.")] = False,
+    measure: Annotated[bool, typer.Option("--measure", help="Measure again and write the file.")] = False,
 ) -> None:
     """Show what each model would say next inside the prompt, letter by letter.
 

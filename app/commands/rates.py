@@ -31,7 +31,7 @@ from model.training.pretraining import base_folder, load_base
 
 
 def rates(
-    check: Annotated[bool, typer.Option("--check", help="Measure and train one seed anew and compare.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Measure and train one seed again and compare.")] = False,
     measure: Annotated[bool, typer.Option("--measure", help="Train at every rate from the shipped bases.")] = False,
 ) -> None:
     """Show what SFT learns and what it keeps at each learning rate, from the same base.

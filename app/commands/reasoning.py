@@ -28,7 +28,7 @@ from model.experiments.shipped import SEEDS
 
 
 def reasoning(
-    check: Annotated[bool, typer.Option("--check", help="Measure the shipped models anew and compare.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Measure the shipped models again and compare.")] = False,
     measure: Annotated[bool, typer.Option("--measure", help="Train further seeds too, and measure.")] = False,
     jobs: Annotated[int, typer.Option(min=1, max=64, help="With --measure: processes at once.")] = 2,
 ) -> None:

@@ -14,8 +14,8 @@ from model.experiments.turns import KEPT_TURNS, POLICIES, TurnsRuns, departures,
 
 
 def turns(
-    check: Annotated[bool, typer.Option("--check", help="Train seed 0 anew and compare; minutes.")] = False,
-    measure: Annotated[bool, typer.Option("--measure", help="Train all runs anew and write the file.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Train seed 0 again and compare; minutes.")] = False,
+    measure: Annotated[bool, typer.Option("--measure", help="Train all runs again and write the file.")] = False,
 ) -> None:
     """Show how many answers of each turn are right, trained on all answers or on the last alone.
 

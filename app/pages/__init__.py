@@ -38,7 +38,7 @@ PAGES: tuple[Page, ...] = (
         "Lesson",
         "Lesson",
         "From start to end, with a live page behind each part",
-        "the lesson from start to end, by the right-arrow key: a few sentences, then the live page behind them",
+        "the lesson from start to end, with the right-arrow key: a few sentences, then the live page behind them",
         lesson.router,
     ),
     Page(
@@ -70,7 +70,7 @@ PAGES: tuple[Page, ...] = (
         "Mask bugs",
         "Getting it wrong",
         "Ways to break the mask, each with the model it gave",
-        "ways to get a mask wrong, each with a model trained that way beside the right one; how to find it in "
+        "ways to get a mask wrong, each with a model trained that way, beside the right one; how to find it in "
         "ids and labels; public reports",
         bugs.router,
     ),
@@ -113,7 +113,7 @@ PAGES: tuple[Page, ...] = (
         "limits",
         "Several answers",
         "The bigger picture",
-        "What a model gives that was shown two answers",
+        "What a model says after two answers to one question",
         "models shown one answer to a word, or two, or wrong ones: ask one for the probability of both, beside "
         "what was measured",
         limits.router,

@@ -147,7 +147,7 @@ def _chart(comparison: TracePair, rows: tuple[TermsRow, ...]) -> CurveChart:
         comparison.slug,
         f"Sums of {comparison.title}",
         series,
-        y_title="right, of held-out sums",
+        y_title="right, of unseen sums",
         y_unit=RATE,
         x_title="terms",
         x_unit=TERMS,

@@ -182,7 +182,7 @@ def _fixed(setting: Setting) -> tuple[str, str, str]:
 def budget_sentence(setting: Setting) -> str:
     return (
         f"Each run had {_steps(setting.steps)} steps and was measured every {setting.evaluate_every} "
-        f"on {setting.evaluation_words} held-out words."
+        f"on {setting.evaluation_words} unseen words."
     )
 
 

@@ -45,7 +45,7 @@ def turns_sentence(every: tuple[Rate, ...], last: tuple[Rate, ...]) -> str:
 def log_sentence(right: Symptoms, late: Symptoms) -> str:
     """What the log shows of the right cut and of one that is a position late, beside what they answer."""
     exact, late_exact = (f"{100 * symptoms.exact_match.value:.1f} %" for symptoms in (right, late))
-    shown = f"One position late it shows {late.own_loss:.3f} nats instead of {right.own_loss:.3f}"
+    shown = f"One position late, the log shows {late.own_loss:.3f} nats instead of {right.own_loss:.3f}"
     return f"{shown}, with {late_exact} of the words right instead of {exact}."
 
 
@@ -75,8 +75,8 @@ def _sentences(bug: Symptoms, right: Symptoms) -> list[str]:
     elif right.own_loss is not None and bug.exact_match.high < right.exact_match.low:
         looks = "looks fine" if bug.own_loss <= FINE_LOSS else "does not look fine"
         said.append(
-            f"Its training log {looks}: {bug.own_loss:.3f} nats where that of the right mask shows "
-            f"{right.own_loss:.3f}, while the loss on whole answers is {bug.answer_loss:.3f} instead of "
+            f"Its training log {looks}: {bug.own_loss:.3f} nats, where the right mask's log shows "
+            f"{right.own_loss:.3f}. Its loss on whole answers is {bug.answer_loss:.3f} instead of "
             f"{right.answer_loss:.3f}."
         )
     if len(bug.by_turn) > 1:

@@ -25,14 +25,14 @@ def labels_sentence(inspection: Inspection) -> str:
     """Whether the first token of a conversation is a target of the one before it."""
     found = boundaries(inspection)
     if not found:
-        return "No conversation stands behind another one here, so no row has a seam."
+        return "No conversation follows another one here, so no row has a seam."
     trained = sum(cell.supervised for cell in found)
     seams = "1 conversation begins" if len(found) == 1 else f"{len(found)} conversations begin"
     before = "The position before it" if len(found) == 1 else "The position before each"
     if trained:
-        return f"{seams} behind another one, and at {trained} of these seams the next one's first token is a target."
+        return f"{seams} after another one, and at {trained} of these seams the next one's first token is a target."
     return (
-        f"{seams} behind another one. {before} is ignored: the first token of the next conversation "
+        f"{seams} after another one. {before} is ignored: the first token of the next conversation "
         "is never a target of the last one."
     )
 
@@ -73,7 +73,7 @@ def documents_sentence(changes: Sequence[DocumentChange]) -> str:
     """Which conversations notice their neighbours."""
     changed = [change for change in changes if change.logit_change > LEAST_LEAK]
     if not changed:
-        return "Packed like this, every conversation gets the logits that it gets alone, up to rounding."
+        return "Packed like this, every conversation gets the same logits as alone, up to rounding."
     first = sum(change.start == 0 for change in changes)
     kept = len(changes) - len(changed)
     largest = max(changed, key=lambda change: change.logit_change)
@@ -108,7 +108,7 @@ def share(value: float, digits: int = 0) -> str:
 
 def _against(value: Rate, reference: Rate) -> str:
     if value.high < reference.low:
-        return "fewer than unpacked"
+        return "clearly fewer than unpacked"
     if value.low > reference.high:
-        return "more than unpacked"
-    return "no difference from unpacked that so many words could show"
+        return "clearly more than unpacked"
+    return "no clear difference from unpacked"

@@ -47,7 +47,7 @@ def test_in_80_columns_every_run_stands_in_one_line_with_its_whole_name_and_its_
         assert float(shown[key][3]) == round(s.runaway, 1)
         assert (shown[key][4] == "none") == (s.own_loss is None)
         assert float(shown[key][5]) == pytest.approx(s.answer_loss, abs=0.0006)
-    assert "Rates are of 500 held-out prompts" in result.stdout
+    assert "Rates are of 500 unseen prompts" in result.stdout
 
 
 @pytest.mark.parametrize("columns", [60, 52])

@@ -1,4 +1,4 @@
-"""The shift's page as the server writes it: the alignment of a word under every cut, and the models trained so."""
+"""The shift's page as the server writes it: the alignment of a word under every cut, and the models trained with it."""
 
 from collections.abc import Callable
 from typing import Any
@@ -40,7 +40,7 @@ async def test_hello_is_trained_on_y_6_to_11_and_the_lesson_s_slip_is_named(open
     assert "".join(row(page, "targets", text_of)) == "hello>olleh#"
     assert row(page, "words", text_of) == ["ignored"] * 6 + ["trained"] * 6
     text = text_of(page)
-    assert "here y[: 6], so trained: y[6..11], 6 of 12" in text
+    assert "here y[: 6], trained: y[6..11], 6 of 12" in text
     assert "P = 7 tokens of prompt, R = 6 of response, T = P + R = 13" in text
     assert "says y[6..10]. That is one short" in text
     assert "one short" not in text_of(await open_page(prompt="help"))
@@ -104,7 +104,7 @@ async def test_what_the_model_says_inside_the_prompt_stands_letter_by_letter(
 async def test_a_word_of_other_length_is_replaced_for_the_models_and_that_is_said(
     open_page: Any, text_of: TextOf
 ) -> None:
-    assert "so this one is asked instead of yours" in text_of(await open_page(prompt="hello"))
+    assert "so they are asked this one instead of yours" in text_of(await open_page(prompt="hello"))
 
 
 @pytest.mark.parametrize(("cut", "shown"), [(99, "4"), (-99, "-3"), (0, "0")])

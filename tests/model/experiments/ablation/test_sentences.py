@@ -221,7 +221,7 @@ def test_conditions_are_those_of_the_setting(
     setting = make_ablation((recipe, variation, {"unmasked": [None]})).settings[0]
     assert conditions(setting) == words
     assert f"{setting.steps:,} steps" in budget_sentence(setting)
-    assert "on 1000 held-out words" in budget_sentence(setting)
+    assert "on 1000 unseen words" in budget_sentence(setting)
 
 
 def test_the_sweep_names_every_share_and_verdict(compared: Compared) -> None:

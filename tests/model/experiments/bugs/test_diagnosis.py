@@ -42,7 +42,7 @@ def test_a_word_for_what_one_sees_first(changes: dict[str, Any], word: str):
 def test_the_log_is_said_to_look_fine_only_where_its_loss_is_low():
     broken = {"exact_match": NONE}
     fine, not_fine = (" ".join(diagnose(symptoms(**broken, own_loss=x), RIGHT_ONE).sentences) for x in (0.1, 0.4))
-    assert "looks fine: 0.100 nats where that of the right mask shows 0.050" in fine
+    assert "looks fine: 0.100 nats, where the right mask's log shows 0.050" in fine
     assert "does not look fine: 0.400 nats" in not_fine
     assert "looks fine" not in " ".join(diagnose(symptoms(own_loss=0.1), RIGHT_ONE).sentences)
 

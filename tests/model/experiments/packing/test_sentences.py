@@ -65,9 +65,9 @@ def test_seams_are_counted() -> None:
         labels_sentence(inspect_mask(REVERSE, render_prompts(REVERSE, words), MASK_POLICIES["packed"]))
         for words in (["a"], ["a", "b"], ["a", "b", "c"])
     ]
-    assert said[0].startswith("No conversation stands behind another")
-    assert said[1].startswith("1 conversation begins behind another one. The position before it is ignored")
-    assert said[2].startswith("2 conversations begin behind another one. The position before each is ignored")
+    assert said[0].startswith("No conversation follows another")
+    assert said[1].startswith("1 conversation begins after another one. The position before it is ignored")
+    assert said[2].startswith("2 conversations begin after another one. The position before each is ignored")
 
 
 def test_those_that_begin_a_row_are_named_only_if_all_of_them_stay() -> None:
@@ -81,7 +81,7 @@ def test_those_that_begin_a_row_are_named_only_if_all_of_them_stay() -> None:
     assert "do not change" not in documents_sentence([change(0, 1.0), change(5, 2.0)])
 
 
-def test_models_trained_so_are_told_apart_only_where_their_intervals_are() -> None:
+def test_models_trained_each_way_are_told_apart_only_where_their_intervals_are() -> None:
     measured = read_gallery(TRAINED)["reverse", "prompt-masked"]
 
     def with_rate(value: float) -> Measured:
@@ -91,11 +91,11 @@ def test_models_trained_so_are_told_apart_only_where_their_intervals_are() -> No
     said = outcome_sentence(with_rate(0.9), with_rate(0.89), with_rate(0.5))
     assert f"90.0{PERCENT} (95{PERCENT} Wilson interval 87.1 to 92.3{PERCENT}, n = 500) of unseen words right." in said
     assert (
-        f"rows kept apart: 89.0{PERCENT} (95{PERCENT} Wilson interval 86.0 to 91.5{PERCENT}, n = 500), no difference"
+        f"rows kept apart: 89.0{PERCENT} (95{PERCENT} Wilson interval 86.0 to 91.5{PERCENT}, n = 500), no clear difference"
         in said
     )
     assert (
         f"rows not kept apart: 50.0{PERCENT} (95{PERCENT} Wilson interval 45.6 to 54.4{PERCENT}, n = 500), "
-        "fewer than unpacked." in said
+        "clearly fewer than unpacked." in said
     )
-    assert "more than unpacked" in outcome_sentence(with_rate(0.5), with_rate(0.9), with_rate(0.5))
+    assert "clearly more than unpacked" in outcome_sentence(with_rate(0.5), with_rate(0.9), with_rate(0.5))
