@@ -149,7 +149,7 @@ async def test_single_turns_in_the_data_make_it_a_fair_test(open_page: Any, text
         assert row[-1] == f"{measured.targets:,.0f}"
     text = text_of(page)
     assert enter(CLAIMS["turns"], evidence).judgement.sentence in text
-    assert "wrong by construction" in text
+    assert "fails there by construction" in text
 
 
 async def test_budgets_are_counted_from_the_batches_of_training(open_page: Any, text_of: TextOf) -> None:
