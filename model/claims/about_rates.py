@@ -68,9 +68,9 @@ def _told_apart(f: Figures) -> str:
     lost = ", ".join(f"{WORDS[slug]} {f[f'outside_{slug}']} against {f[f'inside_{slug}']}" for slug in kept)
     wins = f["outside_ahead"]
     return (
-        f"the new skill is what counts: {f['inside']} times smaller, {f[f'inside_{new}']} of unseen sums are right, "
-        f"{f['outside']} times smaller, {f[f'outside_{new}']}. If kept skills count as well, and each seed by its "
-        f"weakest of the three, {f['outside']} times smaller is ahead in {wins} of {wins.n} seeds: {lost}."
+        f"judged by the new skill alone: at {f['inside']} times smaller {f[f'inside_{new}']} of unseen sums are right, "
+        f"at {f['outside']} times smaller {f[f'outside_{new}']}. Judged by the weakest of three skills, {f['outside']} "
+        f"times smaller is ahead in {wins} of {wins.n} seeds: {lost}."
     )
 
 

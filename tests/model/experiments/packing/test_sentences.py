@@ -92,8 +92,7 @@ def test_models_trained_each_way_are_told_apart_only_where_their_intervals_are()
     assert f"90.0{PERCENT} (95{PERCENT} Wilson interval 87.1 to 92.3{PERCENT}, n = 500) of unseen words right." in said
     assert (
         f"rows kept apart: 89.0{PERCENT} (95{PERCENT} Wilson interval 86.0 to 91.5{PERCENT}, n = 500), "
-        "no clear difference from unpacked. "
-        in said
+        "no clear difference from unpacked. " in said
     )
     assert (
         f"rows not kept apart: 50.0{PERCENT} (95{PERCENT} Wilson interval 45.6 to 54.4{PERCENT}, n = 500), "
