@@ -29,6 +29,7 @@ from app.commands.prompts import prompts
 from app.commands.rates import rates
 from app.commands.reasoning import reasoning
 from app.commands.template import template
+from app.commands.tokenizer import tokenizer
 from app.commands.train import train
 from app.commands.turns import turns
 from app.main import create_app
@@ -105,7 +106,7 @@ def serve(
 for command in (
     *(train, generate, analyze, export, bench, ablate, claims, controls, dispatcher, examples, gallery, limits, mask),
     *(padding, prompts, rates, reasoning, turns),
-    *(inspect, template),
+    *(inspect, template, tokenizer),
 ):
     app.command()(errors_in_one_line(command))
 

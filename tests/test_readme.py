@@ -43,6 +43,16 @@ def test_every_command_works_as_it_stands(command: str, tmp_path: Path) -> None:
     assert result.output
 
 
+@pytest.mark.parametrize("command", [c for c in COMMANDS if "# exit code" in c])
+def test_every_exit_code_is_the_one_said_and_so_is_what_is_found(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder,) = (c.removeprefix("cd ") for c in COMMANDS if c.startswith("cd model/"))
+    monkeypatch.chdir(ROOT / folder)
+    asked, code, found = re.fullmatch(r"maskscope (.+?) +# exit code (\d): (.+)", command).groups()  # type: ignore[union-attr]
+    result = CliRunner().invoke(app, shlex.split(asked))
+    assert result.exit_code == int(code), result.output
+    assert found in result.output
+
+
 @pytest.mark.parametrize("command", CHECKS)
 def test_every_check_is_run_as_it_stands_by_its_command_s_tests(command: str) -> None:
     _, name, *options = shlex.split(command)
