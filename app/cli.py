@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable
 from functools import wraps
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -81,6 +82,9 @@ def serve(
         str | None, typer.Option(help="Address to listen on; default 127.0.0.1, this machine only.")
     ] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; default 8000; 0 takes a free one.")] = None,
+    tokenizers: Annotated[
+        Path | None, typer.Option(help="A folder of tokenizer folders, for the page `/inspect`.", exists=True)
+    ] = None,
 ) -> None:
     """Serve the pages and the JSON API.
 
@@ -88,7 +92,8 @@ def serve(
 
     Example: maskscope serve --port 8080
     """
-    given = {name: value for name, value in {"host": host, "port": port}.items() if value is not None}
+    asked = {"host": host, "port": port, "tokenizers_folder": tokenizers}
+    given = {name: value for name, value in asked.items() if value is not None}
     settings = Settings.model_validate(Settings().model_dump() | given)
     load_catalog(settings.trained_folder)  # a broken run ends the command here, in one line
     load_ablation(settings.trained_folder)

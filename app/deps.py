@@ -15,6 +15,7 @@ from app.engine import Engine
 from app.metrics import Metrics
 from app.races.sessions import Races
 from app.settings import Settings
+from app.workers.inspections import Inspections
 from model.claims.evidence import Evidence
 from model.experiments.ablation.seeds import SeedsAtStep
 from model.experiments.ablation.shipped import ShippedAblation
@@ -74,4 +75,5 @@ OpeningsDep = Annotated[dict[str, SeedsAtStep], Depends(_openings)]
 ExamplesDep = Annotated[tuple[Example, ...], _kept("examples")]
 EngineDep = Annotated[Engine, _kept("engine")]
 RacesDep = Annotated[Races, _kept("races")]
+InspectionsDep = Annotated[Inspections, _kept("inspections")]
 MetricsDep = Annotated[Metrics, _kept("metrics")]

@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 from app.engine import EngineBusy, EngineFailed, EngineStopped
 from app.races.sessions import RaceFailed, RacesBusy, WrongState
 from app.templating import is_partial, render
+from app.workers.inspections import InspectionsBusy
 from model.errors import Diverged, InvalidText, MaskscopeError, OutOfRange, UnknownName
 from model.inspector.refusals import LimitHit, TemplateRefused, UnreadableInput
 
@@ -72,6 +73,10 @@ STATUS: dict[type[MaskscopeError], int] = {
     WrongState: 409,
     RacesBusy: 503,
     RaceFailed: 503,
+    InspectionsBusy: 503,
+    TemplateRefused: 422,
+    UnreadableInput: 422,
+    LimitHit: 422,
 }
 
 TYPES = {404: "not_found", 405: "not_found", 429: "rate_limit", 500: "server_error", 503: "overloaded"}

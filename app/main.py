@@ -19,6 +19,7 @@ from app.security import Guard, SecurityHeaders
 from app.settings import Settings
 from app.static_files import AddressedFiles
 from app.templating import PURPOSE
+from app.workers.inspections import Inspections
 from model.claims.evidence import gather
 from model.experiments.ablation.shipped import load_ablation
 from model.experiments.examples import KEPT_EXAMPLES
@@ -38,9 +39,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.state.examples = KEPT_EXAMPLES.read(settings.trained_folder)
         app.state.engine = Engine(settings.queue_size, settings.queue_timeout_seconds)
         app.state.races = Races(settings)
+        app.state.inspections = Inspections(settings)
         metrics.follow(app.state.engine, app.state.races)
         yield
         await app.state.races.close()
+        await app.state.inspections.close()
         app.state.engine.close()
 
     app = FastAPI(
@@ -58,7 +61,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.include_router(router, dependencies=[Depends(refuse_repeats)])
     app.mount("/static", AddressedFiles(), name="static")
     app.add_middleware(GZipMiddleware, compresslevel=6)  # leaves event streams alone
-    app.add_middleware(Guard, settings=settings)
+    large = dict.fromkeys(("/inspect", "/api/v1/inspect"), settings.inspection_body_limit_bytes)
+    app.add_middleware(Guard, settings=settings, body_limits=large)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(MetricsMiddleware, metrics=metrics)
     return app

@@ -7,6 +7,7 @@ import asyncio
 import ipaddress
 import re
 from collections import Counter
+from collections.abc import Mapping
 
 from fastapi import Request
 from starlette.datastructures import Headers, MutableHeaders
@@ -70,9 +71,11 @@ class SecurityHeaders:
 class Guard:
     """Lets a request through only if its host, origin, number and size are allowed."""
 
-    def __init__(self, app: ASGIApp, settings: Settings):
+    def __init__(self, app: ASGIApp, settings: Settings, body_limits: Mapping[str, int] | None = None):
+        """`body_limits`: bytes, of paths whose bodies may have another size than others."""
         self.app = app
         self.settings = settings
+        self.body_limits = body_limits or {}
         self.in_flight: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -111,7 +114,7 @@ class Guard:
 
     async def _read_body(self, scope: Scope, receive: Receive) -> Receive | None:
         """The request's messages with the body read ahead, within its limits; None if the client left meanwhile."""
-        headers, limit = Headers(scope=scope), self.settings.body_limit_bytes
+        headers, limit = Headers(scope=scope), self.body_limits.get(scope["path"], self.settings.body_limit_bytes)
         if "content-length" not in headers and "transfer-encoding" not in headers:
             return receive
         too_large = BodyTooLarge(f"The body is too large: {limit} bytes at most")

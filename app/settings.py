@@ -34,6 +34,15 @@ class Settings(BaseSettings):
     """The longest an answer's stream may last, and the reader of any stream may stall; a race's lasts as long as it."""
     shutdown_timeout_seconds: Annotated[int, Field(ge=1, le=300)] = 5
 
+    tokenizers_folder: Path | None = None
+    """A folder of tokenizer folders that `/inspect` offers by name, besides ours."""
+    inspection_processes: Annotated[int, Field(ge=1, le=64)] = 2
+    """Inspections that run at once, each in a process with limits; the others queue."""
+    inspection_queue_size: Annotated[int, Field(ge=1, le=1000)] = 16
+    """Inspections waiting or running; one more is answered 503."""
+    inspection_body_limit_bytes: Annotated[int, Field(ge=1024, le=64_000_000)] = 2_000_000
+    """Of what is pasted for an inspection; other bodies have `body_limit_bytes`."""
+
     race_slots: Annotated[int, Field(ge=1, le=64)] = 1
     """Races that run at once, each with a process of one thread per policy; the others queue."""
     race_queue_size: Annotated[int, Field(ge=1, le=1000)] = 8

@@ -12,6 +12,7 @@ from app.api import (
     gallery,
     generate,
     health,
+    inspect,
     limits,
     mask,
     packing,
@@ -26,6 +27,6 @@ API = tuple(
     module.router
     for module in (
         *(health, recipes, analyze, generate, races, ablation, gallery, mask, budget, padding, packing, dispatcher),
-        *(limits, reasoning, turns, claims),
+        *(limits, reasoning, turns, claims, inspect),
     )
 )

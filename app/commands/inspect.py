@@ -210,12 +210,17 @@ def _materials(
     if tokenizer is None and template is None and not dump:
         raise UnreadableInput("rows need --tokenizer, or at least --template", param="tokenizer")
     return Materials(
-        data=beside if dump else rows,
-        dump=rows if dump else None,
-        folder=tokenizer,
+        data=resolved(beside if dump else rows),
+        dump=resolved(rows if dump else None),
+        folder=resolved(tokenizer),
         template=None if template is None else read_text(template),
         now=datetime.now().replace(microsecond=0),
     )
+
+
+def resolved(path: Path | None) -> Path | None:
+    """The worker stands in another folder than whoever types the command."""
+    return None if path is None else path.resolve()
 
 
 def _hashes(rows: Path | None, materials: Materials) -> dict[str, str]:

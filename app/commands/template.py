@@ -15,6 +15,7 @@ from app.commands.inspect import (
     arguments_of,
     exit_codes,
     read_text,
+    resolved,
     run_rows,
     show,
 )
@@ -41,7 +42,7 @@ def template(
     with exit_codes():
         source = read_text(file)
         now = datetime.now().replace(microsecond=0)
-        materials = Materials(folder=tokenizer, template=source, now=now)
+        materials = Materials(folder=resolved(tokenizer), template=source, now=now)
         options = Options(serving=arguments_of(serve_arg), server_stops=tuple(stop or ()))
         report = run_rows(materials, LONG_PROBES, options)
         report = replace(report, hashes={"template": digest_of(source)})

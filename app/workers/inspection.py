@@ -66,7 +66,11 @@ class InspectionProcess:
         assert process.stdin
         self.at = 0
         try:
-            process.stdin.write(json.dumps(order, default=str).encode() + b"\n")
+            said = json.dumps(order, default=str).encode() + b"\n"
+        except RecursionError as error:
+            raise UnreadableInput("nested too deeply", param="rows") from error
+        try:
+            process.stdin.write(said)
             process.stdin.flush()
         except BrokenPipeError:
             self.stop()

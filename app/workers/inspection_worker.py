@@ -22,27 +22,29 @@ from model.errors import MaskscopeError
 from model.inspector.conventions import find_convention
 from model.inspector.conversations import Conversation
 from model.inspector.dump_inspection import DumpInspector
-from model.inspector.dumps import DumpRow
+from model.inspector.dumps import DumpRow, is_dump
 from model.inspector.folders import TokenizerFolder, folder_of, read_folder
 from model.inspector.formats import FORMATS, PlainText, detect_format
 from model.inspector.inspection import Inspector, Order
-from model.inspector.lines import Chunk, read_chunk, read_lines
+from model.inspector.lines import Chunk, read_chunk, read_lines, rows_of_text
 from model.inspector.partial import Partial
-from model.inspector.refusals import LimitHit
+from model.inspector.refusals import LimitHit, UnreadableInput
 from model.inspector.session import (
     SAMPLE,
     Opened,
     Options,
     choose_intent,
-    inspect_data,
-    inspect_dumped,
     intent_of_data,
     opened,
     order_of,
+    prepare_data,
+    prepare_dump,
     read_data,
     read_dumps,
     replace_rows,
+    report_on,
 )
+from model.inspector.shown import ShownRow, show_row
 from model.inspector.survey import Survey
 
 MEMORY_BYTES = 2 << 30
@@ -76,6 +78,7 @@ class Surveyed:
 
 MATERIALS, OPTIONS, SURVEYED = TypeAdapter(Materials), TypeAdapter(Options), TypeAdapter(Surveyed)
 ORDER, PARTIAL, OPENED, CHUNK = TypeAdapter(Order), TypeAdapter(Partial), TypeAdapter(Opened), TypeAdapter(Chunk)
+SHOWN: TypeAdapter[ShownRow | None] = TypeAdapter(ShownRow | None)
 
 
 class Worker:
@@ -121,10 +124,10 @@ class Worker:
             self._told = time.monotonic()
 
     def _load(self, materials: Materials) -> dict[str, Any]:
-        self.materials = materials
+        before, self.materials = self.materials.folder, materials
         if materials.folder_files is not None:
             self.folder = folder_of(materials.folder_files)
-        else:
+        elif materials.folder is None or materials.folder != before:
             self.folder = read_folder(materials.folder) if materials.folder else None
         return {"template": self.folder.template() if self.folder else None}
 
@@ -196,14 +199,30 @@ class Worker:
         return {"partial": PARTIAL.dump_python(partial, mode="json")}
 
     def _inspect(self, order: dict[str, Any]) -> dict[str, Any]:
-        """Rows given with the order: what a page or a request of the API asks."""
+        """Rows given with the order, as values or as text: what a page or a request of the API asks."""
+        json.dumps(order, ensure_ascii=False).encode()  # half of a surrogate pair is no text
         options, now = OPTIONS.validate_python(order["options"]), self.materials.now
-        rows, template = order["rows"], self.materials.template
-        if order["dump"]:
-            report = inspect_dumped(rows, order["against"], self.folder, template, options, now)
+        rows, against = _rows_of(order, "rows"), _rows_of(order, "against")
+        most, template = order.get("most_rows"), self.materials.template
+        if not rows:
+            raise UnreadableInput("there are no rows", param="rows")
+        if most is not None and max(len(rows), len(against or ())) > most:
+            raise LimitHit(f"more than {most:,} rows at once; the command line has no such limit", param="rows")
+        dump = is_dump(rows[0]) if order.get("dump") is None else order["dump"]
+        if dump:
+            prepared = prepare_dump(rows, against, self.folder, template, options, now)
         else:
-            report = inspect_data(rows, self.folder, template, options, now)
-        return {"report": report.as_plain()}
+            prepared = prepare_data(rows, self.folder, template, options, now)
+        report = report_on(prepared, options, order.get("most_tokens"), self.beat)
+        answer: dict[str, Any] = {"report": report.as_plain(), "headline": report.headline()}
+        if (show := order.get("show")) is not None:
+            answer["shown"] = SHOWN.dump_python(show_row(prepared, show), mode="json")
+        return answer
+
+
+def _rows_of(order: dict[str, Any], name: str) -> list[Any] | None:
+    given = order.get(name)
+    return rows_of_text(given, name) if isinstance(given, str) else given
 
 
 def tell(**news: object) -> None:
@@ -227,6 +246,8 @@ def answered(run: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         return {"done": run()}
     except MaskscopeError as error:
         return {"failed": error.message, "kind": type(error).__name__, "param": error.param}
+    except UnicodeEncodeError:
+        return {"failed": "half of a surrogate pair is no text", "kind": UnreadableInput.__name__, "param": "rows"}
     except (MemoryError, RecursionError):
         return {
             "failed": "more memory or depth was asked for than is allowed",

@@ -38,6 +38,16 @@ class DumpInspector:
                 partial.add([*places, *check_row(labelled, self.inspector.setting)])
         return partial
 
+    def labelled(
+        self,
+        dump: Iterable[tuple[int, DumpRow]],
+        against: Iterator[tuple[int, Conversation | PlainText]] | None = None,
+    ) -> Iterator[LabelledRow]:
+        """The rows with owners and labels, unjudged."""
+        waiting = Waiting(self.inspector, against, Partial())
+        for number, row in dump:
+            yield from (one for one, _ in self._labelled(number, row, waiting))
+
     def intent_scores(
         self,
         dump: Iterable[tuple[int, DumpRow]],

@@ -49,6 +49,25 @@ def _parsed(line: bytes, path: Path, number: int) -> Any:
         raise UnreadableInput(f"{path.name}, line {number}: {error}", param="data") from error
 
 
+def rows_of_text(text: str, name: str) -> list[Any]:
+    """The rows of what was pasted: JSON lines, a JSON array, or one row over several lines. Raises UnreadableInput."""
+    try:
+        whole = json.loads(text) if text.strip() else []
+    except RecursionError as error:
+        raise UnreadableInput("nested too deeply", param=name) from error
+    except ValueError:
+        return [_line(line, name, number) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
+    bare = isinstance(whole, list) and bool(whole) and isinstance(whole[0], dict) and "role" in whole[0]
+    return whole if isinstance(whole, list) and not bare else [whole]
+
+
+def _line(line: str, name: str, number: int) -> Any:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise UnreadableInput(f"line {number}: {error}", param=name) from error
+
+
 def needs_writing_out(path: Path) -> bool:
     """Is this no file of lines yet?"""
     if path.suffix in TABLES:

@@ -3,10 +3,10 @@
 In: rows as JSON values, a folder, a template, options. The command runs the same steps, in pieces, over any file.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from model.inspector.contract import StopContract
 from model.inspector.conventions import Convention, Loss, find_convention
@@ -18,10 +18,12 @@ from model.inspector.formats import PlainText, RowFormat, detect_format, read_ro
 from model.inspector.inspection import Inspector, Order
 from model.inspector.intents import Intent, Turns
 from model.inspector.partial import Partial
+from model.inspector.refusals import LimitHit
 from model.inspector.report import Report, file_places, not_evaluated_labels
 from model.inspector.survey import Survey
 from model.inspector.template_rules import unevaluated
 
+Row = TypeVar("Row")
 DataRow = tuple[int, Conversation | PlainText]
 
 
@@ -93,28 +95,59 @@ def intent_of_data(options: Options, survey: Survey, slug: str = "") -> Intent:
     return Intent(given=False, why="the default")
 
 
-def inspect_data(
+@dataclass(frozen=True)
+class Prepared:
+    """Rows read and surveyed, and the inspector that judges them. `dump` None: rows of data."""
+
+    inspector: Inspector
+    data: list[DataRow] | None
+    dump: list[tuple[int, DumpRow]] | None
+    convention: Convention | None
+
+    def judge(self, most_tokens: int | None, beat: Callable[[], None]) -> Partial:
+        """Raises LimitHit if there are more tokens than `most_tokens`. Says before each row that it is at work."""
+        partial = self.inspector.template_partial()
+        if self.dump is not None:
+            check_tokens(sum(len(row.ids) for _, row in self.dump), most_tokens)
+            against = iter(self.data) if self.data is not None else None
+            partial.merge(DumpInspector(self.inspector).inspect_dump(_beating(self.dump, beat), against))
+            return partial
+        for row in _beating(self.data or (), beat):
+            partial.merge(self.inspector.inspect_rows([row]))
+            check_tokens(partial.tokens, most_tokens)
+        return partial
+
+
+def _beating(rows: Iterable[Row], beat: Callable[[], None]) -> Iterator[Row]:
+    for row in rows:
+        beat()
+        yield row
+
+
+def check_tokens(tokens: int, most: int | None) -> None:
+    if most is not None and tokens > most:
+        raise LimitHit(f"more than {most:,} tokens at once; the command line has no such limit", param="rows")
+
+
+def prepare_data(
     rows: Sequence[Any], folder: TokenizerFolder | None, template: str | None, options: Options, now: datetime
-) -> Report:
+) -> Prepared:
     """Rows as JSON values. Raises UnreadableInput, TemplateRefused or LimitHit."""
     slug = detect_format(rows[0]).slug if rows else ""
     data = list(read_data(rows))
     survey = survey_data(data)
     intent = intent_of_data(options, survey, slug)
-    inspector = Inspector(folder, template, order_of(options, folder, survey, intent, None), now)
-    partial = inspector.template_partial()
-    partial.merge(inspector.inspect_rows(data))
-    return report_of(partial, opened(inspector), options, intent, None)
+    return Prepared(Inspector(folder, template, order_of(options, folder, survey, intent, None), now), data, None, None)
 
 
-def inspect_dumped(
+def prepare_dump(
     rows: Sequence[Any],
     against: Sequence[Any] | None,
     folder: TokenizerFolder | None,
     template: str | None,
     options: Options,
     now: datetime,
-) -> Report:
+) -> Prepared:
     """Rows of a dump, beside the data they were made of if that is given."""
     dump = list(read_dumps(rows))
     survey = survey_dump(dump)
@@ -124,10 +157,18 @@ def inspect_dumped(
     convention = find_convention(survey.shifts) if survey.has_labels else None
     slug = detect_format(against[0]).slug if against else ""
     intent = choose_intent(dump[:SAMPLE], data, folder, template, options, survey, convention, slug, now)
-    inspector = Inspector(folder, template, order_of(options, folder, survey, intent, convention), now)
-    partial = inspector.template_partial()
-    partial.merge(DumpInspector(inspector).inspect_dump(dump, iter(data) if data is not None else None))
-    return report_of(partial, opened(inspector), options, intent, convention)
+    order = order_of(options, folder, survey, intent, convention)
+    return Prepared(Inspector(folder, template, order, now), data, dump, convention)
+
+
+def report_on(
+    prepared: Prepared,
+    options: Options,
+    most_tokens: int | None = None,
+    beat: Callable[[], None] = lambda: None,
+) -> Report:
+    partial, inspector = prepared.judge(most_tokens, beat), prepared.inspector
+    return report_of(partial, opened(inspector), options, inspector.order.intent, prepared.convention)
 
 
 SAMPLE = 200

@@ -347,6 +347,8 @@ async def test_openapi_describes_the_calls_and_every_reference_leads_somewhere(c
         "/api/v1/reasoning": ["get"],
         "/api/v1/turns": ["get"],
         "/api/v1/claims": ["get"],
+        "/api/v1/inspect": ["post"],
+        "/api/v1/inspect/rules": ["get"],
     }
     schemas = document["components"]["schemas"]
     references = {value for key, value in _leaves(document) if key == "$ref"}

@@ -12,7 +12,7 @@ from model.inspector.catalogue import RULES
 from model.inspector.folders import TokenizerFolder
 from model.inspector.intents import Intent
 from model.inspector.report import Report
-from model.inspector.session import Options, inspect_data, inspect_dumped
+from model.inspector.session import Options, prepare_data, prepare_dump, report_on
 
 NOW = datetime(2026, 1, 1)
 CASES = [json.loads(line) for line in (Path(__file__).parent / "cases.jsonl").read_text().splitlines()]
@@ -84,11 +84,13 @@ def dumped(
     folder: TokenizerFolder, rows: Sequence[dict[str, Any]], data: Sequence[Any] | None = None,
     template: str | None = BASE, **options: Any,
 ) -> Report:  # fmt: skip
-    return inspect_dumped(rows, data, folder, template, Options(**options), NOW)
+    made = Options(**options)
+    return report_on(prepare_dump(rows, data, folder, template, made, NOW), made)
 
 
 def data_report(folder: TokenizerFolder | None, *rows: Any, template: str | None = BASE, **options: Any) -> Report:
-    return inspect_data(rows, folder, template, Options(**options), NOW)
+    made = Options(**options)
+    return report_on(prepare_data(rows, folder, template, made, NOW), made)
 
 
 def case_reports(case: dict[str, Any], make_folder: Any, which: str) -> Report:
@@ -101,11 +103,11 @@ def case_reports(case: dict[str, Any], make_folder: Any, which: str) -> Report:
     data = [{"messages": case["messages"], "tools": tools}] if case["messages"] else None
     options = Options(serving=arguments)
     if case[which] is None:
-        return inspect_data(data or [], folder, case["template"], options, NOW)
+        return report_on(prepare_data(data or [], folder, case["template"], options, NOW), options)
     row = labelled(folder, case[which], ignore=-1 if case["id"] == "C13" else -100)
     if case["id"] == "C12":
         row["segment_ids"] = segments_of(folder, case[which], "<u>Bye")
-    return inspect_dumped([row], data, folder, case["template"], options, NOW)
+    return report_on(prepare_dump([row], data, folder, case["template"], options, NOW), options)
 
 
 @pytest.mark.parametrize("case", [c for c in CASES if c["id"] in FIRES], ids=lambda case: case["id"])

@@ -1,0 +1,134 @@
+"""The inspections that pages and requests ask for: a few processes, so many orders in flight, and which tokenizers.
+
+In: what a visitor asked, tokenizers by name. Out: the report as the command has it. A path never comes from a visitor.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from app.settings import Settings
+from app.workers.inspection import InspectionProcess
+from app.workers.inspection_worker import MATERIALS, OPTIONS, Materials
+from model.errors import MaskscopeError, check_known
+from model.inspector.session import Options
+from model.inspector.shipped import NAME
+
+MOST_ROWS = 200
+MOST_TOKENS = 100_000
+
+
+class InspectionsBusy(MaskscopeError, ConnectionError):
+    """As many inspections are in flight as may be."""
+
+    code = "overloaded"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One inspection. `rows` and `against` as values or as text; `dump` None: told by the first row.
+
+    `tokenizer` is a name among those offered, None for none; `folder_files` are its files' texts instead.
+    """
+
+    rows: list[Any] | str
+    against: list[Any] | str | None = None
+    dump: bool | None = None
+    tokenizer: str | None = NAME
+    folder_files: Mapping[str, str] | None = None
+    template: str | None = None
+    options: Options = field(default_factory=Options)
+    show: int | None = None
+    """The row to show token by token."""
+
+
+class Inspections:
+    """A long-lived object; `close` ends its processes. Processes start when they are first needed."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.tokenizers = offered_tokenizers(settings)
+        self.templates = _templates(settings.trained_folder / "tokenizers" / "templates")
+        self._most = settings.inspection_queue_size
+        self._running: set[asyncio.Task[dict[str, Any]]] = set()
+        self._all = tuple(InspectionProcess() for _ in range(settings.inspection_processes))
+        self._free = list(self._all)
+        self._slots = asyncio.Semaphore(settings.inspection_processes)
+
+    async def inspect(self, asked: Asked) -> dict[str, Any]:
+        """`report`, `headline` and `shown`. Raises UnknownName, UnreadableInput, TemplateRefused, LimitHit, or busy."""
+        materials = self._materials(asked)
+        if len(self._running) >= self._most:
+            raise InspectionsBusy(f"{self._most} inspections are in flight; try again")
+        running = asyncio.create_task(self._in_turn(materials, asked))
+        self._running.add(running)
+        running.add_done_callback(self._running.discard)
+        return await asyncio.shield(running)  # a visitor who leaves does not take the process with him
+
+    def own_template(self, tokenizer: str) -> str:
+        """The template that is in the tokenizer's folder as a file, "" if none is."""
+        path = self.tokenizers[tokenizer] / "chat_template.jinja"
+        return path.read_text("utf-8") if path.is_file() else ""
+
+    def example(self, slug: str) -> str:
+        return (self.tokenizers[NAME] / f"{slug}.jsonl").read_text("utf-8")
+
+    async def close(self) -> None:
+        """Ends what runs, and the processes."""
+        for process in self._all:
+            process.stop()
+        for running in tuple(self._running):
+            running.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+
+    def _materials(self, asked: Asked) -> Materials:
+        if asked.folder_files is not None:
+            return Materials(folder_files=dict(asked.folder_files), template=asked.template)
+        if asked.tokenizer is None:
+            return Materials(template=asked.template)
+        check_known(asked.tokenizer, self.tokenizers, "tokenizer")
+        return Materials(folder=self.tokenizers[asked.tokenizer], template=asked.template)
+
+    async def _in_turn(self, materials: Materials, asked: Asked) -> dict[str, Any]:
+        async with self._slots:
+            process = self._free.pop()
+            try:
+                return await asyncio.to_thread(_run, process, materials, asked)
+            finally:
+                self._free.append(process)
+
+
+def _run(process: InspectionProcess, materials: Materials, asked: Asked) -> dict[str, Any]:
+    loaded = process.ask({"do": "load", "materials": MATERIALS.dump_python(materials, mode="json")})
+    if materials.template is None and loaded["template"] is not None:
+        with_its_own = replace(materials, template=loaded["template"])
+        process.ask({"do": "load", "materials": MATERIALS.dump_python(with_its_own, mode="json")})
+    return process.ask(_order(asked))
+
+
+def _order(asked: Asked) -> dict[str, Any]:
+    return {
+        "do": "inspect",
+        "rows": asked.rows,
+        "against": asked.against,
+        "dump": asked.dump,
+        "options": OPTIONS.dump_python(asked.options, mode="json"),
+        "show": asked.show,
+        "most_rows": MOST_ROWS,
+        "most_tokens": MOST_TOKENS,
+    }
+
+
+def offered_tokenizers(settings: Settings) -> dict[str, Path]:
+    """Folders by the name that a visitor chooses: ours first, then those of the folder given at the start."""
+    found = {NAME: settings.trained_folder / "tokenizers" / NAME}
+    given = settings.tokenizers_folder
+    if given is not None:
+        folders = [given, *sorted(path for path in given.iterdir() if path.is_dir())]
+        found |= {path.name: path.resolve() for path in folders if (path / "tokenizer.json").is_file()}
+    return found
+
+
+def _templates(folder: Path) -> dict[str, str]:
+    return {path.stem: path.read_text("utf-8") for path in sorted(folder.glob("*.jinja"))}
