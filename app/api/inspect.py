@@ -133,9 +133,9 @@ async def inspect(request: InspectRequest, inspections: InspectionsDep) -> Inspe
     options = Options(
         intent, request.serving, request.loss, tuple(request.stops), tuple(request.allowed_tokens), request.max_length
     )
-    named, files = request.tokenizer, None
-    if isinstance(named, dict):
-        named, files = None, {str(name): text for name, text in named.items()}
+    given_files = request.tokenizer if isinstance(request.tokenizer, dict) else None
+    named = request.tokenizer if isinstance(request.tokenizer, str) else None
+    files = None if given_files is None else {str(name): text for name, text in given_files.items()}
     asked = Asked(request.rows, request.against, request.dump, named, files, request.template, options)
     return InspectAnswer.model_validate((await inspections.inspect(asked))["report"])
 

@@ -10,6 +10,7 @@ from app.pages import (
     bugs,
     claims,
     dispatcher,
+    inspect,
     lesson,
     limits,
     packing,
@@ -126,6 +127,13 @@ PAGES: tuple[Page, ...] = (
         "sums answered at once and with a trace: masks, answers, accuracy by number of terms, forward "
         "passes; the same with equal targets, and with a filler instead of the steps",
         reasoning.router,
+    ),
+    Page(
+        "inspect",
+        "Inspect",
+        "your own rows, template and tokenizer, or a dump of what a trainer saw: each token trained, ignored or "
+        "supplied, and what is wrong with that",
+        inspect.router,
     ),
     Page(
         "claims",

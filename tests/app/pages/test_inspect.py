@@ -1,0 +1,90 @@
+"""The page /inspect: an example from its address, what is pasted from a body, chips that say what the report says."""
+
+import json
+import re
+from urllib.parse import quote
+
+import httpx
+import pytest
+
+from app.charts.tokens import FOLD_FROM
+
+pytestmark = pytest.mark.anyio
+
+ROW = {"messages": [{"role": "user", "content": "a zebra?"}, {"role": "assistant", "content": "Yes."}]}
+TRAINED = re.compile(r'<span class="t tr[^"]*" id="t(\d+)">([^<]*)')
+
+
+async def paste(client: httpx.AsyncClient, **fields: str) -> httpx.Response:
+    return await client.post("/inspect", data={"rows": json.dumps(ROW)} | fields)
+
+
+async def test_the_first_sight_is_a_lost_stop_with_its_tokens_and_the_model_trained_so(
+    client: httpx.AsyncClient,
+) -> None:
+    page = (await client.get("/inspect")).text
+    assert "1 error" in page
+    assert "stop-not-supervised" in page
+    named = re.findall(r'<a href="#t(\d+)">', page)
+    assert named
+    for place in named:
+        assert re.search(rf'<span class="t ig sp x" id="t{place}">&lt;\|im_end\|&gt;<[^<]*should be trained', page), (
+            place
+        )
+    assert '<a href="/bugs?bug=eos-masked">' in page
+    assert (await client.get("/bugs?bug=eos-masked")).status_code == 200
+
+
+@pytest.mark.parametrize("example", ["all-trained", "late", "shifted", "right", "rows", "marker"])
+async def test_every_example_is_shown(client: httpx.AsyncClient, example: str) -> None:
+    page = (await client.get("/inspect", params={"example": example})).text
+    assert ("No error and no warning" in page) is (example in ("right", "rows"))
+    assert ("under other templates" in page) is (example in ("rows", "marker"))
+
+
+async def test_what_is_pasted_is_read_from_the_body_and_only_the_answer_is_trained(client: httpx.AsyncClient) -> None:
+    response = await paste(client)
+    assert response.status_code == 200
+    said = "".join(text for _, text in TRAINED.findall(response.text))
+    assert said == "Yes.&lt;|im_end|&gt;"
+    ignored = (await client.get(f"/inspect?rows={quote(json.dumps(ROW))}")).text
+    assert "zebra" not in ignored, "an address carries no content"
+
+
+async def test_intent_template_and_serving_arguments_are_those_of_the_form(client: httpx.AsyncClient) -> None:
+    page = (await paste(client, intent="full", template="plain", row="7")).text
+    assert "##·user:↵" in "".join(text for _, text in TRAINED.findall(page))
+    served = (await paste(client, thinking="false")).text
+    assert "&lt;think&gt;" in served
+    assert "&lt;think&gt;" not in "".join(text for _, text in TRAINED.findall(served))
+    pasted = (await paste(client, template="pasted", template_text="{{ messages[1].content }}~~")).text
+    assert "zebra" not in "".join(text for _, text in TRAINED.findall(pasted))
+    assert "content-lost" in pasted
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "says"),
+    [
+        ({"rows": "{"}, 422, "line 1"),
+        ({"rows": ""}, 422, "there are no rows"),
+        ({"template": "pasted", "template_text": "{% for %}"}, 422, "line 1"),
+        ({"tokenizer_json": "{}"}, 422, "tokenizer.json"),
+        ({"tokenizer": "/etc"}, 404, "Choose one of: chatml"),
+        ({"intent": "nope"}, 404, "Choose one of"),
+    ],
+)
+async def test_what_cannot_be_inspected_says_why(
+    client: httpx.AsyncClient, fields: dict[str, str], status: int, says: str
+) -> None:
+    response = await paste(client, **fields)
+    assert (response.status_code, says in response.text) == (status, True), response.text[:3000]
+
+
+async def test_a_long_stretch_that_nothing_trains_folds_and_keeps_its_tokens(client: httpx.AsyncClient) -> None:
+    long = {"messages": [{"role": "user", "content": "many words " * FOLD_FROM}, ROW["messages"][1]]}
+    page = (await paste(client, rows=json.dumps(long))).text
+    first = page.split('class="inspect-findings"')[0]
+    assert re.search(r"<summary>\d+ tokens, none trained", first)
+    places = [int(place) for place in re.findall(r'id="t(\d+)"', first)]
+    assert places == list(range(len(places)))
+    assert len(places) > 2 * FOLD_FROM
