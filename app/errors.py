@@ -74,9 +74,6 @@ STATUS: dict[type[MaskscopeError], int] = {
     RacesBusy: 503,
     RaceFailed: 503,
     InspectionsBusy: 503,
-    TemplateRefused: 422,
-    UnreadableInput: 422,
-    LimitHit: 422,
 }
 
 TYPES = {404: "not_found", 405: "not_found", 429: "rate_limit", 500: "server_error", 503: "overloaded"}

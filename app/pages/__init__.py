@@ -131,6 +131,8 @@ PAGES: tuple[Page, ...] = (
     Page(
         "inspect",
         "Inspect",
+        "Explore",
+        "Your own data: what would be trained, what is wrong",
         "your own rows, template and tokenizer, or a dump of what a trainer saw: each token trained, ignored or "
         "supplied, and what is wrong with that",
         inspect.router,
