@@ -13,7 +13,7 @@ from app.pages import PAGES
 OpenPage = Callable[..., BrowserPage]
 
 FIGURE_TOP = """() => {
-  const figures = "figure, svg, table, .figure, .chips, .mask-row, .squares, .panels, .lanes, .parts";
+  const figures = "figure, svg, table, .figure, .chips, .mask-row, .squares, .panels, .lanes, .parts, .band";
   const seen = (e) => e.checkVisibility() && e.getBoundingClientRect().height > 8;
   const first = [...document.querySelectorAll(`main :is(${figures})`)].find(seen);
   return first ? first.getBoundingClientRect().top + scrollY : null;
