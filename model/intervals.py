@@ -120,13 +120,14 @@ def difference_over_seeds(first: Sequence[Rate], second: Sequence[Rate]) -> Inte
     """first - second, rates paired by seed: what a seed does to both cancels.
 
     Student's t of the seeds' differences, and no narrower than Newcombe's interval of one model's questions: seeds
-    that differ equally by chance do not make a difference certain.
+    that differ equally by chance do not make a difference certain. No rates differ by more than 1, so it ends there.
     """
     assert len(first) == len(second), (len(first), len(second))
     alone = difference_of_rates(*(wilson(fmean(rate.value for rate in rates), rates[0].n) for rates in (first, second)))
     differences = [a.value - b.value for a, b in zip(first, second, strict=True)]
     half = _half_t(differences)
-    return Interval(alone.value, min(alone.value - half, alone.low), max(alone.value + half, alone.high))
+    low, high = max(-1.0, alone.value - half), min(1.0, alone.value + half)
+    return Interval(alone.value, min(low, alone.low), max(high, alone.high))
 
 
 def ratio_of_sums(losses: ArrayLike, tokens: ArrayLike) -> MeanLoss:

@@ -233,8 +233,8 @@ def test_a_difference_over_seeds_is_paired_and_turns_with_its_sides(first: list[
     differences = [(a - b) / 50 for a, b in zip(first, second, strict=True)]
     half = 4.3027 * stdev(differences) / math.sqrt(3)
     assert found.value == pytest.approx(sum(differences) / 3)
-    assert found.low <= found.value - half + 1e-9
-    assert found.high >= found.value + half - 1e-9
+    assert -1 <= found.low <= max(-1, found.value - half) + 1e-9
+    assert 1 >= found.high >= min(1, found.value + half) - 1e-9
     assert (turned.value, turned.low, turned.high) == pytest.approx((-found.value, -found.high, -found.low))
 
 
