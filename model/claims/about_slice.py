@@ -11,6 +11,7 @@ from model.experiments.dispatcher.outcomes import ENDINGS
 from model.masks.policies import RIGHT
 from model.text.chat_template import SegmentKind
 from model.text.corpus import Kind
+from model.text.tokenizer import ASSISTANT_START
 from model.writing import joined
 
 FAR_FEWER = 0.5
@@ -97,14 +98,21 @@ def _moved_most(f: Figures) -> Figure:
 
 
 def _judge_drift(f: Figures) -> Judgement:
-    text, answers = _moved_most(f), f["assistant"]
+    """`template` is the `>` behind the request: in it, but never trained under the mask."""
+    text, answers, start = _moved_most(f), f["assistant"], f["template"]
     found = (
         f"On answers, the next token's distribution moved by {answers} (KL); on plain text, which SFT never trains, "
         f"by up to {text} (means of {answers.n} seeds)"
     )
     if answers.at_least() <= 2 * text.at_most():
         return does_not_hold(f"{found}. That is not clearly more on answers than on plain text.")
-    return holds(f"{found}. It moved more where requests are answered, but not only there.")
+    if answers.at_least() > start.at_most():
+        return holds(f"{found}. It moved more where requests are answered, but not only there.")
+    return holds_when(
+        f"answers are compared with plain text. {found}. But at the {ASSISTANT_START} after the request, which the "
+        f"mask leaves untrained too, it moved by {start} (seed by seed {start.by_seed()}; on answers "
+        f"{answers.by_seed()})."
+    )
 
 
 def _judge_intact(f: Figures) -> Judgement:
