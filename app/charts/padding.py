@@ -47,7 +47,7 @@ class PaddingPanel:
 
     def described(self) -> str:
         """The bars in words."""
-        return ", ".join(f"{b.count.letters} letters {b.count.right} of {b.count.n}" for b in self.bars)
+        return ", ".join(f"length {b.count.letters}: {b.count.right} of {b.count.n}" for b in self.bars)
 
 
 def draw_panel(arm: LeftPadding, measured: PaddedAccuracy) -> PaddingPanel:

@@ -58,7 +58,7 @@ async def test_verdicts_are_counted_and_choose_what_is_shown(
     entries = list(ledger(gather(Settings().trained_folder)))
     for word in {entry.judgement.word for entry in entries}:
         wanted = [entry.claim.says for entry in entries if entry.judgement.word == word]
-        assert f"{len(wanted)} {word}" in text_of(page)
+        assert f"{word}: {len(wanted)}" in text_of(page)
         shown = read_html((await client.get("/claims", params={"verdict": word.replace(" ", "-")})).text)
         said = [text_of(line.findall("span")[1]) for line in shown.iter("summary") if line.findall("svg")]
         assert sorted(said) == sorted(wanted)
