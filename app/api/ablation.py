@@ -59,7 +59,7 @@ class SettingFinding(Answer):
     unmasked_steps: float
     ratio: Interval = Field(description="unmasked_steps / masked_steps.")
     bound: Bound = Field(description="What the ratio is of the true one, where runs of one side alone never arrived.")
-    end: Interval = Field(description="Exact match at the end of the budget, masked less unmasked, mean over seeds.")
+    end: Interval = Field(description="Exact match at the end of the budget, mask on minus mask off, mean over seeds.")
     verdict: Verdict
     sentences: list[str]
     arrivals: dict[str, list[Arrival]] = Field(description="By exact match: 0.5, 0.9, 0.99.")

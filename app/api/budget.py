@@ -25,7 +25,7 @@ class SegmentShare(Answer):
     kind: SegmentKind
     tokens: int
     token_share: float
-    mean_loss: float = Field(description="Nats per token, of the mask-off model at its last step, held-out words.")
+    mean_loss: float = Field(description="Nats per token, of the mask-off model at its last step, unseen words.")
     loss_share: float = Field(description="Of the summed loss if every token is trained.")
 
 

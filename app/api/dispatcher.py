@@ -56,7 +56,7 @@ class AbilityAnswer(Answer):
 
 class DriftAnswer(Answer):
     moved: dict[str, float] = Field(description="Length of a part's change over its length before.")
-    text: dict[Kind, MeanLoss] = Field(description="KL to the base, nats per position of held-out documents.")
+    text: dict[Kind, MeanLoss] = Field(description="KL to the base, nats per position of unseen documents.")
     request: dict[SegmentKind, MeanLoss] = Field(description="The same on requests, by the next token's segment.")
     ability: AbilityAnswer = Field(description="What the base could do, measured on this model.")
 

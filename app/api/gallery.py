@@ -13,16 +13,16 @@ router = APIRouter(prefix="/api/v1/gallery", tags=["gallery"], responses=ERRORS)
 
 
 class SymptomsAnswer(Answer):
-    """Of the model at the run's last step, on n held-out prompts, greedy."""
+    """Of the model at the run's last step, on n unseen prompts, greedy."""
 
     exact_match: Rate
     first_right: Rate
-    answer_right: Rate = Field(description="The text begins with the right answer, whatever comes then.")
+    answer_right: Rate = Field(description="The text begins with the right answer, whatever follows it.")
     stops: Rate
     runaway: float = Field(description="Mean number of tokens beyond the right answer.")
     own_loss: float | None = Field(description="Nats, over what the policy trains; null if that is nothing.")
     answer_loss: float = Field(description="Nats, over whole answers.")
-    moved: float = Field(description="Length of the weights' change over their length before.")
+    moved: float = Field(description="Length of the weights' change, divided by their length before.")
     by_turn: list[Rate]
 
 

@@ -47,7 +47,7 @@ class LimitRunAnswer(Answer):
     seed: int
     steps: int
     labeller: Rate
-    reversal: Rate = Field(description="Greedy: the reversal and a stop, of held-out words.")
+    reversal: Rate = Field(description="Greedy: the reversal and a stop, of unseen words.")
     other: Rate = Field(description="Greedy: the word itself and a stop.")
     stopped: Rate | None = Field(description="Greedy: any answer with a stop; null where it was not counted.")
     mixed: Rate | None = Field(description="Greedy: a mixture of both answers, letter by letter, and a stop.")

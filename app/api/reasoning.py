@@ -74,7 +74,7 @@ class ReasoningAnswer(Answer):
 
 @router.get("")
 async def read(evidence: EvidenceDep) -> ReasoningAnswer:
-    """Every run, on held-out sums of each number of terms, one more than trained among them, and over seeds."""
+    """Every run, on unseen sums of each number of terms, one more than trained among them, and over seeds."""
     return ReasoningAnswer(
         runs=[ReasoningRunAnswer.model_validate(run) for run in evidence.reasoning],
         over_seeds=[

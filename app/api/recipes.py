@@ -62,7 +62,7 @@ class RecipeList(Answer):
 
 @router.get("/recipes")
 async def recipes(catalog: CatalogDep, ablation: AblationDep) -> RecipeList:
-    """What can be asked for, and how well each run did on held-out words, step by step."""
+    """What can be asked for, and how well each run did on unseen words, step by step."""
     return RecipeList(recipes=[_summary(catalog, ablation, recipe) for recipe in catalog.recipes()])
 
 

@@ -41,7 +41,7 @@ class SeedRate(Answer):
 
 
 class MeanLoss(Answer):
-    """-ln p of the targets in nats, mean over the tokens of one kind of segment in n held-out words, 95 % interval."""
+    """-ln p of the targets in nats, mean over the tokens of one kind of segment in n unseen words, 95 % interval."""
 
     value: float
     n: int

@@ -43,7 +43,7 @@ def ablate(
     max_length: Annotated[list[int] | None, _each("max_length", "Letters of the longest word")] = None,
     answer_length: Annotated[list[int] | None, _each("answer_length", "Letters of the answer that are asked")] = None,
     evaluate_every: Annotated[int | None, typer.Option(min=1, help="Steps between two measurements.")] = None,
-    evaluation_words: Annotated[int | None, _one(f"Held-out words measured; default: {EVALUATION_WORDS}.")] = None,
+    evaluation_words: Annotated[int | None, _one(f"Unseen words measured; default: {EVALUATION_WORDS}.")] = None,
     jobs: Annotated[int, typer.Option(min=1, max=64, help="Processes, each with one thread; default: cores.")] = CORES,
     into: Annotated[Path | None, typer.Option(help=f"The file; with --shipped by default {ABLATION_FILE}.")] = None,
 ) -> None:

@@ -47,5 +47,5 @@ def _tables(stated: ControlRuns) -> Iterator[Table]:
         [row.title, f"{row.steps:,}", f"{row.targets:,.0f}", f"{row.positions:.1f}", f"{row.right.value:.3f}"]
         for row in control_rows(stated, KEPT_REASONING.read(Settings().trained_folder))
     ]
-    title = f"held-out sums of {PAIR.sums.most} {PAIR.title}, right and stopped: means over seeds"
+    title = f"unseen sums of {PAIR.sums.most} {PAIR.title}, right and stopped: means over seeds"
     yield table_of(title, ["", "steps", "targets", "positions", "right"], rows)

@@ -52,7 +52,7 @@ def _tables(stated: Dispatched) -> Iterator[Table]:
 
     for rate, name in (("right", "right"), ("exact", "right and stopped")):
         yield table_of(
-            f"held-out sums {name}, by the share of sums that SFT saw: mean, 95 % t interval over seeds, each seed",
+            f"unseen sums {name}, by the share of sums that SFT saw: mean, 95 % t interval over seeds, each seed",
             ["", *(f"{share:.0%}" for share in SHARES)],
             [[arm.title, *(cell(arm, share, rate) for share in SHARES)] for arm in ARMS.values()],
         )

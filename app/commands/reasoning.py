@@ -68,5 +68,5 @@ def _tables(stated: Reasoning) -> Iterator[Table]:
         for i, recipe in enumerate(pair.recipes):
             rows.append([recipe.slug, *(f"{row.rates[i].value:.3f}" for row in by_terms)])
             rows.append(["  forward passes", *(f"{row.passes[i]:.1f}" for row in by_terms)])
-        title = f"{pair.title}: held-out sums right and stopped, by number of terms: means of {len(SEEDS)} seeds"
+        title = f"{pair.title}: unseen sums right and stopped, by number of terms: means of {len(SEEDS)} seeds"
         yield table_of(title, ["", *map(str, pair.terms())], rows)

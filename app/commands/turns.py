@@ -37,5 +37,5 @@ def _tables(stated: TurnsRuns) -> Iterator[Table]:
     for row in mixed_rows(stated):
         learned = learned_steps(row.learned)
         rows.append([row.policy, *(f"{rate.value:.3f}" for rate in row.by_turn), learned, f"{row.targets:,.0f}"])
-    title = f"held-out answers right and stopped, by turn, half of the conversations single: {len(SEEDS)} seeds"
+    title = f"unseen answers right and stopped, by turn, half of the conversations single: {len(SEEDS)} seeds"
     yield table_of(title, ["trained on", *map(str, range(1, len(rows[0]) - 2)), "95 % at step", "targets"], rows)

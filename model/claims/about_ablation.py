@@ -30,7 +30,7 @@ def _speed_figures(evidence: Evidence) -> Figures:
     ratios = sorted(settings, key=lambda c: c.ratio.value)
     ratio = "steps to 90 % without the mask over steps with it"
     return {
-        **_counts(settings, "masking saved steps to 90 %", "it cost steps", lambda c: side_of_steps(c.ratio)),
+        **_counts(settings, "mask on saved steps to 90 %", "mask on cost steps", lambda c: side_of_steps(c.ratio)),
         "least": _over_seeds(f"smallest ratio: {ratio}", ratios[0].ratio, "times", ratios[0]),
         "most": _over_seeds(f"largest ratio: {ratio}", ratios[-1].ratio, "times", ratios[-1]),
     }
@@ -41,12 +41,12 @@ def _gap_figures(evidence: Evidence) -> Figures:
     ends = sorted(settings, key=lambda c: c.end.value)
     same = [c for c in settings if c.end.low >= -SAME and c.end.high <= SAME]
     return {
-        **_counts(settings, "masking ends ahead", "it ends behind", lambda c: side_of_end(c.end)),
+        **_counts(settings, "mask on ends ahead", "mask on ends behind", lambda c: side_of_end(c.end)),
         "same": _count(f"settings that end within {SAME_TOLD}, by the whole interval", len(same), settings),
         "behind": _over_seeds(
-            "most by which masking ends behind, exact match", _turned(ends[0].end), "points", ends[0]
+            "most by which mask on ends behind, exact match", _turned(ends[0].end), "points", ends[0]
         ),
-        "ahead": _over_seeds("most by which it ends ahead, exact match", ends[-1].end, "points", ends[-1]),
+        "ahead": _over_seeds("most by which mask on ends ahead, exact match", ends[-1].end, "points", ends[-1]),
     }
 
 

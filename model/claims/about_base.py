@@ -61,7 +61,11 @@ def _knowledge_figures(evidence: Evidence) -> Figures:
             found[f"{name}_{share}"] = Figure.of_seeds(f"sums right, {title}", right, conditions)
         based, scratch = (dispatched.rates(arm, "right", share) for arm in (RIGHT.slug, "scratch"))
         found[f"gain_{share}"] = Figure.of_differences(
-            "the first minus the second, seed by seed", based, scratch, conditions, unseen_sums(share)
+            "SFT from the base minus SFT from random weights, seed by seed",
+            based,
+            scratch,
+            conditions,
+            unseen_sums(share),
         )
     return found
 

@@ -40,7 +40,7 @@ def _right_pad_figures(evidence: Evidence) -> Figures:
     conditions = f"reverse, step {same.steps}, one batch"
     return {
         "change": Figure("largest change of any logit by pads on the right", change, "logits", "six words, reverse"),
-        "rounding": Figure("taken for rounding below", LOGIT_ROUNDING, "logits", "sums in another order"),
+        "rounding": Figure("counts as rounding below", LOGIT_ROUNDING, "logits", "sums in another order"),
         "exact": Figure.of_rate("exact match, right-padded", same.exact_match, conditions),
     }
 

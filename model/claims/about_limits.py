@@ -81,8 +81,12 @@ def _answers_figures(evidence: Evidence) -> Figures:
             "probability of the word itself", [r.p_other for r in single], "share", drawn
         ),
         "p_single_mixed": _mixed(single, drawn),
-        "only_shown": Figure.of_mean("the reversal, shown alone", [r.p_reversal for r in alone], "share", only),
-        "only_first": Figure.of_mean("the other, if never shown", [r.p_other for r in alone], "share", only),
+        "only_shown": Figure.of_mean(
+            "probability of the reversal, shown alone", [r.p_reversal for r in alone], "share", only
+        ),
+        "only_first": Figure.of_mean(
+            "probability of the word itself, never shown", [r.p_other for r in alone], "share", only
+        ),
     }
     stopped = [run.stopped for run in equal if run.stopped]
     return found | {"stopped": Figure.of_rates("greedy: any answer and a stop", stopped, both)}

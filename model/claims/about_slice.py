@@ -34,14 +34,16 @@ def _steps_figures(evidence: Evidence) -> Figures:
         "sft": Figure.of_mean(
             f"steps of SFT until {goal} of the other sums are right", after, "steps", shown_sums(FULL_SHARE)
         ),
-        "ratio": Figure.of_mean("the second over the first", _shares(after, before), "share", "seed by seed"),
+        "ratio": Figure.of_mean("SFT's steps over pretraining's", _shares(after, before), "share", "seed by seed"),
         "targets": Figure.of_mean(f"targets of pretraining until it knows {goal}", targets, "tokens", "every token"),
         "trained": Figure.of_mean("targets of the whole SFT", trained, "tokens", "answers and stops"),
-        "of_targets": Figure.of_mean("the second over the first", _shares(trained, targets), "share", "seed by seed"),
+        "of_targets": Figure.of_mean(
+            "SFT's targets over pretraining's", _shares(trained, targets), "share", "seed by seed"
+        ),
     }
     for share in reversed(SHARES):
         arrived = sum(run.first_at(ENOUGH) is not None for run in dispatched.of(RIGHT.slug, share))
-        label = f"seeds whose SFT ever gets {goal} of the other sums right"
+        label = f"seeds in which SFT ever gets {goal} of the other sums right"
         found[f"arrived_{share}"] = Figure(label, arrived, "count", shown_sums(share), len(runs))
     return found
 
