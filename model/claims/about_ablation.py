@@ -1,6 +1,7 @@
 """What the lesson claims about training with the mask and without it. Literal data and one rule each."""
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import accumulate
 
 from model.claims.claim import (
     SAME,
@@ -23,6 +24,9 @@ from model.masks.policies import POLICY_NAMES, RIGHT, UNMASKED
 from model.text.tasks import describe_range
 
 BOOTSTRAP: Spans = "95 % bootstrap interval over seeds"
+BOTH = RIGHT.slug, UNMASKED.slug
+FULL = 0.999
+"""Where both sides have this much right, nothing is left that could differ."""
 
 
 def _speed_figures(evidence: Evidence) -> Figures:
@@ -40,9 +44,11 @@ def _gap_figures(evidence: Evidence) -> Figures:
     settings = judged(evidence.comparisons)
     ends = sorted(settings, key=lambda c: c.end.value)
     same = [c for c in settings if c.end.low >= -SAME and c.end.high <= SAME]
+    full = [c for c in settings if min(c.curve("exact_match", p).mean[-1] for p in BOTH) >= FULL]
     return {
         **_counts(settings, "mask on ends ahead", "mask on ends behind", lambda c: side_of_end(c.end)),
         "same": _count(f"settings that end within {SAME_TOLD}, by the whole interval", len(same), settings),
+        "full": _count("settings in which both sides end with at least 99.9 % right", len(full), settings),
         "behind": _over_seeds(
             "most by which mask on ends behind, exact match", _turned(ends[0].end), "points", ends[0]
         ),
@@ -82,7 +88,9 @@ def _told(ranges: Iterable[tuple[int, int]]) -> str:
 
 def _over_seeds(label: str, found: Interval, unit: Unit, comparison: Comparison) -> Figure:
     seeds = comparison.seeds()
-    return Figure(label, found.value, unit, comparison.setting.slug, seeds, found.low, found.high, BOOTSTRAP)
+    bound = comparison.bound() if unit == "times" else None
+    ends = found.low, found.high, BOOTSTRAP
+    return Figure(label, found.value, unit, comparison.setting.slug, seeds, *ends, bound=bound)
 
 
 def _turned(found: Interval) -> Interval:
@@ -91,11 +99,11 @@ def _turned(found: Interval) -> Interval:
 
 def _judge_speed(f: Figures) -> Judgement:
     settings = f["helped"].n
-    least, most = (str(f[name]).removesuffix(" times") for name in ("least", "most"))
+    least, most = (f"{str(f[name]).removesuffix(' times')} ({f[name].interval()})" for name in ("least", "most"))
     found = (
         f"Over all {settings} settings, the mask clearly saved steps in {f['helped']}, clearly cost steps in "
-        f"{f['hurt']} and made no clear difference in {f['none']}. Without the mask, training took {least} to {most} "
-        f"times as many steps to 90 % (a run that never got there counts as its whole budget)"
+        f"{f['hurt']} and made no clear difference in {f['none']}. Steps to 90 % without the mask over steps with it "
+        f"range from {least} to {most}: {f['least'].spans}, and a run that never got there counts as its whole budget"
     )
     if f["helped"].value == settings:
         return holds(f"{found}.")
@@ -114,12 +122,13 @@ def _judge_gap(f: Figures) -> Judgement:
     found = (
         f"When training ends, mask on is clearly ahead in {f['helped']} of {settings} settings, clearly behind in "
         f"{f['hurt']} and neither in {f['none']}. In {f['same']} settings the whole interval of the difference lies "
-        f"within {SAME_TOLD}"
+        f"within {SAME_TOLD}; in {f['full']} settings both sides end with at least 99.9 % right, so nothing could "
+        f"differ"
     )
     if f["hurt"].value:
-        found += f". At worst it ends {behind} behind (95 % interval {behind.interval()}, {behind.n} seeds)"
+        found += f". At worst it ends {behind} behind ({behind.spans} {behind.interval()}, {behind.n} seeds)"
     if f["helped"].value:
-        found += f". At best it ends {ahead} ahead (95 % interval {ahead.interval()}, {ahead.n} seeds)"
+        found += f". At best it ends {ahead} ahead ({ahead.spans} {ahead.interval()}, {ahead.n} seeds)"
     if f["helped"].value == settings:
         return holds(f"{found}.")
     return does_not_hold(f"{found}.")
@@ -134,6 +143,13 @@ def _collapse_figures(evidence: Evidence) -> Figures:
             found[f"{name}_{when}"] = _at(
                 POLICY_NAMES[policy], comparison.curve("exact_match", policy), place, comparison
             )
+    later, budget = comparison.curve("exact_match", UNMASKED.slug), comparison.seeds()
+    falls = [before - after for before, after in zip(accumulate(later.mean, max), later.mean, strict=True)]
+    label = f"most by which the mean of {POLICY_NAMES[UNMASKED.slug]} ever falls below an earlier one, exact match"
+    found["fall"] = Figure(label, max(falls), "points", f"words of exactly 4 letters, {budget} seeds", budget)
+    early = comparison.widest_gap()
+    label = f"exact match at step {later.steps[early]:,}, {POLICY_NAMES[UNMASKED.slug]}, the highest seed"
+    found["highest"] = Figure(label, later.most[early], "share", "words of exactly 4 letters, one seed", 1)
     return found
 
 
@@ -147,16 +163,19 @@ def _at(name: str, curve: MeanCurve, place: int, comparison: Comparison) -> Figu
 
 
 def _judge_collapse(f: Figures) -> Judgement:
-    end, early = f["unmasked_end"], f["unmasked_early"]
+    end, early, fall = f["unmasked_end"], f["unmasked_early"], f["fall"]
+    ends = f"Training ends at {end} right with the mask off, and at {f['masked_end']} with it on"
     if f["masked_end"].clearly_above(end, SAME):
-        return holds(f"Training ends at {end} right with the mask off, and at {f['masked_end']} with it on.")
-    if f["masked_early"].clearly_above(early, SAME):
-        return holds_when(
-            f"training stops early. Where the two curves are furthest apart, {f['masked_early']} of unseen words are "
-            f"right with the mask on and {early} with it off ({early.conditions}). At the end it is "
-            f"{f['masked_end']} and {end}: nothing has collapsed."
-        )
-    return does_not_hold(f"With the mask off, {early} are right early and {end} at the end: no clear collapse.")
+        return holds(f"{ends}.")
+    if fall.value > SAME:
+        return holds_when(f"training stops at the wrong moment: the mean falls by up to {fall} on its way. {ends}.")
+    if not f["masked_early"].clearly_above(early, SAME):
+        return does_not_hold(f"With the mask off, {early} are right early and {end} at the end: no clear collapse.")
+    return does_not_hold(
+        f"Without the mask, accuracy comes later; over {fall.n} seeds its mean never falls by more than {fall} on its "
+        f"way up. Where the two curves are furthest apart, {f['masked_early']} of unseen words are right with the mask "
+        f"on and {early} with it off ({early.conditions}; the best seed alone has {f['highest']}). {ends}."
+    )
 
 
 ABLATION_CLAIMS: tuple[Claim, ...] = (

@@ -78,14 +78,18 @@ def _judge_knowledge(f: Figures) -> Judgement:
         f"Asked as Q and A, the base gets {f['framed']} of the sums right. After SFT on {told_share(most)} of them, "
         f"{f[f'sft_{most}']} of the others are right (from random weights {f[f'scratch_{most}']}). With fewer shown, "
         f"it is {joined(others)}. With {told_share(SHARES[0])}, the {len(SEEDS)} seeds get "
-        f"{f[f'sft_{SHARES[0]}'].by_seed()}."
+        f"{f[f'sft_{SHARES[0]}'].by_seed()}. A base that was pretrained without sums was not tried."
     )
     clear = all(f[f"gain_{share}"].at_least() > FAR_APART for share in enough)
     if f["framed"].at_least() <= ENOUGH or not enough or not clear:
         return does_not_hold(found)
     if len(enough) == len(SHARES):
         return holds(found)
-    return holds_when(f"SFT is shown enough of the sums: here, {told_share(min(enough))} of them. {found}")
+    return holds_when(
+        f"SFT is shown enough of the sums: of the shares tried, "
+        f"{joined([told_share(share) for share in enough])} gave {100 * ENOUGH:.0f} % or more, as the mean of "
+        f"{len(SEEDS)} seeds. {found}"
+    )
 
 
 def _machinery_figures(evidence: Evidence) -> Figures:

@@ -47,7 +47,10 @@ def _right_pad_figures(evidence: Evidence) -> Figures:
 
 def _judge_right_pad(f: Figures) -> Judgement:
     if f["change"].value < f["rounding"].value:
-        return holds(f"Pads on the right change no logit by {f['rounding']} or more.")
+        return holds(
+            "By construction: attention looks back only, and a pad on the right lies ahead of every real token. On six "
+            f"words no logit changed by {f['rounding']} or more."
+        )
     return does_not_hold(f"Pads on the right change a logit by {f['change']}.")
 
 
@@ -64,7 +67,8 @@ def _judge_left_pad(f: Figures) -> Judgement:
     """What is broken with neither repair, and which repairs it takes to be as right as with pads on the right."""
     found = (
         f"With neither repair {f['neither']} of the padded words are right; with only the pads hidden {f['hidden']}; "
-        f"with only the positions corrected {f['corrected']}; with both {f['both']} (one model, one seed)"
+        f"with only the positions corrected {f['corrected']}; with both {f['both']} "
+        "(one model, one seed, trained with pads on the right)"
     )
     if not f["right"].clearly_above(f["neither"], SAME):
         return does_not_hold(f"No clear harm was found. {found}.")

@@ -118,11 +118,18 @@ def _judge_answers(f: Figures) -> Judgement:
 
 def _judge_preferences(f: Figures) -> Judgement:
     """That the rows carry no order is so by construction; measured is what comes of the two ways to write them."""
-    equal = f"the two get {f['p_first']} and {f['p_second']} of the probability"
+    first, second, more = f["p_first"], f["p_second"], f["p_more"]
+    equal = f"the two get {first} and {second} of the probability"
+    spread = f" (means of {len(first.seeds)} seeds: {first.by_seed()} and {second.by_seed()})"
     if abs(f["p_first"].value - f["p_second"].value) > CLOSE:
         return does_not_hold(f"Shown both equally often, the model still favours one: {equal}.")
-    built = f"By construction, a training row holds an answer and no ranking, so no preference can show: {equal}"
-    often = f"shown 7 to 3, {f['more']} of greedy answers are the one shown more"
+    built = (
+        f"By construction, a training row holds an answer and no ranking, so no preference can show: {equal}{spread}"
+    )
+    often = (
+        f"shown 7 to 3, {f['more']} of greedy answers are the one shown more, though a sampled answer is that one with "
+        f"{more} only, and a mixture of the two with {f['p_more_mixed']}"
+    )
     alone = f"shown alone, it gets {f['only_shown']} of the probability"
     if f["only_shown"].value - f["p_first"].value > CLOSE:
         return holds_when(
@@ -156,6 +163,9 @@ def _control_figures(evidence: Evidence) -> dict[str, Figure]:
         found[slug] = Figure.of_seeds(f"right and stopped, {row.title}", row.right, conditions)
     direct, thought = (rows[recipe.slug] for recipe in PAIR.recipes)
     conditions = f"{PAIR.title}, {direct.steps:,} steps each"
+    for name, row in (("stopped", rows["trace-stopped"]), ("direct", direct)):
+        label = f"steps trained, {row.title}"
+        found[f"{name}-steps"] = Figure(label, row.steps, "steps", f"{PAIR.title}, the same number of targets", 1)
     found["targets"] = Figure(
         "targets trained, with a trace over at once", thought.targets / direct.targets, "times", conditions
     )
@@ -174,9 +184,11 @@ def _judge_reasoning(f: Figures) -> Judgement:
     (direct, thought), filler, stopped = pairs[PAIR], f["filler"], f["trace-stopped"]
     spelled, fewer = thought.clearly_above(filler, SAME), stopped.clearly_above(direct, SAME)
     told = (
-        f"{found}. After a filler as long as the trace, {filler} are right: more positions alone are "
-        f"{'not enough' if spelled else 'enough'}. With only as many targets as answering at once has, the trace gets "
-        f"{stopped} right. Whether answering at once would catch up, given as many as the trace, was not measured."
+        f"{found}. After a filler as long as the trace, {filler} are right: within the same steps, and with the "
+        f"targets of answering at once, more positions alone are {'not enough' if spelled else 'enough'}. With only "
+        f"as many targets as answering at once has, the trace is trained for {f['stopped-steps']} steps and gets "
+        f"{stopped} right; answering at once takes {f['direct-steps']}. Whether answering at once would catch up, given as many "
+        "targets as the trace, was not measured."
     )
     conditions = [
         *(["the tokens spell out the steps"] if spelled else []),

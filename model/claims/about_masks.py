@@ -46,8 +46,8 @@ def _judge_early(f: Figures) -> Judgement:
         return does_not_hold(f"It does more than leak a tiny bit: {found}.")
     if difference.within(SAME):
         return holds(
-            f"One more position is trained, and the answers are the same to within {SAME_TOLD}: {found}. The interval "
-            f"of the difference is {difference.interval()}."
+            f"One more position is trained, and these two models' rates differ by less than {SAME_TOLD}: {found}. The "
+            f"interval of the difference is {difference.interval()}. Speed and other seeds were not compared."
         )
     return not_settled(f"One more position is trained. Neither a difference nor sameness was shown: {found}.")
 

@@ -12,6 +12,7 @@ from model.masks.policies import RIGHT
 from model.text.chat_template import SegmentKind
 from model.text.corpus import Kind
 from model.text.tokenizer import ASSISTANT_START
+from model.training.recipes import SUM_RECIPES
 from model.writing import joined
 
 FAR_FEWER = 0.5
@@ -26,13 +27,18 @@ def _steps_figures(evidence: Evidence) -> Figures:
     batches = [base.training.batch_size * base.model.context_length for base in bases]
     targets = [step * batch for step, batch in zip(before, batches, strict=True)]
     trained = [run.supervised for run in runs]
-    every, goal = f"measured every {bases[0].training.evaluate_every} steps", told_share(ENOUGH)
+    goal = told_share(ENOUGH)
+    every = f"measured every {bases[0].training.evaluate_every} steps"
+    often = f"measured every {SUM_RECIPES['answers'].training.evaluate_every} steps"
     found = {
         "pretraining": Figure.of_mean(
             f"steps of pretraining until it knows {goal} of all sums", before, "steps", every
         ),
         "sft": Figure.of_mean(
-            f"steps of SFT until {goal} of the other sums are right", after, "steps", shown_sums(FULL_SHARE)
+            f"steps of SFT until {goal} of the other sums are right",
+            after,
+            "steps",
+            f"{shown_sums(FULL_SHARE)}, {often}",
         ),
         "ratio": Figure.of_mean("SFT's steps over pretraining's", _shares(after, before), "share", "seed by seed"),
         "targets": Figure.of_mean(f"targets of pretraining until it knows {goal}", targets, "tokens", "every token"),
@@ -60,15 +66,19 @@ def _judge_steps(f: Figures) -> Judgement:
     found = (
         f"SFT takes {f['sft']} steps to get {told_share(ENOUGH)} of the other sums right; pretraining took "
         f"{f['pretraining']} to know {told_share(ENOUGH)} of all sums. That is {f['ratio']} of the steps (means of "
-        f"{seeds} seeds). All of SFT trains on {f['of_targets']} as many targets as pretraining had used by then. "
-        f"SFT gets this far in {there}"
+        f"{seeds} seeds: {f['sft'].by_seed()} and {f['pretraining'].by_seed()}; {f['sft'].conditions}), on top "
+        f"of all of pretraining. All of SFT trains on {f['of_targets']} as many targets as pretraining had used by "
+        f"then. SFT gets this far in {there}"
     )
     if arrived[FULL_SHARE].value < (seeds or 0) or f["ratio"].at_most() >= FAR_FEWER:
         return does_not_hold(f"{found}.")
     enough = [share for share in SHARES if arrived[share].value == seeds]
     if len(enough) == len(SHARES):
         return holds(f"{found}.")
-    return holds_when(f"SFT is shown enough of the sums: here, {told_share(min(enough))} of them. {found}.")
+    return holds_when(
+        f"SFT is shown enough of the sums: of the shares tried, "
+        f"{joined([told_share(share) for share in enough])}. {found}."
+    )
 
 
 def _moved_figures(evidence: Evidence) -> Figures:

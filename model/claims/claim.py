@@ -50,6 +50,8 @@ class Figure:
     """The value of each seed, of a figure over seeds."""
     questions: int | None = None
     """Of a rate: how many different ones were asked."""
+    bound: Literal["at least", "at most"] | None = None
+    """What the number is of the true one, where a training ended before it was known."""
 
     @classmethod
     def of_rate(cls, label: str, rate: Rate, conditions: str) -> "Figure":
@@ -101,7 +103,8 @@ class Figure:
 
     def __str__(self) -> str:
         """`96.0 %`, `3.21 nats`"""
-        return f"{_number(self.value, self.unit)}{UNIT_WORDS.get(self.unit, '')}"
+        bound = f"{self.bound} " if self.bound else ""
+        return f"{bound}{_number(self.value, self.unit)}{UNIT_WORDS.get(self.unit, '')}"
 
     def interval(self) -> str:
         """`94.1 to 97.2 %`; empty if there is none."""

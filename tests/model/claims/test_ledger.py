@@ -53,8 +53,13 @@ FLIPS: tuple[tuple[str, Mapping[str, float], str], ...] = (
     ("collapse", {"masked_end": 1.0, "unmasked_end": 0.3}, "holds"),
     (
         "collapse",
-        {"masked_end": 1.0, "unmasked_end": 1.0, "masked_early": 0.95, "unmasked_early": 0.1},
+        {"masked_end": 1.0, "unmasked_end": 1.0, "masked_early": 0.95, "unmasked_early": 0.1, "fall": 0.3},
         "holds when",
+    ),
+    (
+        "collapse",
+        {"masked_end": 1.0, "unmasked_end": 1.0, "masked_early": 0.95, "unmasked_early": 0.1, "fall": 0.0},
+        "does not hold here",
     ),
     (
         "collapse",
