@@ -85,10 +85,10 @@ def _judge_knowledge(f: Figures) -> Judgement:
         return does_not_hold(found)
     if len(enough) == len(SHARES):
         return holds(found)
+    tried = joined([told_share(share) for share in enough])
     return holds_when(
-        f"SFT is shown enough of the sums: of the shares tried, "
-        f"{joined([told_share(share) for share in enough])} gave {100 * ENOUGH:.0f} % or more, as the mean of "
-        f"{len(SEEDS)} seeds. {found}"
+        f"SFT is shown enough of the sums: of the shares tried, {tried} got nine in ten of the others right, as the "
+        f"mean of {len(SEEDS)} seeds. {found}"
     )
 
 

@@ -187,8 +187,8 @@ def _judge_reasoning(f: Figures) -> Judgement:
         f"{found}. After a filler as long as the trace, {filler} are right: within the same steps, and with the "
         f"targets of answering at once, more positions alone are {'not enough' if spelled else 'enough'}. With only "
         f"as many targets as answering at once has, the trace is trained for {f['stopped-steps']} steps and gets "
-        f"{stopped} right; answering at once takes {f['direct-steps']}. Whether answering at once would catch up, given as many "
-        "targets as the trace, was not measured."
+        f"{stopped} right; answering at once takes {f['direct-steps']}. Whether answering at once would catch up with "
+        "as many targets as the trace was not measured."
     )
     conditions = [
         *(["the tokens spell out the steps"] if spelled else []),
