@@ -81,6 +81,9 @@ TYPES = {404: "not_found", 405: "not_found", 429: "rate_limit", 500: "server_err
 
 HTTP_CODES = {404: "not_found", 405: "method_not_allowed"}
 
+V1_TYPES = {429: "rate_limit_error", 500: "server_error", 503: "server_error"}
+"""The same under /v1, in the words of the API that standard clients speak; `invalid_request_error` for all others."""
+
 UNREADABLE_BODY = "There was an error parsing the body"
 """FastAPI's words, with status 400, for a body at which the JSON parser gave up."""
 
@@ -128,6 +131,11 @@ def body_of(error: MaskscopeError) -> ErrorBody:
     return ErrorBody(_type_of(STATUS[type(error)]), error.message, error.param, error.code)
 
 
+def v1_body_of(error: MaskscopeError) -> ErrorBody:
+    """The same in a stream under /v1."""
+    return _v1_body(STATUS[type(error)], error.message, error.param, error.code)
+
+
 def describe_validation(error: RequestValidationError) -> tuple[str, str | None]:
     """A sentence for the first invalid field, saying what was given, and the field's name."""
     first = error.errors()[0]
@@ -147,6 +155,8 @@ async def _from_ours(request: Request, error: Exception) -> Response:
 async def _from_validation(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     message, param = describe_validation(error)
+    if request.url.path.startswith("/v1/") and error.errors()[0]["type"] == "extra_forbidden":
+        message = f"{param} is not supported here"
     return _render(request, 422, message, param, "invalid")
 
 
@@ -161,9 +171,12 @@ async def _from_http(request: Request, error: Exception) -> Response:
 
 
 def _render(request: Request, status: int, message: str, param: str | None, code: str) -> Response:
-    if request.url.path.startswith(("/api/", "/v1/")):
+    if request.url.path.startswith("/v1/"):
+        status = 400 if status == 422 else status
+        response: Response = JSONResponse({"error": vars(_v1_body(status, message, param, code))}, status)
+    elif request.url.path.startswith("/api/"):
         body = ErrorBody(_type_of(status), message, param, code)
-        response: Response = JSONResponse({"error": vars(body)}, status)
+        response = JSONResponse({"error": vars(body)}, status)
     elif is_partial(request):
         response = render(request, "shared/_notice.html", ErrorContext(status, message), status)
         response.headers.update({"HX-Retarget": "#notice", "HX-Reswap": "outerHTML", "HX-Push-Url": "false"})
@@ -172,6 +185,10 @@ def _render(request: Request, status: int, message: str, param: str | None, code
     if status in RETRY_AFTER_SECONDS:
         response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS[status])
     return response
+
+
+def _v1_body(status: int, message: str, param: str | None, code: str) -> ErrorBody:
+    return ErrorBody(V1_TYPES.get(status, "invalid_request_error"), message, param, code)
 
 
 def _type_of(status: int) -> str:

@@ -34,6 +34,15 @@ def test_every_request_works_as_it_stands(command: str, live_server: str) -> Non
     assert "hello" in response.text or {"prompt_length", "events", "mistake_count", "completion"} & set(told)
 
 
+def test_the_standard_client_s_example_works_as_it_stands(live_server: str, capsys: pytest.CaptureFixture[str]) -> None:
+    (example,) = re.findall(r"```python\n(from openai.*?)```", README, re.DOTALL)
+    exec(example.replace("http://127.0.0.1:8000", live_server), {})
+    answer, *scores = capsys.readouterr().out.splitlines()
+    assert answer == "olleh"
+    assert [line.split(" ")[0] for line in scores] == ["prompt-masked", "unmasked"]
+    assert all(line.count(",") == len("<live>evil#") - 1 for line in scores)
+
+
 @pytest.mark.usefixtures("read_once")
 @pytest.mark.parametrize("command", [c for c in COMMANDS if "bin/maskscope" in c and c not in CHECKS])
 def test_every_command_works_as_it_stands(command: str, tmp_path: Path) -> None:

@@ -7,7 +7,9 @@ from app.api import (
     ablation,
     analyze,
     budget,
+    chat,
     claims,
+    completions,
     dispatcher,
     gallery,
     generate,
@@ -15,6 +17,7 @@ from app.api import (
     inspect,
     limits,
     mask,
+    models,
     packing,
     padding,
     races,
@@ -27,6 +30,6 @@ API = tuple(
     module.router
     for module in (
         *(health, recipes, analyze, generate, races, ablation, gallery, mask, budget, padding, packing, dispatcher),
-        *(limits, reasoning, turns, claims, inspect),
+        *(limits, reasoning, turns, claims, inspect, models, completions, chat),
     )
 )

@@ -60,5 +60,21 @@ class ErrorAnswer(Answer):
     error: ErrorDetail
 
 
+class V1ErrorDetail(Answer):
+    type: Literal["invalid_request_error", "rate_limit_error", "server_error"]
+    message: str
+    param: str | None
+    code: str
+
+
+class V1ErrorAnswer(Answer):
+    error: V1ErrorDetail
+
+
 ERRORS: dict[int | str, dict[str, Any]] = {status: {"model": ErrorAnswer} for status in (404, 413, 422, 429, 503)}
 """What any call may be refused with."""
+
+V1_ERRORS: dict[int | str, dict[str, Any]] = {
+    status: {"model": V1ErrorAnswer} for status in (400, 404, 413, 429, "4XX", 503)
+}
+"""The same of /v1, in the shape that standard clients know: a wrong body is told with 400 there, not 422."""

@@ -67,16 +67,28 @@ class Tokenizer:
         try:
             return tuple([self._alphabet_ids[character] for character in text])
         except KeyError as error:
-            character = error.args[0]
-            place = ordinal(text.index(character) + 1)
-            allowed = describe_alphabet(self.alphabet)
-            raise InvalidText(
-                f"Use {allowed} only: the {place} character is {name_character(character)}", param=param
-            ) from None
+            raise _foreign(text, error.args[0], self.alphabet, param) from None
+
+    def encode_marked(self, text: str, *, param: str | None = None) -> tuple[int, ...]:
+        """Ids of a text as a model reads it, template characters included: `<hello>` forges a turn on purpose.
+
+        Raises:
+            InvalidText: as `encode`.
+        """
+        marked = self.alphabet + USER_START + ASSISTANT_START + END_OF_TURN
+        foreign = next((character for character in text if character not in marked), None)
+        if foreign is not None:
+            raise _foreign(text, foreign, marked, param)
+        return tuple(self.ids[character] for character in text)
 
     def decode(self, token_ids: Iterable[int]) -> str:
         """The text of ids, specials included."""
         return "".join(self.tokens[i] for i in token_ids)
+
+
+def _foreign(text: str, character: str, alphabet: str, param: str | None) -> InvalidText:
+    place, allowed = ordinal(text.index(character) + 1), describe_alphabet(alphabet)
+    return InvalidText(f"Use {allowed} only: the {place} character is {name_character(character)}", param=param)
 
 
 def describe_alphabet(alphabet: str) -> str:

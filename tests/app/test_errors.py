@@ -36,7 +36,7 @@ def test_every_error_also_is_the_standard_one_it_refines() -> None:
 
 
 @pytest.mark.parametrize("error", STATUS, ids=lambda error: error.__name__)
-@pytest.mark.parametrize("path", ["/api/v1/analyze", "/v1/chat", "/api/nope"])
+@pytest.mark.parametrize("path", ["/api/v1/analyze", "/api/nope"])
 def test_scripts_are_answered_in_json(error: type[MaskscopeError], path: str) -> None:
     response = respond(request_for(path), error("what; allowed: that", param="prompt"))
     body = json.loads(response.body)
@@ -46,6 +46,16 @@ def test_scripts_are_answered_in_json(error: type[MaskscopeError], path: str) ->
     assert (body["error"]["message"], body["error"]["param"]) == ("what; allowed: that", "prompt")
     assert body["error"]["code"] == error.code
     assert ("retry-after" in response.headers) == (response.status_code in (429, 503))
+
+
+@pytest.mark.parametrize("error", STATUS, ids=lambda error: error.__name__)
+def test_standard_clients_are_answered_in_the_words_they_know(error: type[MaskscopeError]) -> None:
+    response = respond(request_for("/v1/completions"), error("what; allowed: that", param="prompt"))
+    told = json.loads(response.body)["error"]
+    assert response.status_code == (400 if STATUS[error] == 422 else STATUS[error])
+    assert (told["message"], told["param"], told["code"]) == ("what; allowed: that", "prompt", error.code)
+    assert told["type"] in ("invalid_request_error", "rate_limit_error", "server_error")
+    assert (told["type"] == "invalid_request_error") == (response.status_code < 429)
 
 
 @pytest.mark.parametrize("error", STATUS, ids=lambda error: error.__name__)

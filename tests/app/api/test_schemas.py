@@ -318,6 +318,10 @@ async def test_openapi_describes_the_calls_and_every_reference_leads_somewhere(c
     document = (await client.get("/api/v1/openapi.json")).json()
     assert document["openapi"].startswith("3.1")
     assert {path: sorted(calls) for path, calls in document["paths"].items()} == {
+        "/v1/models": ["get"],
+        "/v1/models/{name}": ["get"],
+        "/v1/completions": ["post"],
+        "/v1/chat/completions": ["post"],
         "/api/v1/recipes": ["get"],
         "/api/v1/analyze": ["get", "post"],
         "/api/v1/generate": ["post"],
@@ -357,20 +361,22 @@ async def test_openapi_describes_the_calls_and_every_reference_leads_somewhere(c
 
 async def test_openapi_states_the_error_body_for_every_refusal(client: httpx.AsyncClient) -> None:
     document = (await client.get("/api/v1/openapi.json")).json()
-    for calls in document["paths"].values():
+    for path, calls in document["paths"].items():
+        schema, invalid = ("V1ErrorAnswer", "400") if path.startswith("/v1/") else ("ErrorAnswer", "422")
         for call in calls.values():
             refusals = {status: answer for status, answer in call["responses"].items() if status[0] != "2"}
-            assert {"404", "413", "422", "429", "503"} <= set(refusals)
+            assert {"404", "413", invalid, "429", "503"} <= set(refusals)
             for answer in refusals.values():
-                assert answer["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/ErrorAnswer"}
+                assert answer["content"]["application/json"]["schema"] == {"$ref": f"#/components/schemas/{schema}"}
 
 
 async def test_openapi_bounds_every_number_and_text_of_a_request(client: httpx.AsyncClient) -> None:
     schemas = (await client.get("/api/v1/openapi.json")).json()["components"]["schemas"]
-    for name in ("AnalyzeRequest", "GenerateRequest", "RaceRequest", "MaskRequest", "MessageRequest"):
+    bodies = ("AnalyzeRequest", "GenerateRequest", "RaceRequest", "MaskRequest", "MessageRequest", "ChatRequest")
+    for name in bodies:
         assert schemas[name]["additionalProperties"] is False
         for field, schema in schemas[name]["properties"].items():
-            kinds = [kind for kind in schema.get("anyOf", [schema]) if kind["type"] != "null"]
+            kinds = [kind for kind in schema.get("anyOf", [schema]) if kind.get("type", "null") != "null"]
             for kind in kinds:
                 if kind["type"] in ("integer", "number"):
                     assert {"minimum", "maximum"} <= set(kind), field

@@ -1,13 +1,15 @@
-"""model/network/sampling.py: samples come from the model's own distribution."""
+"""model/network/sampling.py: samples come from the model's own distribution, and scores are its log probabilities."""
 
+import math
 from collections.abc import Callable
 
 import pytest
 import torch
 
 from model.errors import OutOfRange
+from model.network.generation import generate
 from model.network.gpt import GPT, GPTConfig
-from model.network.sampling import sample
+from model.network.sampling import draw, sample, score
 
 CONFIG = GPTConfig(8, 16, 2, 2, 16)
 PROMPT = (1, 2, 3)
@@ -50,3 +52,37 @@ def test_what_does_not_fit_the_context_is_refused(model: GPT):
     assert len(sample(model, PROMPT, stop_id=STOP, samples=2, tokens=13, seed=0)) == 2
     with pytest.raises(OutOfRange, match="room for 13"):
         sample(model, PROMPT, stop_id=STOP, samples=2, tokens=14, seed=0)
+
+
+def test_a_text_s_scores_are_what_the_model_gives_its_tokens(model: GPT):
+    text = (1, 2, 3, 4, 5, 6, 7, 0)
+    first, *others = score(model, text, top=3)
+    with torch.inference_mode():
+        logs = model(torch.tensor([text]))[0].log_softmax(-1)
+    assert (first.token_id, first.log_probability, first.top) == (1, None, ())
+    for place, token in enumerate(others):
+        assert token.token_id == text[place + 1]
+        assert token.log_probability == pytest.approx(float(logs[place, token.token_id]), abs=1e-5)
+        best = logs[place].topk(3)
+        assert [i for i, _ in token.top] == best.indices.tolist()
+        assert [value for _, value in token.top] == pytest.approx(best.values.tolist(), abs=1e-5)
+
+
+def test_at_temperature_0_every_row_is_the_greedy_text(model: GPT):
+    (greedy,) = generate(model, [PROMPT], stop_id=-1)
+    drawn = list(draw(model, PROMPT, rows=3, tokens=len(greedy.token_ids), temperature=0, seed=0))
+    for row in range(3):
+        assert tuple(step[row].token_id for step in drawn) == greedy.token_ids
+        assert [step[row].log_probability for step in drawn] == pytest.approx(
+            [math.log(p) for p in greedy.probabilities], abs=1e-4
+        )
+
+
+def test_drawn_tokens_are_scored_without_the_temperature(model: GPT):
+    for temperature in (0.01, 0.5, 2.0):
+        steps = list(draw(model, PROMPT, rows=4, tokens=5, temperature=temperature, seed=5, top=2))
+        for row in range(4):
+            text = (*PROMPT, *(step[row].token_id for step in steps))
+            for step, scored in zip(steps, score(model, text, top=2)[len(PROMPT) :], strict=True):
+                assert step[row].log_probability == pytest.approx(scored.log_probability, abs=1e-4)
+                assert [i for i, _ in step[row].top] == [i for i, _ in scored.top]
