@@ -1,27 +1,30 @@
-# Two stages: the first builds the environment, the second holds it, the source and the trained models, and no tools.
-# The base is any Debian with Python 3.11 or later, or with none: then Debian's is installed.
-#   docker build --build-arg PIP_EXTRA_INDEX_URL=... .    an index with CPU builds of torch saves several GB of CUDA
-#   docker run --publish 127.0.0.1:8000:8000 IMAGE
+# Two stages: the first builds the wheel and an environment that holds it, the second is that environment and no tools.
+# The base is any Debian with Python 3.11 or later, or with none: then Debian's is installed. BASE_DIGEST pins it.
+#   docker build --build-arg BASE_DIGEST=sha256:... -t maskscope .
+#   docker run --publish 127.0.0.1:8000:8000 maskscope
 ARG BASE_IMAGE=python:3.11-slim-bookworm
+ARG BASE_DIGEST
 
-FROM ${BASE_IMAGE} AS build
+FROM ${BASE_IMAGE}${BASE_DIGEST:+@${BASE_DIGEST}} AS build
 ARG PIP_EXTRA_INDEX_URL
 RUN python3 -c 'import ensurepip' 2>/dev/null \
     || (apt-get update -qq && apt-get install -y -qq --no-install-recommends python3 python3-venv ca-certificates)
 WORKDIR /srv/maskscope
 RUN python3 -m venv .venv
 COPY pyproject.toml constraints.txt hatch_build.py README.md LICENSE ./
+COPY .ci .ci
 COPY app app
 COPY model model
 COPY static static
 COPY templates templates
-RUN .venv/bin/pip install --no-cache-dir --disable-pip-version-check --constraint constraints.txt --editable .
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+RUN .venv/bin/pip wheel --no-deps --wheel-dir dist . && MASKSCOPE_WHEEL='dist/*.whl' sh .ci/install
 
-FROM ${BASE_IMAGE}
+FROM ${BASE_IMAGE}${BASE_DIGEST:+@${BASE_DIGEST}}
 RUN command -v python3 >/dev/null \
     || (apt-get update -qq && apt-get install -y -qq --no-install-recommends python3 && rm -rf /var/lib/apt/lists/*)
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin maskscope
-COPY --from=build /srv/maskscope /srv/maskscope
+COPY --from=build /srv/maskscope/.venv /srv/maskscope/.venv
 WORKDIR /srv/maskscope
 USER 10001
 ENV MASKSCOPE_HOST=0.0.0.0 MASKSCOPE_PORT=8000 PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1

@@ -17,7 +17,7 @@ INSTALL_LIBATOMIC = \
 help: ## What can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
 
-run: .venv/run ## Serve on HOST:PORT (default 127.0.0.1:8000)
+run: .venv/run ## Serve on HOST:PORT (default 127.0.0.1:8000); TORCH=cuda installs torch for CUDA
 	exec $(BIN)/maskscope serve --host '$(HOST)' --port '$(PORT)'
 
 test: .venv/test ## All tests, those in a real Chromium too
@@ -67,9 +67,9 @@ clean: ## Remove all that was built
 
 # Each file says that its extra is installed. Both are gone while something is being installed, so a venv that has
 # neither was interrupted half-way, and is made anew.
-.venv/test: EXTRA := [test]
-.venv/run .venv/test: pyproject.toml constraints.txt hatch_build.py
+.venv/test: EXTRA := test
+.venv/run .venv/test: pyproject.toml constraints.txt constraints-test.txt hatch_build.py .ci/install
 	@test -e .venv/run || sh .ci/venv
 	@rm -f .venv/run .venv/test
-	$(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt --editable '.$(EXTRA)'
+	sh .ci/install $(EXTRA)
 	@touch .venv/run $@
