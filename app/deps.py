@@ -14,6 +14,7 @@ from app.catalog import Catalog
 from app.engine import Engine
 from app.metrics import Metrics
 from app.races.sessions import Races
+from app.room import ShortAddresses
 from app.settings import Settings
 from app.workers.inspections import Inspections
 from model.claims.evidence import Evidence
@@ -75,5 +76,6 @@ OpeningsDep = Annotated[dict[str, SeedsAtStep], Depends(_openings)]
 ExamplesDep = Annotated[tuple[Example, ...], _kept("examples")]
 EngineDep = Annotated[Engine, _kept("engine")]
 RacesDep = Annotated[Races, _kept("races")]
+ShortAddressesDep = Annotated[ShortAddresses, _kept("short_addresses")]
 InspectionsDep = Annotated[Inspections, _kept("inspections")]
 MetricsDep = Annotated[Metrics, _kept("metrics")]

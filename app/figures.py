@@ -5,11 +5,12 @@ In: a State, the models in memory, what all seeds said. Out: Choices, and a Figu
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 from urllib.parse import urlencode
 
-from pydantic import BaseModel, field_validator
+from pydantic import field_validator
 
 from app.catalog import Catalog, LoadedRun, RecipeRuns
 from app.charts.chips import GRADIENT_CHOICES, GradientChoice
@@ -17,6 +18,7 @@ from app.charts.figure import SIDES, Figure, Written, draw_side, judge_written, 
 from app.charts.seeds import SeedChart, draw_seeds
 from app.engine import Engine
 from app.generations import admit
+from app.screen import Screen, ScreenState, read_screen
 from model.errors import check_known
 from model.experiments.ablation.seeds import SeedsAtStep, seeds_at
 from model.experiments.ablation.shipped import ShippedAblation
@@ -29,7 +31,7 @@ Openings = Mapping[str, SeedsAtStep]
 """Where each recipe is shown first."""
 
 
-class State(BaseModel):
+class State(ScreenState):
     """What the address says. Names must exist; a number is moved to the nearest that does."""
 
     recipe: str | None = None
@@ -66,6 +68,7 @@ class Choices:
     steps: tuple[int, ...]
     step: int
     gradient: GradientChoice
+    screen: Screen
     masks: tuple[MaskPolicy, ...] = tuple(MASK_POLICIES.values())
     gradients: tuple[GradientChoice, ...] = tuple(GRADIENT_CHOICES.values())
 
@@ -75,7 +78,22 @@ class Choices:
 
     @property
     def address(self) -> str:
-        """Of what is shown, without the position."""
+        """Of what is shown and how, without the position."""
+        return self._view + self.screen.suffix
+
+    @property
+    def shared_address(self) -> str:
+        """For others: with what is hidden, but neither presented nor without keys."""
+        return self._view + replace(self.screen, presents=False, has_keys=True).suffix
+
+    def address_with(self, position: int | None, **changes: Any) -> str:
+        """Of a position, on another screen: `changes` of Screen."""
+        at = "" if position is None else f"&position={position}"
+        return self._view + at + replace(self.screen, **changes).suffix
+
+    @property
+    def _view(self) -> str:
+        """Of what is shown, whatever the screen."""
         asked = {"recipe": self.asked_recipe} if self.asked_recipe else {}
         moved = {"shown": self.recipe.slug} if self.asked_recipe and self.moved else {}
         state = asked | moved | {"prompt": self.prompt, "step": self.step, "policy": self.policy.slug}
@@ -104,6 +122,7 @@ def choose(state: State, catalog: Catalog, openings: Openings) -> tuple[Choices,
         steps=runs.steps(),
         step=runs.nearest_step(wanted),
         gradient=GRADIENT_CHOICES[state.gradient],
+        screen=read_screen(state),
     )
     return choices, runs
 

@@ -15,6 +15,7 @@ from app.engine import Engine
 from app.metrics import Metrics, MetricsMiddleware
 from app.pages import PAGES
 from app.races.sessions import Races
+from app.room import ShortAddresses
 from app.security import Guard, SecurityHeaders
 from app.settings import Settings
 from app.static_files import AddressedFiles
@@ -40,6 +41,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.state.engine = Engine(settings.queue_size, settings.queue_timeout_seconds)
         app.state.races = Races(settings)
         app.state.inspections = Inspections(settings)
+        app.state.short_addresses = ShortAddresses()
         metrics.follow(app.state.engine, app.state.races)
         yield
         await app.state.races.close()

@@ -17,6 +17,7 @@ from app.pages import (
     padding,
     race,
     reasoning,
+    room,
     shift,
     turns,
     visualizer,
@@ -136,6 +137,15 @@ PAGES: tuple[Page, ...] = (
         "your own rows, template and tokenizer, or a dump of what a trainer saw: each token trained, ignored or "
         "supplied, and what is wrong with that",
         inspect.router,
+    ),
+    Page(
+        "room",
+        "Room",
+        "Explore",
+        "A QR code and a short address for a class",
+        "a view's short address and QR code, by a host that others can reach; what to do if the server listens on this "
+        "machine only",
+        room.router,
     ),
     Page(
         "claims",

@@ -13,9 +13,11 @@ from app.charts.curves import CurveChart
 from app.charts.figure import SIDES, Figure
 from app.charts.seeds import draw_seed_curves
 from app.charts.timelines import bands_of, draw_timeline
-from app.deps import AblationDep, CatalogDep, EngineDep, ExamplesDep, OpeningsDep
+from app.deps import AblationDep, CatalogDep, EngineDep, ExamplesDep, OpeningsDep, SettingsDep
 from app.engine import Engine
 from app.figures import Choices, State, choose, draw_figure
+from app.room import reach
+from app.settings import Settings
 from app.templating import is_partial, render_view
 from model.experiments.ablation.shipped import ShippedAblation
 from model.experiments.examples import Example
@@ -76,6 +78,8 @@ class VisualizerContext:
     examples: tuple[Chip, ...]
     timeline: Timeline
     names: dict[str, str]
+    site: str
+    """For the handout: where others find this page, if they can."""
     streams: bool
     """Whether the page's script fetches what the models write (after htmx), or the page holds it complete."""
 
@@ -89,6 +93,7 @@ async def page(
     examples: ExamplesDep,
     openings: OpeningsDep,
     engine: EngineDep,
+    settings: SettingsDep,
 ) -> Response:
     """The whole page, or to htmx the part of it that the form replaces."""
     streams = is_partial(request)
@@ -96,7 +101,8 @@ async def page(
         state = state.model_copy(update={"prompt": examples[0].word})
     choices, runs = choose(state, catalog, openings)
     offered = tuple(Chip(example, _address_of(example)) for example in examples)
-    context = VisualizerContext(choices, offered, _timeline(choices, runs, ablation), NAMES, streams)
+    site = _site(request, settings)
+    context = VisualizerContext(choices, offered, _timeline(choices, runs, ablation), NAMES, site, streams)
     view = _view(choices, state.position, runs, ablation, engine, writes=not streams)
     if not streams:
         return await render_view(request, "visualizer/page.html", context, view)
@@ -117,6 +123,12 @@ async def figure(
     choices, runs = choose(state, catalog, openings)
     drawn, _ = await draw_figure(choices, runs, ablation, engine, writes=True)
     return JSONResponse(asdict(drawn), headers={"Cache-Control": "no-store"})
+
+
+def _site(request: Request, settings: Settings) -> str:
+    url = request.url
+    sites = reach(url.hostname or "", settings.host).sites(url.scheme, url.port)
+    return sites[0] if sites else str(request.base_url).rstrip("/")
 
 
 def _address_of(example: Example) -> str:

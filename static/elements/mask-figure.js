@@ -11,7 +11,6 @@ class MaskFigure extends HTMLElement {
     this.addEventListener("pointerover", (event) => this.hover(event.target.closest("td[data-at]")?.dataset.at), { signal });
     this.addEventListener("pointerleave", () => this.hover(), { signal });
     this.addEventListener("step-arrived", (event) => this.onStep(event.detail), { signal });
-    document.addEventListener("keydown", (event) => this.onKey(event), { signal });
     document.addEventListener("htmx:after:swap", () => this.read(), { signal });
     this.read();
   }
@@ -48,12 +47,6 @@ class MaskFigure extends HTMLElement {
     radio.checked = true;
     radio.focus({ preventScroll: true });
     radio.dispatchEvent(new Event("change", { bubbles: true }));
-  }
-
-  onKey(event) {
-    const typing = event.target.matches?.("input:not([type=radio], [type=range]), textarea, select, [contenteditable]");
-    if (event.key !== "m" || event.ctrlKey || event.metaKey || event.altKey || event.repeat || typing) return;
-    this.querySelector("[name=policy]:not(:checked)").click();
   }
 
   onStep(figure) {

@@ -1,6 +1,6 @@
 // <step-scrubber data-steps data-step>: the curve of both models with a slider over it. A step that is not on the page is
 // fetched in one small answer, its neighbours with it, and emitted as `step-arrived`; the newest wins. If it cannot be
-// had, the slider returns to what is shown and `figure-failed` says why. Play (or the key p) shows one after the other.
+// had, the slider returns to what is shown and `figure-failed` says why. Play shows one after the other.
 
 const PACE = 450;
 
@@ -17,7 +17,6 @@ class StepScrubber extends HTMLElement {
     this.slider.addEventListener("keydown", (event) => this.onArrow(event), { signal });
     this.slider.addEventListener("change", (event) => event.stopPropagation(), { signal });
     this.button.addEventListener("click", () => (this.playing ? this.pause() : this.play()), { signal });
-    document.addEventListener("keydown", (event) => this.onKey(event), { signal });
     document.addEventListener("htmx:after:swap", () => this.restore(), { signal });
     this.pause();
     this.restore();
@@ -57,12 +56,6 @@ class StepScrubber extends HTMLElement {
     event.preventDefault();
     this.pause();
     this.show(this.beside(move));
-  }
-
-  onKey(event) {
-    const typing = event.target.matches?.("input:not([type=radio], [type=range]), textarea, select, [contenteditable]");
-    if (event.key !== "p" || event.ctrlKey || event.metaKey || event.altKey || event.repeat || typing) return;
-    this.button.click();
   }
 
   beside(move) {
