@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from pydantic import BaseModel
 
-from model.errors import check_known
+from model.errors import unknown
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class Screen:
 def read_screen(state: ScreenState) -> Screen:
     """Raises UnknownName for a part that cannot be hidden."""
     named = {name.strip() for name in state.hide.split(",")} - {""}
-    for name in sorted(named):
-        check_known(name, PARTS, "hide")
+    for name in sorted(named - PARTS.keys()):
+        raise unknown("part to hide", name, PARTS, param="hide")
     hidden = tuple(part for part in PARTS.values() if part.name in named)
     return Screen(presents=state.present == "on", has_keys=state.keys == "on", hidden=hidden)

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from app.charts.chips import GRADIENT_CHOICES
+from app.screen import KEYS, PARTS
 from app.settings import Settings
 from model.experiments.ablation.seeds import seeds_at
 from model.experiments.ablation.shipped import load_ablation
@@ -546,6 +547,7 @@ PAGES = [
     ("/", {}, 200),
     ("/?policy=unmasked&gradient=share&position=3&step=0", {}, 200),
     ("/?recipe=reverse4", {}, 200),
+    ("/?present=on&hide=word,details&keys=off", {}, 200),
     ("/?prompt=<b>", {}, 422),
     ("/?recipe=nope", {}, 404),
     ("/nope", {}, 404),
@@ -593,7 +595,7 @@ async def test_every_address_a_page_names_exists(client: httpx.AsyncClient, read
         e.attrib[name] for e in page.iter() for name in ("href", "src", "action", "hx-get") if name in e.attrib
     }
     assert addresses
-    for address in addresses - {"#main"}:
+    for address in addresses - {"#main", "#keys", "#figure"}:
         response = await client.get(address)
         assert response.status_code == 200, address
 
@@ -605,7 +607,7 @@ async def test_the_form_works_by_htmx_as_it_does_without(open_page: OpenPage) ->
     assert form.attrib["hx-get"] == form.attrib["action"]
     controls = [e for e in page.iter() if e.tag in ("input", "select", "button") and "name" in e.attrib]
     assert {e.attrib["name"] for e in controls} == {
-        *("recipe", "shown", "prompt", "policy", "step", "gradient", "position", "mask"),
+        *("present", "keys", "recipe", "shown", "prompt", "policy", "step", "gradient", "position", "mask"),
     }
     inside = list(form.iter())
     assert all(e in inside or e.attrib["form"] == "ask" for e in controls)
@@ -617,7 +619,7 @@ async def test_what_the_form_would_send_opens_the_same_view(client: httpx.AsyncC
     sent = [
         (e.attrib["name"], e.attrib["value"])
         for e in find_all(page, "input")
-        if e.get("type") != "radio" or "checked" in e.attrib
+        if (e.get("type") != "radio" or "checked" in e.attrib) and "disabled" not in e.attrib
     ] + [("gradient", checked(page, "gradient"))]
     assert dict(sent).items() >= {name: values[0] for name, values in parse_qs(urlsplit(address).query).items()}.items()
     again = await client.get("/", params=sent)
@@ -752,3 +754,84 @@ async def test_every_example_opens_what_it_tells(
         assert (checked(shown, "recipe"), checked(shown, "step")) == (example.recipe, str(example.step))
         written = {p: "".join(letter for letter, _ in letters(shown, p)) for p in POLICIES}
         assert written == {"prompt-masked": example.on, "unmasked": example.off}
+
+
+# How it stands on a screen.
+
+ON_STAGE = {"present": "on", "hide": "curve,switch", "keys": "off"}
+
+
+def stage_of(page: Element) -> dict[str, str]:
+    stage = find(page, "mask-figure").attrib
+    return {"presents": str("presenting" in stage["class"].split())} | {n: stage[f"data-{n}"] for n in ("hide", "keys")}
+
+
+async def test_the_address_says_what_is_presented_and_what_is_hidden(open_page: OpenPage, text_of: TextOf) -> None:
+    plain = await open_page()
+    assert stage_of(plain) == {"presents": "False", "hide": "", "keys": "on"}
+    page = await open_page(**ON_STAGE)
+    assert stage_of(page) == {"presents": "True", "hide": "switch curve", "keys": "off"}
+    assert "2 hidden" in text_of(find(page, "present-mode"))
+    assert "Nothing is broken: the address hides some parts" in text_of(find(page, "dialog", id="keys"))
+    assert "hidden" not in text_of(find(plain, "present-mode")).split("can be hidden")[1]
+
+
+async def test_it_stays_so_whatever_is_opened_next(client: httpx.AsyncClient, open_page: OpenPage) -> None:
+    page = await open_page(**ON_STAGE)
+    said = {"present": "on", "hide": "switch,curve", "keys": "off"}
+    sent = {
+        e.attrib["name"]: e.attrib["value"]
+        for e in find_all(page, "input", type="hidden")
+        if "disabled" not in e.attrib
+    }
+    assert said.items() <= sent.items()
+    fragment = await client.get("/", params=sent | {"prompt": "wind"}, headers=PARTIAL)
+    kept = {name: values[0] for name, values in parse_qs(urlsplit(fragment.headers["hx-push-url"]).query).items()}
+    assert said.items() <= kept.items()
+    for link in find(page, "nav", class_="examples"):
+        assert said.items() <= {n: v[0] for n, v in parse_qs(urlsplit(link.attrib["href"]).query).items()}.items()
+        assert not said.keys() & parse_qs(urlsplit(link.attrib["hx-get"]).query).keys(), "the form's fields say it"
+
+
+async def test_its_links_change_one_thing_each(open_page: OpenPage, read_html: Any, client: httpx.AsyncClient) -> None:
+    async def followed(page: Element, **attributes: str) -> Element:
+        (link, *_) = find_all(page, "a", **attributes)
+        return read_html((await client.get(link.attrib["href"])).text)
+
+    page = await open_page(**ON_STAGE, position=3, policy="unmasked", step=500)
+    was = stage_of(page)
+    assert stage_of(await followed(page, data_tool="leave")) == was | {"presents": "False"}
+    assert stage_of(await followed(page, data_tool="unhide")) == was | {"hide": ""}
+    assert stage_of(await followed(page, data_keys="on")) == was | {"keys": "on"}
+    left = await followed(page, data_tool="leave")
+    assert [checked(left, n) for n in ("position", "policy", "step")] == ["3", "unmasked", "500"]
+    assert stage_of(await followed(left, data_tool="present")) == was
+    room = parse_qs(urlsplit(find_all(page, "a", data_tool="room")[0].attrib["href"]).query)["view"][0]
+    assert stage_of(read_html((await client.get(room)).text)) == {
+        "presents": "False",
+        "hide": "switch curve",
+        "keys": "on",
+    }
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "said"),
+    [
+        ("hide=menu", 404, "There is no part to hide &#39;menu&#39;. Choose one of: word, examples, switch, gradient"),
+        ("hide=<b>", 404, "There is no part to hide &#39;&lt;b&gt;&#39;"),
+        ("hide=word&hide=switch", 422, "the address has this 2 times"),
+        ("present=1", 422, "present: Input should be &#39;on&#39; or &#39;off&#39;; given &#39;1&#39;"),
+        ("keys=no", 422, "keys: Input should be &#39;on&#39; or &#39;off&#39;"),
+    ],
+)
+async def test_a_screen_that_cannot_be_is_named(client: httpx.AsyncClient, query: str, status: int, said: str) -> None:
+    response = await client.get(f"/?{query}")
+    assert response.status_code == status
+    assert said in response.text
+
+
+async def test_every_key_and_every_part_is_listed(open_page: OpenPage, text_of: TextOf) -> None:
+    dialog = find(await open_page(), "dialog", id="keys")
+    keys, parts = dialog.iter("dl")
+    assert [text_of(e) for e in keys.iter("kbd")] == [name for key in KEYS for name in key.names]
+    assert [text_of(e) for e in parts.iter("code")] == list(PARTS)
