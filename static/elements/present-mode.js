@@ -8,7 +8,7 @@ class PresentMode extends HTMLElement {
     const { signal } = this.listening;
     document.addEventListener("click", (event) => this.onClick(event), { signal, capture: true });
     document.addEventListener("keydown", (event) => this.onEscape(event), { signal });
-    document.addEventListener("fullscreenchange", () => document.fullscreenElement || this.show(false), { signal });
+    document.addEventListener("fullscreenchange", () => document.fullscreenElement || this.onSmall(), { signal });
     window.addEventListener("beforeprint", () => this.writeHandout(), { signal });
     // The room's address comes by htmx; what listens for the figure's own requests need not hear of it.
     for (const name of ["before:request", "before:response", "after:swap", "finally:request", "error"])
@@ -43,6 +43,13 @@ class PresentMode extends HTMLElement {
 
   onEscape(event) {
     if (event.key === "Escape" && this.presents && !document.querySelector("dialog[open]")) this.show(false);
+  }
+
+  // The browser takes Escape for itself on the full screen: what is open over the figure closes first here too.
+  onSmall() {
+    const open = document.querySelector("dialog[open]");
+    if (open) open.close();
+    else this.show(false);
   }
 
   show(presents) {
