@@ -1,5 +1,5 @@
-// <key-list>: the page's keys, and the dialog that lists them. Characters act unless somebody is typing or has turned them
-// off (data-keys, in the address); arrows act while presenting. What is hidden has no key.
+// <key-list>: the page's keys, and the dialog that lists them. Characters act unless somebody is typing or has turned
+// them off (data-keys, in the address); arrows act while presenting. What is hidden has no key.
 
 const DOES = {
   m: ["switch", () => find("[name=policy]:not(:checked)").click()],
@@ -32,7 +32,8 @@ class KeyList extends HTMLElement {
     if (!act || event.ctrlKey || event.metaKey || event.altKey || find("dialog[open]")) return;
     const { keys, hide } = find(".visualizer").dataset;
     const isArrow = event.key.startsWith("Arrow");
-    if (isArrow ? !isPresenting() || moves(event.target) : keys === "off" || event.repeat || types(event.target)) return;
+    if (isArrow ? !isPresenting() || moves(event.target) : keys === "off" || event.repeat || types(event.target))
+      return;
     if (part && hide.split(" ").includes(part)) return;
     event.preventDefault();
     act();
@@ -81,7 +82,8 @@ function next(select) {
 
 function nextExample() {
   const examples = [...document.querySelectorAll(".examples a")];
-  const shown = examples.findIndex((example) => example.querySelector("code").textContent === find("#view").dataset.prompt);
+  const { prompt } = find("#view").dataset;
+  const shown = examples.findIndex((example) => example.querySelector("code").textContent === prompt);
   examples[(shown + 1) % examples.length].click();
 }
 

@@ -1,6 +1,6 @@
-// <present-mode>: the figure alone, large, for a projector: switched in place, on the full screen where the browser lets us,
-// left by Escape or a link. The address says so. Links of a teacher ([data-tool]) name the view as it is by now; the one
-// to the room's address opens a dialog, and the page if that does not come.
+// <present-mode>: the figure alone, large, for a projector: switched in place, on the full screen where the browser
+// lets us, left by Escape or a link. The address says so. Links of a teacher ([data-tool]) name the view as it is by
+// now; the one to the room's address opens a dialog, and the page if that does not come.
 
 class PresentMode extends HTMLElement {
   connectedCallback() {
