@@ -15,6 +15,7 @@ from app.engine import Engine
 from app.metrics import Metrics
 from app.races.sessions import Races
 from app.settings import Settings
+from app.votes.sessions import Votes
 from app.workers.inspections import Inspections
 from model.claims.evidence import Evidence
 from model.experiments.ablation.seeds import SeedsAtStep
@@ -75,5 +76,6 @@ OpeningsDep = Annotated[dict[str, SeedsAtStep], Depends(_openings)]
 ExamplesDep = Annotated[tuple[Example, ...], _kept("examples")]
 EngineDep = Annotated[Engine, _kept("engine")]
 RacesDep = Annotated[Races, _kept("races")]
+VotesDep = Annotated[Votes, _kept("votes")]
 InspectionsDep = Annotated[Inspections, _kept("inspections")]
 MetricsDep = Annotated[Metrics, _kept("metrics")]

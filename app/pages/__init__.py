@@ -20,6 +20,7 @@ from app.pages import (
     shift,
     turns,
     visualizer,
+    votes,
 )
 from app.templating import ENVIRONMENT
 
@@ -136,6 +137,15 @@ PAGES: tuple[Page, ...] = (
         "your own rows, template and tokenizer, or a dump of what a trainer saw: each token trained, ignored or "
         "supplied, and what is wrong with that",
         inspect.router,
+    ),
+    Page(
+        "votes",
+        "Vote",
+        "Explore",
+        "Ask the class, then show what the models say",
+        "a question to the class about a word: phones answer, the count shows, then the bars, then the truth, computed "
+        "from the models in memory",
+        votes.router,
     ),
     Page(
         "claims",
