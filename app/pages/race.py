@@ -99,7 +99,9 @@ class RaceContext:
 
 @router.api_route("/race", methods=["GET", "HEAD"])
 async def page(request: Request, races: RacesDep, recipe: Annotated[str, Query()] = RACE_RECIPE) -> Response:
-    """The form to start a race, and the races there are."""
+    """The form to start a race, and the races there are. Workers get ready while it is filled in."""
+    if request.method == "GET":
+        races.expect_race()
     return render(request, "race/page.html", RaceContext(start=_start({"recipe": recipe}, COMPARED_POLICIES, races)))
 
 

@@ -1,4 +1,6 @@
-"""What a question to a room is made of: choices, a truth, and the word and models it is computed from. Plain values."""
+"""What a question to a room is made of: choices, a truth, and the word and models it is computed from. Plain values; in
+texts and sentences what a model reads or writes stands between backticks.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

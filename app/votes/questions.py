@@ -16,7 +16,7 @@ from model.network.generation import Completion, generate
 from model.network.gpt import GPT
 from model.text.tokenizer import END_OF_TURN, USER_START
 from model.training.conversations import prompt_ids, render_prompt
-from model.writing import compact, percent
+from model.writing import compact, joined, percent
 
 UNSURE, SURE = 0.1, 0.5
 """Below and above these probabilities a guess is called unsure and sure."""
@@ -49,13 +49,13 @@ def _first_truth(material: Material) -> Truth:
     """Of the kept steps, the first at which each model writes the whole answer and its stop."""
     arrived = {policy: _arrival(material, policy) for policy in (ON, OFF)}
     told = [
-        f"{POLICY_NAMES[policy]} first writes {material.right} at step {step:,}"
-        if step is not None
-        else f"{POLICY_NAMES[policy]} never does"
-        for policy, step in arrived.items()
+        f"{name} first writes `{material.right}` at step {arrived[policy]:,}"
+        if arrived[policy] is not None
+        else f"{name} never writes `{material.right}`"
+        for policy, name in ((ON, "Mask on"), (OFF, "mask off"))
     ]
     kept = len(material.steps())
-    sentence = f"Of the {kept} steps kept, {told[0]}, {told[1]}. That is one word and one pair of runs. "
+    sentence = f"{joined(told)}, of the {kept} steps kept. That is one word and one pair of runs. "
     first = min((step for step in arrived.values() if step is not None), default=None)
     link = material.link(material.steps()[-1] if first is None else first)
     return Truth(leader(arrived), sentence + over_seeds(material.comparison), link)
@@ -92,12 +92,12 @@ def _spill_place(material: Material) -> int:
 
 
 def _read_up_to(material: Material, place: int) -> str:
-    return USER_START + material.word[:place]
+    return f"`{USER_START}{material.word[:place]}`"
 
 
 def _spill_choices(material: Material) -> tuple[Choice, ...]:
     return (
-        Choice("letter", f"The letter {material.word[_spill_place(material)]}"),
+        Choice("letter", f"The letter `{material.word[_spill_place(material)]}`"),
         Choice("sure", "Another character, and it is sure: over 50 %"),
         Choice("unsure", "Another character, and it is unsure: 50 % or less"),
     )
@@ -108,7 +108,7 @@ def _spill_truth(material: Material) -> Truth:
     best = at.predictions[0]
     choice = "letter" if best.token == at.target else "sure" if best.probability > SURE else "unsure"
     sentence = (
-        f"It predicts {best.token} with {percent(best.probability, 1)}; the word goes on with {at.target}. "
+        f"It predicts `{best.token}` with {percent(best.probability, 1)}; the word goes on with `{at.target}`. "
         "It was never scored inside the question, so nothing told it what to say there. That does no harm: "
         f"the question is always given. One model, at step {material.step:,}."
     )
@@ -132,7 +132,7 @@ def _guess_truth(material: Material) -> Truth:
     best, letters = at.predictions[0], len(material.recipe.task.characters())
     choice = "unsure" if best.probability < UNSURE else "sure" if best.probability > SURE else "some"
     sentence = (
-        f"Its best guess is {best.token}, with {percent(best.probability, 1)}; blind choice among {letters} letters "
+        f"Its best guess is `{best.token}`, with {percent(best.probability, 1)}; blind choice among {letters} letters "
         f"gives {percent(1 / letters, 1)}. The letters were drawn at random, so nothing gives the next one away. "
         f"One model, at step {material.step:,}."
     )
@@ -148,7 +148,7 @@ def _gradient_truth(material: Material) -> Truth:
     answers = max(p.gradient.input_norm for p in analysis.positions[analysis.prompt_length - 1 :])
     sentence = (
         f"A gradient reaches {reached} of the {len(letters)} letters: the answer has the loss, and it looks back at "
-        f"them. It is largest on {largest.input}, {compact(largest.gradient.input_norm)}; the largest from > on is "
+        f"them. It is largest on `{largest.input}`, {compact(largest.gradient.input_norm)}; the largest from `>` on is "
         f"{compact(answers)}. One model, at step {material.step:,}."
     )
     link = material.link(material.step, gradient="input_norm", position=str(largest.position))
@@ -157,8 +157,8 @@ def _gradient_truth(material: Material) -> Truth:
 
 def _stop_choices(material: Material) -> tuple[Choice, ...]:
     return (
-        Choice("stops", f"{material.answer}, and then it stops"),
-        Choice("runs", f"{material.answer}, and then it cannot stop"),
+        Choice("stops", f"`{material.answer}`, and then it stops"),
+        Choice("runs", f"`{material.answer}`, and then it cannot stop"),
         Choice("else", "Something else"),
     )
 
@@ -171,7 +171,7 @@ def _stop_truth(material: Material) -> Truth:
     cut = f", cut off after {len(text)} characters" if done.finish_reason == "length" else ""
     stopped = round(material.stops.value * material.stops.n)
     sentence = (
-        f"It writes {text}{cut}. On {material.stops.n} unseen words it stopped {stopped} times. That is one "
+        f"It writes `{text}`{cut}. On {material.stops.n} unseen words it stopped {stopped} times. That is one "
         "model, of one seed; only the label of the stop was missing."
     )
     link = "/bugs?" + urlencode({"bug": "eos-masked", "prompt": material.word, "generate": "true"})
@@ -189,7 +189,7 @@ QUESTIONS: Mapping[str, Question] = {
     for question in (
         Question(
             "first",
-            lambda m: f"Two models learn to reverse {m.word}. Which one writes {m.right} first?",
+            lambda m: f"Two models learn to reverse `{m.word}`. Which one writes `{m.right}` first?",
             _first_choices,
             _first_truth,
         ),
@@ -204,7 +204,7 @@ QUESTIONS: Mapping[str, Question] = {
         ),
         Question(
             "gradient",
-            lambda m: f"With the mask on, the letters of {m.word} have no loss. Does any gradient still reach them?",
+            lambda m: f"With the mask on, the letters of `{m.word}` have no loss. Does any gradient still reach them?",
             lambda m: (
                 Choice("none", "No: without a loss there is no gradient"),
                 Choice("all", "Yes, all of them"),
@@ -222,7 +222,10 @@ QUESTIONS: Mapping[str, Question] = {
         ),
         Question(
             "stop",
-            lambda m: f"A model was trained with {END_OF_TURN} ignored. What will it write after {m.word}?",
+            lambda m: (
+                f"A third model was trained with the stop `{END_OF_TURN}` ignored as well. "
+                f"What will it write after `{m.word}`?"
+            ),
             _stop_choices,
             _stop_truth,
             lambda m: m.stopless is not None,

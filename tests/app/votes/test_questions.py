@@ -64,8 +64,8 @@ def test_who_writes_it_first_is_what_the_kept_models_write(live: Material) -> No
                 break
     truth = truth_of("first", live)
     assert truth.choice == min(arrived, key=lambda policy: arrived[policy])
-    assert f"mask on first writes evil# at step {arrived[ON]}" in truth.sentence
-    assert f"mask off first writes evil# at step {arrived[OFF]}" in truth.sentence
+    assert f"Mask on first writes `evil#` at step {arrived[ON]}" in truth.sentence
+    assert f"mask off first writes `evil#` at step {arrived[OFF]}" in truth.sentence
     assert f"step={min(arrived.values())}&" in truth.link
 
 
@@ -81,9 +81,9 @@ def test_what_is_asked_of_one_position_is_what_the_figure_shows_there(live: Mate
     on = analyze(live.recipe, live.models[ON][live.step], RIGHT, "live").positions
     off = analyze(live.recipe, live.models[OFF][live.step], MASK_POLICIES[OFF], "live").positions
     best = on[3].predictions[0]
-    assert f"It predicts {best.token} with {100 * best.probability:.1f} %" in truth_of("spill", live).sentence
+    assert f"It predicts `{best.token}` with {100 * best.probability:.1f} %" in truth_of("spill", live).sentence
     best = off[1].predictions[0]
-    assert f"Its best guess is {best.token}, with {100 * best.probability:.1f} %" in truth_of("guess", live).sentence
+    assert f"Its best guess is `{best.token}`, with {100 * best.probability:.1f} %" in truth_of("guess", live).sentence
     assert all(position.gradient.parameter_norm == 0 < position.gradient.input_norm for position in on[1:5])
     assert truth_of("gradient", live).choice == "all"
 
@@ -93,7 +93,7 @@ def test_the_model_without_a_stop_is_asked_and_its_measured_rate_told(live: Mate
     assert live.stops
     (written,) = complete_prompts(live.stopless, live.recipe.task, live.recipe.tokenizer, ["live"])
     truth = truth_of("stop", live)
-    assert f"It writes {written}, cut off after {len(written)} characters" in truth.sentence
+    assert f"It writes `{written}`, cut off after {len(written)} characters" in truth.sentence
     assert f"On {live.stops.n} unseen words it stopped {round(live.stops.value * live.stops.n)} times" in truth.sentence
     assert truth.choice == "runs"
 
