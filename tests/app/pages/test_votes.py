@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import anyio
 import httpx
 import pytest
 from fastapi import FastAPI
@@ -190,3 +191,48 @@ async def test_another_site_s_page_cannot_answer(client: httpx.AsyncClient) -> N
         f"{address}/answers", data={"choice": "both"}, headers={"Origin": "https://elsewhere.example"}
     )
     assert response.status_code == 403
+
+
+# A vote before a race.
+
+RACE = {"recipe": "reverse4", "policies": ["prompt-masked", "unmasked"], "width": "8", "steps": "20"}
+
+
+async def test_a_vote_before_a_race_is_closed_by_its_start_and_decided_by_it(
+    client: httpx.AsyncClient, read_html: Any, text_of: Any
+) -> None:
+    asked = await client.post("/race", data={**RACE, "evaluate_every": "10", "seed": "5", "ask": "first"})
+    teacher = asked.headers["location"]
+    address = urlsplit(teacher).path
+    mine = await say(client, address, "neither")
+    (form,) = (f for f in read_html((await client.get(teacher)).text).iter("form") if f.attrib["action"] == "/race")
+    fields: dict[str, list[str]] = {}
+    for field in form.iter("input"):
+        fields.setdefault(field.attrib["name"], []).append(field.attrib["value"])
+    guessed = await client.post("/race", data=fields | {"teacher": "guessed"})
+    assert guessed.status_code == 403
+    started = await client.post("/race", data=fields)
+    race = urlsplit(started.headers["location"])
+    assert (await client.post("/race", data=fields)).headers["location"] == started.headers["location"], "once"
+    page = read_html((await client.get(started.headers["location"])).text)
+    assert [a.attrib["href"] for a in page.iter("a") if text_of(a) == "Back to the vote"] == [teacher]
+    assert "seed 5" in text_of(page)
+    assert (await client.post(f"{address}/answers", data={"choice": "both"})).status_code == 409
+    assert f'href="{race.path}"' in (await client.get(mine)).text
+    with anyio.fail_after(120):
+        while "<strong>Finished" not in (await client.get(race.path)).text:
+            assert (await do(client, teacher, "reveal")).status_code in (409, 303)
+            await anyio.sleep(0.2)
+    await do(client, teacher, "reveal")
+    shown = read_html((await client.get(mine)).text)
+    (true,) = (li for li in shown.iter("li") if "true" in li.attrib.get("class", "").split())
+    assert text_of(true) == "D None gets there ✓ right your answer 1 of 1"
+    state = text_of(shown.find(".//p[@class='state']"))
+    assert "mask on not by step 20 and mask off not by step 20" in state
+    assert "this race is one seed, 5." in state
+
+
+async def test_of_one_model_alone_nobody_can_be_first(client: httpx.AsyncClient) -> None:
+    response = await client.post("/race", data={"policies": "unmasked", "ask": "first"})
+    assert response.status_code == 422
+    assert "choose two models or more" in response.text
