@@ -14,7 +14,7 @@ from app.settings import Settings
 from app.votes.polls import Poll, Truth
 from model.errors import MaskscopeError, UnknownName, check_known, outside
 
-ALPHABET = "CDFHJKMNPRTVWXY34679"
+ALPHABET = "CFHJKMNPRTWXY3479"
 """No two look alike on a projector, and without vowels no code is a word."""
 CODE_LENGTH = 4
 VOTER = re.compile(r"[A-Za-z0-9_-]{16,64}")
