@@ -16,6 +16,7 @@ from app.metrics import Metrics
 from app.races.sessions import Races
 from app.room import ShortAddresses
 from app.settings import Settings
+from app.votes.sessions import Votes
 from app.workers.inspections import Inspections
 from model.claims.evidence import Evidence
 from model.experiments.ablation.seeds import SeedsAtStep
@@ -77,5 +78,6 @@ ExamplesDep = Annotated[tuple[Example, ...], _kept("examples")]
 EngineDep = Annotated[Engine, _kept("engine")]
 RacesDep = Annotated[Races, _kept("races")]
 ShortAddressesDep = Annotated[ShortAddresses, _kept("short_addresses")]
+VotesDep = Annotated[Votes, _kept("votes")]
 InspectionsDep = Annotated[Inspections, _kept("inspections")]
 MetricsDep = Annotated[Metrics, _kept("metrics")]

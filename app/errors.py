@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 from app.engine import EngineBusy, EngineFailed, EngineStopped
 from app.races.sessions import RaceFailed, RacesBusy, WrongState
 from app.templating import is_partial, render
+from app.votes.sessions import NotTheTeacher, VoteClosed, VotesBusy
 from app.workers.inspections import InspectionsBusy
 from model.errors import Diverged, InvalidText, MaskscopeError, OutOfRange, UnknownName
 from model.inspector.refusals import LimitHit, TemplateRefused, UnreadableInput
@@ -73,6 +74,9 @@ STATUS: dict[type[MaskscopeError], int] = {
     WrongState: 409,
     RacesBusy: 503,
     RaceFailed: 503,
+    NotTheTeacher: 403,
+    VoteClosed: 409,
+    VotesBusy: 503,
     InspectionsBusy: 503,
 }
 

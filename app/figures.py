@@ -151,7 +151,7 @@ def _seeds(choices: Choices, runs: RecipeRuns, ablation: ShippedAblation) -> See
 async def draw_figure(
     choices: Choices, runs: RecipeRuns, ablation: ShippedAblation, engine: Engine, *, writes: bool
 ) -> tuple[Figure, dict[str, Analysis]]:
-    sides, analyses, texts = {}, {}, {"step": f"{choices.step:,}"}
+    sides, analyses, texts = {}, {}, {"step": f"{choices.step:,}", "vote.link": _vote(choices)}
     for policy, loaded in runs.by_policy.items():
         side, model = SIDES[policy], loaded.model(choices.step)
         analysis = await engine.call(partial(analyze, choices.recipe, model, MASK_POLICIES[policy], choices.prompt))
@@ -167,6 +167,12 @@ async def _write(choices: Choices, loaded: LoadedRun, engine: Engine) -> Written
     generation = await admit(engine, recipe, loaded.model(choices.step), prompt).whole()
     tokens = [token.token for token in generation.received]
     return judge_written(tokens, recipe.task.answer(prompt) + END_OF_TURN, generation.finish_reason == "stop")
+
+
+def _vote(choices: Choices) -> str:
+    """Where a class can be asked about what is shown."""
+    shown = {"recipe": choices.recipe.slug, "prompt": choices.prompt, "step": choices.step}
+    return "/votes?" + urlencode(shown)
 
 
 def _requests(choices: Choices, policy: str) -> dict[str, str]:

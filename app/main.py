@@ -1,5 +1,6 @@
 """create_app(settings): lifespan, middleware, routers; nothing else."""
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cache, partial
@@ -20,6 +21,7 @@ from app.security import Guard, SecurityHeaders
 from app.settings import Settings
 from app.static_files import AddressedFiles
 from app.templating import PURPOSE
+from app.votes.sessions import Votes
 from app.workers.inspections import Inspections
 from model.claims.evidence import gather
 from model.experiments.ablation.shipped import load_ablation
@@ -40,6 +42,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.state.examples = KEPT_EXAMPLES.read(settings.trained_folder)
         app.state.engine = Engine(settings.queue_size, settings.queue_timeout_seconds)
         app.state.races = Races(settings)
+        app.state.votes = Votes(settings, time.monotonic)
         app.state.inspections = Inspections(settings)
         app.state.short_addresses = ShortAddresses()
         metrics.follow(app.state.engine, app.state.races)

@@ -55,3 +55,19 @@ class Settings(BaseSettings):
     """Parameters x tokens x steps, over all policies; a costlier race is refused. `reverse` as it is costs 8.8e11."""
     max_races: Annotated[int, Field(ge=1, le=10_000)] = 50
     """Races kept to be read, up to 10 MB each; of more, the oldest that has ended is forgotten."""
+
+    race_spares: Annotated[int, Field(ge=0, le=16)] = 2
+    """Workers that wait for a race with everything imported, from a visit of its form on; see `race_spare_seconds`."""
+    race_spare_seconds: Annotated[float, Field(gt=0, le=86_400)] = 600.0
+    """A spare worker that no race has needed for so long ends."""
+
+    max_votes: Annotated[int, Field(ge=1, le=10_000)] = 200
+    """Votes kept; of more, the oldest that is closed is forgotten. So many open ones, and a new one is answered 503."""
+    max_votes_per_client: Annotated[int, Field(ge=1, le=10_000)] = 20
+    """Votes of one address that are open at once."""
+    max_voters: Annotated[int, Field(ge=1, le=100_000)] = 2000
+    """Answers to one vote."""
+    max_voters_per_client: Annotated[int, Field(ge=1, le=100_000)] = 500
+    """The same from one address, which a class may share."""
+    vote_lifetime_seconds: Annotated[float, Field(gt=0, le=604_800)] = 4 * 3600.0
+    """A vote is forgotten so long after it was opened."""

@@ -24,12 +24,13 @@ from app.api import (
     reasoning,
     recipes,
     turns,
+    votes,
 )
 
 API = tuple(
     module.router
     for module in (
         *(health, recipes, analyze, generate, races, ablation, gallery, mask, budget, padding, packing, dispatcher),
-        *(limits, reasoning, turns, claims, inspect, models, completions, chat),
+        *(limits, reasoning, turns, claims, inspect, models, completions, chat, votes),
     )
 )

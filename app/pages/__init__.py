@@ -21,6 +21,7 @@ from app.pages import (
     shift,
     turns,
     visualizer,
+    votes,
 )
 from app.templating import ENVIRONMENT
 
@@ -146,6 +147,15 @@ PAGES: tuple[Page, ...] = (
         "a view's short address and QR code, by a host that others can reach; what to do if the server listens on this "
         "machine only",
         room.router,
+    ),
+    Page(
+        "votes",
+        "Vote",
+        "Explore",
+        "Ask the class, then show what the models say",
+        "a question to the class about a word: phones answer, the count shows, then the bars, then the truth, computed "
+        "from the models in memory",
+        votes.router,
     ),
     Page(
         "claims",

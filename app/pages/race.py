@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, quote, urlencode
 
 from fastapi import APIRouter, Query, Request
 from pydantic import TypeAdapter, ValidationError
@@ -12,11 +12,14 @@ from starlette.responses import RedirectResponse, Response
 from app.charts.curves import CurveChart
 from app.charts.files import to_standalone_svg
 from app.charts.race import draw_race, name_of
-from app.deps import RacesDep, SettingsDep
+from app.deps import RacesDep, SettingsDep, VotesDep
 from app.races.orders import RACE_WORDS, SEED_HIGH, RaceOrder, order_race
 from app.races.sessions import Race, Races
 from app.races.standings import THRESHOLDS, results_of
 from app.templating import is_partial, render
+from app.votes.polls import Poll, Truth
+from app.votes.race import RACE_PERCENT, Progress, ask_before_race, decide_race
+from app.votes.sessions import Vote
 from model.errors import InvalidText, OutOfRange, check_known
 from model.masks.policies import COMPARED_POLICIES, MASK_POLICIES, POLICY_NAMES, MaskPolicy
 from model.text.tokenizer import END_OF_TURN
@@ -38,6 +41,8 @@ NUMBERS = {
     "evaluate_every": "Measure every, steps",
 }
 """The fields of a Variation that the form offers."""
+RACE_FIELDS = {"recipe", "seed", "prompt", *NUMBERS}
+"""Of the form, beside the policies."""
 VARIATION = TypeAdapter(Variation)
 
 
@@ -95,32 +100,57 @@ class RaceContext:
     start: Start | None = None
     live: Live | None = None
     message: str | None = None
+    vote: str | None = None
+    """The address of the vote that came before it, as its teacher has it."""
 
 
 @router.api_route("/race", methods=["GET", "HEAD"])
 async def page(request: Request, races: RacesDep, recipe: Annotated[str, Query()] = RACE_RECIPE) -> Response:
-    """The form to start a race, and the races there are."""
+    """The form to start a race, and the races there are. Workers get ready while it is filled in."""
+    if request.method == "GET":
+        races.expect_race()
     return render(request, "race/page.html", RaceContext(start=_start({"recipe": recipe}, COMPARED_POLICIES, races)))
 
 
 @router.post("/race")
-async def start(request: Request, races: RacesDep, settings: SettingsDep) -> Response:
-    """Start what the form says and go to its address; or say what is wrong with it."""
+async def start(request: Request, races: RacesDep, votes: VotesDep, settings: SettingsDep) -> Response:
+    """Start what the form says and go to its address, or open a vote on it; or say what is wrong with it.
+
+    Starting a race that a vote is about closes the vote: nobody answers who has seen the curves.
+    """
     form, policies = {"recipe": RACE_RECIPE}, COMPARED_POLICIES
     try:
         form, policies = _fields(await request.body())
-        race = races.start(_order(form, policies, settings.race_max_cost))
+        order = _order(form, policies, settings.race_max_cost)
+        if form.get("ask"):
+            races.expect_race()
+            vote = votes.open(_ask_before(order, form), request.client.host if request.client else "")
+            return RedirectResponse(f"/votes/{vote.code}?{urlencode({'teacher': vote.teacher})}", 303)
     except (InvalidText, OutOfRange) as error:
         context = RaceContext(start=_start(form, policies, races), message=error.message)
         return render(request, "race/page.html", context, 422)
-    return RedirectResponse(f"/race/{race.id}", 303)
+    if "vote" not in form:
+        return RedirectResponse(f"/race/{races.start(order).id}", 303)
+    vote = votes.find(form["vote"])
+    vote.check_teacher(form.get("teacher", ""))
+    if vote.race is None:
+        _decide_by(vote, races.start(order))
+    asked = urlencode({"vote": vote.code, "teacher": vote.teacher})
+    return RedirectResponse(f"/race/{vote.race}?{asked}", 303)
 
 
 @router.api_route("/race/{id}", methods=["GET", "HEAD"])
-async def watch(request: Request, id: str, races: RacesDep) -> Response:
-    """The race as it stands: the whole page, or to htmx the race alone."""
+async def watch(
+    request: Request,
+    id: str,
+    races: RacesDep,
+    vote: Annotated[str | None, Query(max_length=64)] = None,
+    teacher: Annotated[str | None, Query(max_length=64)] = None,
+) -> Response:
+    """The race as it stands: the whole page, or to htmx the race alone. The vote's teacher has a way back to it."""
     template = "race/_live.html" if is_partial(request) else "race/page.html"
-    return render(request, template, RaceContext(live=_live(races.find(id), races)))
+    back = f"/votes/{quote(vote, safe='')}?{urlencode({'teacher': teacher})}" if vote and teacher else None
+    return render(request, template, RaceContext(live=_live(races.find(id), races), vote=back))
 
 
 @router.post("/race/{id}/{command}")
@@ -166,6 +196,35 @@ def _order(form: dict[str, str], policies: tuple[str, ...], max_cost: float) -> 
     except ValueError as error:
         raise OutOfRange("The seed must be a whole number", param="seed") from error
     return order_race(form.get("recipe", RACE_RECIPE), policies, seed, form.get("prompt") or None, variation, max_cost)
+
+
+def _ask_before(order: RaceOrder, form: dict[str, str]) -> Poll:
+    """Raises OutOfRange for a race of one model, of which nobody can be first."""
+    if len(order.policies) < 2:
+        raise OutOfRange("To ask which is first, choose two models or more", param="policies")
+    fields = [(name, value) for name, value in form.items() if name in RACE_FIELDS]
+    names = {policy: name_of(policy) for policy in order.policies}
+    return ask_before_race(names, (*fields, *(("policies", policy) for policy in order.policies)))
+
+
+def _decide_by(vote: Vote, race: Race) -> None:
+    """Close a vote on the race that now begins."""
+    training = race.order.recipe.training
+    conditions = (
+        f"Measured every {training.evaluate_every} steps on {training.evaluation_words} unseen words; this race is one "
+        f"seed, {race.order.seed}."
+    )
+
+    def decide() -> Truth | None:
+        progress = {}
+        for policy, standing in race.standings.items():
+            reached = standing.reached(RACE_PERCENT)
+            step = None if reached is None else int(reached["step"])
+            progress[policy] = Progress(name_of(policy), step, standing.last()["step"])
+        return decide_race(progress, race.status == "finished", f"/race/{race.id}", conditions)
+
+    vote.race, vote.decide = race.id, decide
+    vote.close()
 
 
 def _start(form: dict[str, str], policies: tuple[str, ...], races: Races) -> Start:

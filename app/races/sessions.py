@@ -8,7 +8,6 @@ import asyncio
 import json
 import logging
 import secrets
-import sys
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -16,13 +15,11 @@ from typing import Literal
 
 from app.races.event_log import EventLog
 from app.races.orders import RaceOrder
+from app.races.spares import Spares, end_worker
 from app.races.standings import Standing, results_of
 from app.races.worker import ORDER, RunnerOrder
-from app.settings import ROOT, Settings
+from app.settings import Settings
 from model.errors import MaskscopeError, UnknownName
-
-LINE_BYTES = 1_000_000
-"""More than the longest line of a worker."""
 
 MOST_COMMANDS = 1000
 """Of one race: each is kept for followers to come, and waits to be read by the workers."""
@@ -94,11 +91,11 @@ class Race:
             self.status = "paused" if name == "pause" else "running"
             self.log.append(f"{name}d", {})
 
-    async def run(self, timeout_seconds: float) -> None:
+    async def run(self, timeout_seconds: float, spares: Spares) -> None:
         """Run to the end, whatever the end is; leaves a last event and no process. Cancelling it stops the race."""
         try:
             async with asyncio.timeout(timeout_seconds):
-                await self._train()
+                await self._train(spares)
             self.end("finished")
         except RaceFailed as failure:
             self.fail(failure)
@@ -120,27 +117,17 @@ class Race:
         self.log.append("failed", {"error": failure.body()})
         self.log.close()
 
-    async def _train(self) -> None:
+    async def _train(self, spares: Spares) -> None:
         readers: list[asyncio.Task[None]] = []
         try:
             for policy in self.order.policies:
-                worker = self._workers[policy] = await asyncio.create_subprocess_exec(
-                    *(sys.executable, "-m", "app.races.worker"),
-                    stdin=asyncio.subprocess.PIPE,
-                    stdout=asyncio.subprocess.PIPE,
-                    cwd=ROOT,
-                    start_new_session=True,  # a Ctrl-C in the server's terminal is the server's alone
-                    limit=LINE_BYTES,
-                )
+                worker = self._workers[policy] = await spares.take()
                 readers.append(asyncio.create_task(self._read(policy, worker)))
             await asyncio.gather(*readers)
         finally:
-            for worker in self._workers.values():
-                if worker.returncode is None:
-                    worker.kill()
             for reader in readers:
                 reader.cancel()
-            await asyncio.gather(*readers, *(w.communicate() for w in self._workers.values()), return_exceptions=True)
+            await asyncio.gather(*readers, *map(end_worker, self._workers.values()), return_exceptions=True)
             self._workers.clear()
 
     async def _read(self, policy: str, worker: asyncio.subprocess.Process) -> None:
@@ -188,6 +175,7 @@ class Races:
         self._races: dict[str, Race] = {}
         self._tasks: dict[Race, asyncio.Task[None]] = {}
         self._closing = False
+        self._spares = Spares(settings.race_spares, settings.race_spare_seconds)
         self._sweeper = asyncio.create_task(self._stop_the_unseen())
 
     def start(self, order: RaceOrder) -> Race:
@@ -201,6 +189,11 @@ class Races:
             del self._races[race_too_many.id]
         self._fill_places()
         return race
+
+    def expect_race(self) -> None:
+        """Somebody is about to start one: get workers ready, unless they would disturb those of a race."""
+        if not self._tasks:
+            self._spares.want()
 
     def find(self, id: str) -> Race:
         """Raises UnknownName. Finding a race counts as a visit."""
@@ -254,10 +247,11 @@ class Races:
             if not race.ended:
                 self.stop(race)
         await asyncio.gather(self._sweeper, *tasks, return_exceptions=True)
+        await self._spares.close()
 
     def _fill_places(self) -> None:
         for race in self.waiting()[: max(0, self._settings.race_slots - len(self._tasks))]:
-            task = asyncio.create_task(race.run(self._settings.race_timeout_seconds))
+            task = asyncio.create_task(race.run(self._settings.race_timeout_seconds, self._spares))
             self._tasks[race] = task
             task.add_done_callback(lambda _, race=race: self._after(race))  # type: ignore[misc]
 

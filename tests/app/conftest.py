@@ -64,7 +64,7 @@ def start_app() -> StartApp:
 
     @asynccontextmanager
     async def started(**settings: Any) -> AsyncIterator[FastAPI]:
-        app = create_app(Settings(**settings))
+        app = create_app(Settings(**{"race_spares": 0, **settings}))  # no worker waits for a race nobody starts
         async with app.router.lifespan_context(app):
             yield app
 

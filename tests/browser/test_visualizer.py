@@ -417,6 +417,7 @@ def test_the_keyboard_alone_reaches_everything_in_the_order_it_is_seen(open_page
     named = [name for name in reached if not re.search("right|differ|misplaced|longer|letters", name)]
     assert named == [
         *("policy-prompt-masked", "position-5", "gradient", "▶ Train", "Write again", "step"),
+        "Ask the class about this word",
         *("The four gradients", "The losses by segment, step by step", "The same word under another mask", "mask"),
     ]
     page.locator("#mask").select_option("eos-masked")
