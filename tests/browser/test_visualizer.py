@@ -48,7 +48,8 @@ def written(page: Page) -> list[str]:
     return ["".join(row.locator(".token").all_inner_texts()) for row in page.locator(".writes .tokens").all()]
 
 
-VEILED = """texts => texts.map(text => { const solid = (e, name) => { const colour = getComputedStyle(e)[name].match(/[\\d.]+/g).map(Number);
+VEILED = """texts => texts.map(text => { const solid = (e, name) => {
+  const colour = getComputedStyle(e)[name].match(/[\\d.]+/g).map(Number);
   return colour.length < 4 || colour[3] ? colour.slice(0, 3) : solid(e.parentElement, name); };
   const veil = getComputedStyle(text.closest('tr'), '::after');
   return { ink: solid(text, 'color'), ground: solid(text, 'backgroundColor'),
