@@ -3,6 +3,7 @@
 And what stands before each of them: a parameter that an address has twice is refused.
 """
 
+from collections.abc import Callable
 from typing import Annotated, Any, get_origin
 
 from fastapi import Depends, Request
@@ -11,6 +12,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
 from app.catalog import Catalog
+from app.charts.timelines import Timeline
 from app.engine import Engine
 from app.metrics import Metrics
 from app.races.sessions import Races
@@ -74,6 +76,8 @@ CatalogDep = Annotated[Catalog, _kept("catalog")]
 AblationDep = Annotated[ShippedAblation, _kept("ablation")]
 EvidenceDep = Annotated[Evidence, _kept("evidence")]
 OpeningsDep = Annotated[dict[str, SeedsAtStep], Depends(_openings)]
+TimelinesDep = Annotated[Callable[[str], Timeline], _kept("timelines")]
+"""By recipe, drawn once."""
 ExamplesDep = Annotated[tuple[Example, ...], _kept("examples")]
 EngineDep = Annotated[Engine, _kept("engine")]
 RacesDep = Annotated[Races, _kept("races")]

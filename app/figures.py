@@ -14,8 +14,9 @@ from pydantic import field_validator
 
 from app.catalog import Catalog, LoadedRun, RecipeRuns
 from app.charts.chips import GRADIENT_CHOICES, GradientChoice
-from app.charts.figure import SIDES, Figure, Written, draw_side, judge_written, texts_of, texts_of_seeds
-from app.charts.seeds import SeedChart, draw_seeds
+from app.charts.figure import NAMES, SIDES, Figure, Written, draw_side, judge_written, texts_of, texts_of_seeds
+from app.charts.seeds import SeedChart, draw_seed_curves, draw_seeds
+from app.charts.timelines import Timeline, bands_of, draw_timeline
 from app.engine import Engine
 from app.generations import admit
 from app.screen import Screen, ScreenState, read_screen
@@ -23,6 +24,7 @@ from model.errors import check_known
 from model.experiments.ablation.seeds import SeedsAtStep, seeds_at
 from model.experiments.ablation.shipped import ShippedAblation
 from model.explain.analysis import Analysis, analyze
+from model.explain.guessing import measure_guessing
 from model.masks.policies import MASK_POLICIES, RIGHT, MaskPolicy, find_policy
 from model.text.tokenizer import END_OF_TURN
 from model.training.recipes import Recipe, find_recipe
@@ -180,3 +182,18 @@ def _requests(choices: Choices, policy: str) -> dict[str, str]:
     body = {"recipe": choices.recipe.slug, "prompt": choices.prompt, "policy": policy, "step": choices.step}
     side = SIDES[policy]
     return {f"{side}.body": json.dumps(body), f"{side}.link": "/api/v1/analyze?" + urlencode(body)}
+
+
+def draw_training(catalog: Catalog, ablation: ShippedAblation, slug: str) -> Timeline:
+    """Of a recipe that was trained under both of the compared policies, at its first step."""
+    runs, findings = catalog.compared(find_recipe(slug, catalog.single_turn_recipes())), ablation.findings
+    recipe, setting = runs.recipe, ablation.comparison(slug).setting
+    named = [(f"{NAMES[side]} model", runs.by_policy[policy].run) for policy, side in SIDES.items()]
+    bands = bands_of(findings.curves_of(slug))
+    return Timeline(
+        charts=draw_timeline(recipe, named, bands, links=(), step=0),
+        seed_curves=draw_seed_curves(findings.ablation, setting, runs.steps()),
+        guessing=measure_guessing(recipe, *(run for _, run in named)),
+        seeds=len(findings.ablation.seeds) if bands else 0,
+        words=setting.evaluation_words if bands else 0,
+    )

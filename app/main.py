@@ -13,6 +13,7 @@ from app.api import API
 from app.catalog import load_catalog
 from app.deps import refuse_repeats
 from app.engine import Engine
+from app.figures import draw_training
 from app.metrics import Metrics, MetricsMiddleware
 from app.pages import PAGES
 from app.races.sessions import Races
@@ -39,6 +40,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.state.ablation = load_ablation(settings.trained_folder)
         app.state.evidence = gather(settings.trained_folder, app.state.ablation.findings.comparisons)
         app.state.openings = cache(partial(app.state.catalog.openings, app.state.ablation))
+        app.state.timelines = cache(partial(draw_training, app.state.catalog, app.state.ablation))
         app.state.examples = KEPT_EXAMPLES.read(settings.trained_folder)
         app.state.engine = Engine(settings.queue_size, settings.queue_timeout_seconds)
         app.state.races = Races(settings)

@@ -19,6 +19,7 @@ from model.writing import compact, percent
 
 SIDES = {RIGHT.slug: "on", UNMASKED.slug: "off"}
 """The mask switch's two sides by policy, as keys of texts."""
+NAMES = {"on": "mask on", "off": "mask off"}
 NOT_TRAINED = "not trained here"
 
 

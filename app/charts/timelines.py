@@ -4,7 +4,7 @@ Each chart's lines are the shipped runs, the models in memory; its bands are oth
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from app.charts.curves import (
     GUESSING,
@@ -16,10 +16,11 @@ from app.charts.curves import (
     Series,
     Unit,
     draw_curves,
+    place_on,
     random_letter,
 )
 from model.experiments.ablation.findings import Curves
-from model.explain.guessing import perfect_guesses, prompt_loss
+from model.explain.guessing import Guessing, perfect_guesses, prompt_loss
 from model.training.checkpoints import Run
 from model.training.evaluation import Metrics
 from model.training.recipes import Recipe
@@ -66,6 +67,23 @@ QUANTITIES: tuple[Quantity, ...] = (
         _prompt,
     ),
 )
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """The training of both models, the same for every word."""
+
+    charts: tuple[CurveChart, ...]
+    seed_curves: dict[str, str]
+    """Of each policy, one path with the curves of all seeds."""
+    guessing: Guessing
+    seeds: int
+    """Behind the bands; 0 if there are none."""
+    words: int
+    """Held-out words of each of the bands' measurements."""
+
+    def at(self, step: int) -> "Timeline":
+        return replace(self, charts=tuple(replace(c, current=place_on(c.x, step)) for c in self.charts))
 
 
 def bands_of(curves: Curves | None) -> dict[tuple[str, str], Band]:

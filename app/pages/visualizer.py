@@ -1,19 +1,18 @@
 """The loss mask visualizer (`/`): one word, two models, one mask switch. The whole state is in the address."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Request
+from pydantic import TypeAdapter
 from starlette.responses import JSONResponse, Response
 
 from app.catalog import RecipeRuns
 from app.charts.chips import Span, spans_of
-from app.charts.curves import CurveChart
-from app.charts.figure import SIDES, Figure
-from app.charts.seeds import draw_seed_curves
-from app.charts.timelines import bands_of, draw_timeline
-from app.deps import AblationDep, CatalogDep, EngineDep, ExamplesDep, OpeningsDep, SettingsDep
+from app.charts.figure import NAMES, SIDES, Figure
+from app.charts.timelines import Timeline
+from app.deps import AblationDep, CatalogDep, EngineDep, ExamplesDep, OpeningsDep, SettingsDep, TimelinesDep
 from app.engine import Engine
 from app.figures import Choices, State, choose, draw_figure
 from app.room import reach
@@ -23,7 +22,6 @@ from model.experiments.ablation.shipped import ShippedAblation
 from model.experiments.examples import Example
 from model.explain.analysis import Analysis
 from model.explain.cells import Inspection, inspect_mask
-from model.explain.guessing import Guessing, measure_guessing
 from model.masks.policies import RIGHT
 from model.text.tokenizer import END_OF_TURN
 from model.training.conversations import render_prompt
@@ -31,27 +29,14 @@ from model.training.evaluation import Metrics
 
 router = APIRouter(include_in_schema=False)
 
-NAMES = {"on": "mask on", "off": "mask off"}
+AS_JSON = TypeAdapter(Figure)
+"""Four times as quick as `asdict`."""
 
 
 @dataclass(frozen=True)
 class Chip:
     example: Example
     address: str
-
-
-@dataclass(frozen=True)
-class Timeline:
-    """The training of both models."""
-
-    charts: tuple[CurveChart, ...]
-    seed_curves: dict[str, str]
-    """Of each policy, one path with the curves of all seeds."""
-    guessing: Guessing
-    seeds: int
-    """Behind the bands; 0 if there are none."""
-    words: int
-    """Held-out words of each of the bands' measurements."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +77,7 @@ async def page(
     ablation: AblationDep,
     examples: ExamplesDep,
     openings: OpeningsDep,
+    timelines: TimelinesDep,
     engine: EngineDep,
     settings: SettingsDep,
 ) -> Response:
@@ -101,8 +87,8 @@ async def page(
         state = state.model_copy(update={"prompt": examples[0].word})
     choices, runs = choose(state, catalog, openings)
     offered = tuple(Chip(example, _address_of(example)) for example in examples)
-    site = _site(request, settings)
-    context = VisualizerContext(choices, offered, _timeline(choices, runs, ablation), NAMES, site, streams)
+    site, timeline = _site(request, settings), timelines(choices.recipe.slug).at(choices.step)
+    context = VisualizerContext(choices, offered, timeline, NAMES, site, streams)
     view = _view(choices, state.position, runs, ablation, engine, writes=not streams)
     if not streams:
         return await render_view(request, "visualizer/page.html", context, view)
@@ -122,7 +108,7 @@ async def figure(
     """The figure at another step, for the page's script: all positions of both models, and what they write."""
     choices, runs = choose(state, catalog, openings)
     drawn, _ = await draw_figure(choices, runs, ablation, engine, writes=True)
-    return JSONResponse(asdict(drawn), headers={"Cache-Control": "no-store"})
+    return JSONResponse(AS_JSON.dump_python(drawn), headers={"Cache-Control": "no-store"})
 
 
 def _site(request: Request, settings: Settings) -> str:
@@ -151,7 +137,7 @@ async def _view(
     metrics = {SIDES[policy]: loaded.run.metrics_at(choices.step) for policy, loaded in runs.by_policy.items()}
     return View(
         figure=drawn,
-        drawn=asdict(drawn),
+        drawn=AS_JSON.dump_python(drawn),
         analyses=analyses,
         metrics=metrics,
         seed=runs.by_policy[RIGHT.slug].run.seed,
@@ -159,17 +145,4 @@ async def _view(
         selected=min(max(wanted, 0), len(shown.positions) - 1),
         answer=recipe.task.answer(choices.prompt) + END_OF_TURN,
         other=inspect_mask(recipe, [render_prompt(recipe, choices.prompt)], choices.mask),
-    )
-
-
-def _timeline(choices: Choices, runs: RecipeRuns, ablation: ShippedAblation) -> Timeline:
-    recipe, findings = choices.recipe, ablation.findings
-    named = [(f"{NAMES[side]} model", runs.by_policy[policy].run) for policy, side in SIDES.items()]
-    bands = bands_of(findings.curves_of(recipe.slug))
-    return Timeline(
-        charts=draw_timeline(recipe, named, bands, links=(), step=choices.step),
-        seed_curves=draw_seed_curves(findings.ablation, ablation.comparison(recipe.slug).setting, choices.steps),
-        guessing=measure_guessing(recipe, *(run for _, run in named)),
-        seeds=len(findings.ablation.seeds) if bands else 0,
-        words=ablation.comparison(recipe.slug).setting.evaluation_words if bands else 0,
     )

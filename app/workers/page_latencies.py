@@ -1,4 +1,4 @@
-"""How promptly pages follow their reader, in a real browser: a word, the switch, a step; a race to its first curves.
+"""How promptly pages follow their reader, in a real browser: from what is done to the frame that shows it; races too.
 
 Out: medians, printed by `maskscope bench --page`. Without a browser or playwright the section says so.
 """
@@ -18,16 +18,25 @@ RACES = 3
 READING_MS = 15_000
 """A teacher reads the form of a race for so long, and workers get ready meanwhile."""
 TIMES = 12
+PAUSE_MS = 500
+"""A reader's, in which what was done is shown and neighbours arrive."""
 THROTTLED = 4
 """So many times slower than this machine is the processor that switches."""
 WORDS = ("wind", "lake", "hello", "a", "castle", "mountain", "foundation", "live", "cat", "step", "zebra", "text")
+GRADIENTS = ("share", "input_norm", "logit_norm", "parameter_norm")
 
-WATCH = """attribute => { window.times = []; let asked, counted;
-for (const kind of ["keydown", "input"]) document.addEventListener(kind, () => (asked = performance.now()), true);
-const onScreen = from => requestAnimationFrame(() => setTimeout(() => window.times.push(performance.now() - from)));
-new MutationObserver(() => { if (asked !== counted) onScreen((counted = asked)); })
+WATCH = """([kind, attribute]) => { window.times = []; let done, counted;
+document.addEventListener(kind, event => (done = event.timeStamp), true);
+const painted = new MessageChannel();
+painted.port1.onmessage = ({ data }) => window.times.push(performance.now() - data);
+new MutationObserver(() => { if (done === counted) return;
+  const from = counted = done;
+  requestAnimationFrame(() => painted.port2.postMessage(from)); })
   .observe(document.body, { subtree: true, attributes: true, attributeFilter: [attribute] }); }"""
-"""Milliseconds from the last key until the frame after the attribute's change is done."""
+"""Milliseconds from the event, as the browser stamped it, until the frame that shows the change is painted.
+
+A message posted before a frame is drawn arrives when it is drawn.
+"""
 
 
 BOTH_LINES = """() => [...document.querySelectorAll("#chart-exact_match polyline")]
@@ -38,6 +47,8 @@ BOTH_LINES = """() => [...document.querySelectorAll("#chart-exact_match polyline
 class Latency:
     name: str
     address: str
+    event: str
+    """What the browser stamps when the reader does it."""
     attribute: str
     """Changes when the page shows what was asked for."""
     do: Callable[[Any, int], None]
@@ -46,25 +57,43 @@ class Latency:
     slowdown: int = 1
 
 
+def _switched(name: str, attribute: str, event: str, do: Callable[[Any, int], None]) -> Latency:
+    address = "/?prompt=abcdefghij"
+    return Latency(f"{name}, {THROTTLED}x throttled", address, event, attribute, do, SWITCH_GOAL_MS, THROTTLED)
+
+
 LATENCIES = (
     Latency(
         "the last key of a word to its analysis",
         "/?prompt=live",
+        "input",
         "data-prompt",
         lambda page, time: page.locator("#prompt").fill(WORDS[time % len(WORDS)]),
         WORD_GOAL_MS,
     ),
-    Latency(
-        f"the switch, at {THROTTLED}x throttled CPU",
-        "/?prompt=abcdefghij",
-        "data-mask",
-        lambda page, time: page.keyboard.press("m"),
-        SWITCH_GOAL_MS,
-        THROTTLED,
+    _switched("the switch", "data-mask", "keydown", lambda page, time: page.keyboard.press("m")),
+    _switched(
+        "another gradient",
+        "data-gradient",
+        "change",
+        lambda page, time: page.select_option("#gradient", GRADIENTS[time % len(GRADIENTS)]),
+    ),
+    _switched(
+        "another position",
+        "class",
+        "keydown",
+        lambda page, time: page.locator("[name=position]:checked").press("ArrowRight"),
+    ),
+    _switched(
+        "hovering",
+        "class",
+        "pointerover",
+        lambda page, time: page.locator(f".reads td[data-at='{time % 10}']").hover(),
     ),
     Latency(
         "an arrow key to the next step",
         "/?prompt=live&step=0",
+        "keydown",
         "data-step",
         lambda page, time: page.locator("#step").press("ArrowRight"),
         STEP_GOAL_MS,
@@ -86,17 +115,7 @@ def page_latencies() -> Iterator[Promptness | Skipped]:
     with served() as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
         for latency in LATENCIES:
-            page = browser.new_page()
-            page.goto(address + latency.address)
-            session = page.context.new_cdp_session(page)
-            session.send("Emulation.setCPUThrottlingRate", {"rate": latency.slowdown})
-            page.evaluate(WATCH, latency.attribute)
-            for number in range(TIMES):
-                latency.do(page, number)
-                page.wait_for_function("count => window.times.length > count", arg=number)
-                page.wait_for_timeout(300)  # a reader's pause: neighbours arrive meanwhile
-            yield promptness(latency.name, page.evaluate("window.times"), latency.goal_ms)
-            page.close()
+            yield promptness(latency.name, _measure(latency, address, browser), latency.goal_ms)
         for reading_ms in (READING_MS, 0):
             yield first_curves(browser.new_page(base_url=address), reading_ms)
         browser.close()
@@ -119,3 +138,19 @@ def first_curves(page: Any, reading_ms: int) -> Promptness:
         page.wait_for_selector("text=Stopped.", timeout=60_000)
     read = f"form read for {reading_ms / 1000:g} s" if reading_ms else "form not read"
     return promptness(f"a race's start to both first curves, {read}", milliseconds, CURVES_GOAL_MS)
+
+
+def _measure(latency: Latency, address: str, browser: Any) -> list[float]:
+    """Milliseconds of each of TIMES. Nothing asks the page meanwhile: a poll would be work in the timed frame."""
+    page = browser.new_page()
+    page.goto(address + latency.address)
+    page.context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": latency.slowdown})
+    page.evaluate(WATCH, [latency.event, latency.attribute])
+    for number in range(TIMES):
+        latency.do(page, number)
+        page.wait_for_timeout(PAUSE_MS)
+        while page.evaluate("window.times.length") <= time:
+            page.wait_for_timeout(PAUSE_MS)
+    times: list[float] = page.evaluate("window.times")
+    page.close()
+    return times

@@ -168,9 +168,13 @@ function say(within, selector, text) {
   write(within.querySelector(selector), text);
 }
 
-// A text that stays as it is starts no work for the browser, and is not read aloud again.
+// A text that stays as it is starts no work for the browser, and is not read aloud again. One that changes keeps its node:
+// a new one would have all that holds it matched against `:has` anew.
 function write(place, text) {
-  if (place.textContent !== String(text)) place.textContent = text;
+  const { firstChild } = place;
+  if (place.textContent === String(text)) return;
+  if (firstChild?.nodeType === Node.TEXT_NODE && firstChild === place.lastChild) firstChild.data = text;
+  else place.textContent = text;
 }
 
 customElements.define("mask-figure", MaskFigure);

@@ -66,6 +66,7 @@ class StepScrubber extends HTMLElement {
 
   play() {
     this.playing = true;
+    this.figure.classList.add("plays");
     this.button.textContent = "❚❚ Pause";
     if (this.shown === this.steps.at(-1)) this.advance(this.steps[0]);
     else this.advance(this.beside(1));
@@ -73,6 +74,7 @@ class StepScrubber extends HTMLElement {
 
   pause() {
     this.playing = false;
+    this.figure.classList.remove("plays");
     clearTimeout(this.timer);
     this.button.textContent = "▶ Train";
   }

@@ -48,6 +48,28 @@ def written(page: Page) -> list[str]:
     return ["".join(row.locator(".token").all_inner_texts()) for row in page.locator(".writes .tokens").all()]
 
 
+VEILED = """texts => texts.map(text => { const solid = (e, name) => {
+  const colour = getComputedStyle(e)[name].match(/[\\d.]+/g).map(Number);
+  return colour.length < 4 || colour[3] ? colour.slice(0, 3) : solid(e.parentElement, name); };
+  const veil = getComputedStyle(text.closest('tr'), '::after');
+  return { ink: solid(text, 'color'), ground: solid(text, 'backgroundColor'),
+    veil: [...veil.backgroundColor.match(/[\\d.]+/g).map(Number).slice(0, 3), Number(veil.opacity)] }; })"""
+"""Red, green and blue, 0 to 255, of each text, of what it stands on, and of what lies over both, with its opacity."""
+
+
+def contrast(ink: list[float], ground: list[float], veil: list[float]) -> float:
+    """WCAG's ratio, as one sees both through the veil."""
+    *over, opacity = veil
+
+    def luminance(colour: list[float]) -> float:
+        seen = [((1 - opacity) * c + opacity * v) / 255 for c, v in zip(colour, over, strict=True)]
+        red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in seen)
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+    darker, lighter = sorted((luminance(ink), luminance(ground)))
+    return (lighter + 0.05) / (darker + 0.05)
+
+
 def type_word(page: Page, word: str) -> None:
     """Typed anew, and shown by the server's answer."""
     page.locator("#prompt").fill(word)
@@ -171,18 +193,21 @@ def test_the_model_in_front_is_that_of_the_switch_and_the_other_can_still_be_rea
     open_page: OpenPage, axe_finds_nothing: Callable[[Page], None]
 ) -> None:
     page = open_page("/?prompt=live", reduced_motion="reduce")
-    colours = "rows => rows.map(row => getComputedStyle(row).color)"
-    before = page.locator("tr.writes").evaluate_all(colours)
-    page.keyboard.press("m")
-    assert page.locator("tr.writes").evaluate_all(colours) == before[::-1]
-    assert before[0] != before[1]
-    page.keyboard.press("m")
+    veils = "rows => rows.map(row => getComputedStyle(row, '::after').opacity)"
+    before = page.locator("tr[data-side]").evaluate_all(veils)
+    assert before[:2] == before[2:], "what a model writes stands behind with what it predicts"
+    assert before[0] == "0"
+    assert before[1] != "0"
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
-        axe_finds_nothing(page)
-        page.keyboard.press("m")
-        axe_finds_nothing(page)
-        page.keyboard.press("m")
+        for opacities in (before, [before[1], before[0]] * 2):
+            assert page.locator("tr[data-side]").evaluate_all(veils) == opacities
+            texts = page.locator("tr[data-side] :is(.token, .chance, .given)").evaluate_all(VEILED)
+            behind = [contrast(**text) for text in texts if text["veil"][3]]
+            assert len(behind) > len(texts) / 3
+            assert min(behind) >= 4.5, scheme
+            axe_finds_nothing(page)
+            page.keyboard.press("m")
 
 
 def test_m_typed_into_the_word_is_a_letter(open_page: OpenPage) -> None:
