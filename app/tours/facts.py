@@ -9,6 +9,7 @@ from functools import cached_property
 
 from app.catalog import Catalog, RecipeRuns
 from app.charts.figure import Written, judge_written
+from app.charts.seeds import draw_seed_curves
 from app.tours.steps import RECIPE, STOP_IGNORED, WORD, When
 from model.experiments.ablation.seeds import SeedsAtStep, seeds_at
 from model.experiments.ablation.shipped import ShippedAblation
@@ -81,6 +82,10 @@ class Models:
 
     def seeds(self, step: int) -> SeedsAtStep:
         return seeds_at(self.ablation.findings.ablation, self.ablation.comparison(RECIPE).setting, step)
+
+    def curves(self) -> dict[str, str]:
+        setting = self.ablation.comparison(RECIPE).setting
+        return draw_seed_curves(self.ablation.findings.ablation, setting, self.runs.steps())
 
 
 def read_facts(number: int, models: Models) -> Facts:

@@ -58,6 +58,8 @@ class Stage:
     """What the bars show."""
     lines: tuple[Line, ...]
     curve_due: int
+    curves: dict[str, str]
+    """Of each policy, one path with the curves of all seeds; none before the step that brings them."""
     seeds: SeedChart | None
     """None before the step that brings the curve."""
 
@@ -141,6 +143,7 @@ def _stage(frame: Frame, policy: str, models: Models) -> Stage:
         gradient=GRADIENT_CHOICES[frame.gradient].title if frame.gradient else "",
         lines=tuple(_line(row, frame, policy, front, models) for row in ("gradient", *SIDES)),
         curve_due=next(n for n, step in enumerate(TOUR, 1) if step.told_frame.has_curve),
+        curves=models.curves() if frame.has_curve else {},
         seeds=draw_seeds(models.seeds(at), run.seed) if frame.has_curve else None,
     )
 

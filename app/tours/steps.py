@@ -88,7 +88,7 @@ TOUR: tuple[Step, ...] = (
         (
             Choice("All {count}", "All {count} are made, but not all are scored: that would be the mask switched off."),
             Choice("{Answered}: the answer and its stop"),
-            Choice("{Letters}: the answer’s letters", "Nearly: the stop `{stop}` is part of the answer too."),
+            Choice("{Letters}: the answer's letters", "Nearly: the stop `{stop}` is part of the answer too."),
         ),
         "Show the mask",
         (
@@ -106,22 +106,25 @@ TOUR: tuple[Step, ...] = (
         "After {early} steps, how sure is the mask-off model of its best guess?",
         (
             Choice("Hardly surer than a die with {alphabet} sides"),
-            Choice("About one in three: it has found some pattern", "There is no pattern to find: each letter is random."),
-            Choice("Nearly certain: it has learned the letters", "It cannot learn them: each word’s letters are new."),
+            Choice(
+                "About one in three: it has found some pattern", "There is no pattern to find: each letter is random."
+            ),
+            Choice("Nearly certain: it has learned the letters", "It cannot learn them: each word's letters are new."),
         ),
         "Show its guesses",
         (
-            "It gives its best guess {sure}, where blind choice has {blind}. More training will not help: at step {end} "
-            "it is {later}. Nothing gives a random letter away.",
-            "Only the question’s last place is different. There `{closing}` always follows, and the model is {closed} sure of it.",
+            "It gives its best guess {sure}, where blind choice has {blind}. More training will not help: at "
+            "step {end} it is {later}. Nothing gives a random letter away.",
+            "Only the question's last place is different. There `{closing}` always follows, and the model is "
+            "{closed} sure of it.",
         ),
         Frame(("off",), UNMASKED.slug),
         Frame(("off",), UNMASKED.slug, predicts=("off",), only_question=True),
     ),
     Step(
         "Ignored, but not unused",
-        "A bar shows how hard a place pulls on the model’s weights: the gradient of its own loss. The mask is on again, "
-        "so the question’s {asked} places have no loss, and their bars are exactly {nothing}.",
+        "A bar shows how hard a place pulls on the model's weights: the gradient of its own loss. The mask is "
+        "on again, so the question's {asked} places have no loss, and their bars are exactly {nothing}.",
         "Does any gradient still reach the letters of the question?",
         (
             Choice("No: without a loss there is no gradient", "None of their own, true. But the answer has a loss."),
@@ -130,7 +133,7 @@ TOUR: tuple[Step, ...] = (
         ),
         "Show the gradient on what is read",
         (
-            "The answer’s loss flows back through attention to everything it looked at. On the question’s `{pulled}` "
+            "The answer's loss flows back through attention to everything it looked at. On the question's `{pulled}` "
             "it is {pull}, more than at any place of the answer, where {answer_pull} is the most.",
             "That is how the model learns to use the question without ever having to predict it.",
         ),
@@ -139,11 +142,13 @@ TOUR: tuple[Step, ...] = (
     ),
     Step(
         "What does each model predict?",
-        "Now both models, side by side. The mask-on model was never scored inside the question, so nothing ever told it "
-        "what to say there.",
+        "Now both models, side by side. The mask-on model was never scored inside the question, so nothing ever"
+        " told it what to say there.",
         "What does the mask-on model predict after `{surest_after}`?",
         (
-            Choice("A bit of everything: it knows nothing here", "It was told nothing here, and still it is not unsure."),
+            Choice(
+                "A bit of everything: it knows nothing here", "It was told nothing here, and still it is not unsure."
+            ),
             Choice("The letter `{surest_right}`", "It does follow in the text, but nothing ever rewarded saying so."),
             Choice("Something definite, and wrong"),
         ),
@@ -159,8 +164,8 @@ TOUR: tuple[Step, ...] = (
     ),
     Step(
         "Who answers right, and when?",
-        "Now each model answers alone: it reads its own last letter and writes the next. At step {early} mask on writes "
-        "`{on_writes}`, mask off `{off_writes}`.",
+        "Now each model answers alone: it reads its own last letter and writes the next. At step {early} mask "
+        "on writes `{on_writes}`, mask off `{off_writes}`.",
         "When will the mask-off model write `{answer}`?",
         (
             Choice("Soon, by step {first}"),
@@ -170,20 +175,18 @@ TOUR: tuple[Step, ...] = (
         "Train on",
         (
             "{between} at {first} `{answer}`.",
-            "Not a fluke of one word: over {pairs} pairs of runs, mask on is ahead in {ahead} at step {early}, with "
-            "{on_rate} of {words} unseen words right against {off_rate} on average. At step {end} each of the {runs} runs has "
-            "{least} right.",
+            "Not a fluke of one word: over {pairs} pairs of runs, mask on is ahead in {ahead} at step {early}, "
+            "with {on_rate} of {words} unseen words right against {off_rate} on average. At step {end} each of "
+            "the {runs} runs has {least} right.",
             "Here the mask saves time; it does not decide who gets there.",
         ),
         Frame(WRITE, gradient=WEIGHTS, predicts=PREDICT, writes=True),
-        Frame(
-            WRITE, when="first", gradient=WEIGHTS, predicts=PREDICT, writes=True, has_curve=True
-        ),
+        Frame(WRITE, when="first", gradient=WEIGHTS, predicts=PREDICT, writes=True, has_curve=True),
     ),
     Step(
         "Why is the stop trained?",
-        "Now at step {end}, the end. The last character, `{stop}`, says “I have finished”. It belongs to the answer, so "
-        "it is trained like a letter, and both models stop in time.",
+        "Now at step {end}, the end. The last character, `{stop}`, says “I have finished”. It belongs to the "
+        "answer, so it is trained like a letter, and both models stop in time.",
         "A third model was trained with `{stop}` ignored as well. What does it write?",
         (
             Choice("`{reversed}`, then it stops", "Stopping is a prediction too, and nothing has trained it."),
