@@ -17,6 +17,7 @@ from app.charts.timelines import bands_of, draw_timeline
 from app.deps import AblationDep, CatalogDep, EngineDep, ExamplesDep, OpeningsDep
 from app.engine import Engine
 from app.figures import Choices, State, choose, draw_figure
+from app.lesson_path import with_part
 from app.templating import is_partial, render, render_view
 from app.tours.facts import Models
 from app.tours.stage import Scene, can_switch, set_scene
@@ -123,7 +124,7 @@ async def page(
     if not streams:
         return await render_view(request, "visualizer/page.html", context, view)
     response = await render_view(request, "visualizer/_view.html", context, view, refused=())
-    response.headers["HX-Push-Url"] = choices.address
+    response.headers["HX-Push-Url"] = with_part(choices.address, "/", request.query_params)
     return response
 
 

@@ -91,7 +91,7 @@ class Models:
 def read_facts(number: int, models: Models) -> Facts:
     """What the texts of a step may name."""
     count, answered = len(models.question + models.answer) - 1, len(models.answer)
-    return {
+    facts = {
         "count": COUNTED[count],
         "asked": COUNTED[count - answered],
         "answered": COUNTED[answered],
@@ -104,6 +104,7 @@ def read_facts(number: int, models: Models) -> Facts:
         "early": f"{models.early:,}",
         "end": f"{models.end:,}",
     } | _OF_STEP[number - 1](models)
+    return {name: text.replace(" %", "\N{NO-BREAK SPACE}%") for name, text in facts.items()}
 
 
 def _counts(models: Models) -> Facts:
