@@ -197,8 +197,8 @@ TOUR: tuple[Step, ...] = (
         (
             "`{third_writes}`, cut off after {cut} characters. This model stopped on {stopped} of {unseen} unseen "
             "words.",
-            "And its loss, as a training log shows it, looks fine: {third_loss}, where the right mask shows "
-            "{right_loss}. One wrong position in the mask, and the log will not tell you.",
+            "And its loss, as a log would show it, looks fine: {third_loss} on these words, where the right mask "
+            "shows {right_loss}. One wrong position in the mask, and the log will not tell you.",
         ),
         Frame(("stop",), when="end", gradient=WEIGHTS, predicts=PREDICT, writes=True, has_curve=True),
         Frame(
