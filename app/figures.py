@@ -46,6 +46,10 @@ class State(ScreenState):
     step: int | None = None
     gradient: str = "parameter_norm"
     position: int | None = None
+    tour: int | None = None
+    """A step of the tour, instead of a word of one's own."""
+    guess: str | None = None
+    """What that step's question was answered with."""
 
     @field_validator("prompt")
     @classmethod

@@ -1,11 +1,11 @@
 """LESSON: the lesson as a path of twelve parts, in our own words, each with the page behind it.
 
-Literal data. A live page that is opened from the path carries its part's number, and shows the way on.
+Literal data. A live page that is opened from the path carries its part's number, and shows its text beside the figure.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 PARAMETER = "lesson"
 """The name under which a live page's address carries the part."""
@@ -179,7 +179,9 @@ class Place:
     part: Part
     previous: str
     next: str
-    """Addresses; empty at the path's ends."""
+    """Addresses."""
+    closed: str = ""
+    """Of the live page as it is, without the part."""
 
 
 def text_address(number: int) -> str:
@@ -194,18 +196,29 @@ def live_address(number: int) -> str:
 
 
 def at_text(number: int) -> Place:
-    """The contents, a part, the page behind it, the next part, ..."""
-    previous = live_address(number - 1) if number > 1 else "/lesson"
+    """A part's text and verdicts by themselves; from there on to the page behind it."""
+    previous = text_address(number - 1) if number > 1 else "/lesson"
     return Place(number, LESSON[number - 1], previous, live_address(number))
 
 
 def at_page(path: str, query: Mapping[str, str]) -> Place | None:
-    """The place of a live page whose address carries the number of a part that it belongs to."""
+    """The place of a live page whose address carries the number of a part that it belongs to.
+
+    The way leads from live page to live page, each with its text beside it.
+    """
     given = query.get(PARAMETER, "")
     if not (given.isascii() and given.isdigit() and 1 <= int(given[:4]) <= len(LESSON)):
         return None
     number = int(given[:4])
     if urlsplit(LESSON[number - 1].page).path != path:
         return None
-    following = text_address(number + 1) if number < len(LESSON) else "/lesson"
-    return Place(number, LESSON[number - 1], text_address(number), following)
+    previous = live_address(number - 1) if number > 1 else "/lesson"
+    following = live_address(number + 1) if number < len(LESSON) else "/lesson"
+    kept = urlencode([(name, value) for name, value in query.items() if name != PARAMETER])
+    return Place(number, LESSON[number - 1], previous, following, f"{path}?{kept}" if kept else path)
+
+
+def with_part(address: str, path: str, query: Mapping[str, str]) -> str:
+    """Another address of the same live page, which stays in the part that it is shown with."""
+    place = at_page(path, query)
+    return f"{address}&{PARAMETER}={place.number}" if place else address

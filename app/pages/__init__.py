@@ -33,15 +33,16 @@ PAGES: tuple[Page, ...] = (
         "One word, one mask, two models",
         "the visualizer on one screen: what each position reads and must predict, its gradient, what both models "
         "predict and write, live as a word is typed; `m` switches the mask and the model in front, `p` plays the "
-        "training along the curve; all ten seeds beside the two shown",
+        "training along the curve; all ten seeds beside the two shown; a tour in six steps, each guessed before it is "
+        "seen",
         visualizer.router,
     ),
     Page(
         "lesson",
         "Lesson",
         "Lesson",
-        "From start to end, with a live page behind each part",
-        "the lesson from start to end, with the right-arrow key: a few sentences, then the live page behind them",
+        "From start to end, each part beside its live figure",
+        "the lesson from start to end, with the right-arrow key: a few sentences, beside the live figure they speak of",
         lesson.router,
     ),
     Page(

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from app.deps import EvidenceDep
-from app.lesson_path import LESSON, Part, Place, at_text
+from app.lesson_path import LESSON, Part, Place, at_text, live_address
 from app.templating import render
 from model.claims.ledger import CLAIMS, Entry, enter
 
@@ -24,6 +24,8 @@ class State(BaseModel):
 @dataclass(frozen=True)
 class LessonContext:
     parts: tuple[Part, ...]
+    live: tuple[str, ...]
+    """The address of each part's live page."""
     place: Place | None
     """None at the contents."""
     claims: tuple[Entry, ...]
@@ -34,6 +36,7 @@ async def page(request: Request, state: Annotated[State, Query()], evidence: Evi
     """The contents, or one part."""
     number = min(max(state.part, 0), len(LESSON))
     place = at_text(number) if number else None
+    live = tuple(live_address(n) for n in range(1, len(LESSON) + 1))
     claims = (claim for claim in CLAIMS.values() if place and claim.part == place.part.slug)
-    context = LessonContext(LESSON, place, tuple(enter(claim, evidence) for claim in claims))
+    context = LessonContext(LESSON, live, place, tuple(enter(claim, evidence) for claim in claims))
     return render(request, "lesson/page.html", context)

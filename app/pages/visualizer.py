@@ -1,6 +1,7 @@
 """The loss mask visualizer (`/`): one word, two models, one mask switch. The whole state is in the address."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -15,9 +16,14 @@ from app.charts.timelines import Timeline
 from app.deps import AblationDep, CatalogDep, EngineDep, ExamplesDep, OpeningsDep, SettingsDep, TimelinesDep
 from app.engine import Engine
 from app.figures import Choices, State, choose, draw_figure
+from app.lesson_path import with_part
 from app.room import reach
 from app.settings import Settings
-from app.templating import is_partial, render_view
+from app.templating import is_partial, render, render_view
+from app.tours.facts import Models
+from app.tours.stage import Scene, can_switch, set_scene
+from app.tours.steps import EXITS, RECIPE, TOUR, Exit, Step
+from model.errors import check_known
 from model.experiments.ablation.shipped import ShippedAblation
 from model.experiments.examples import Example
 from model.explain.analysis import Analysis
@@ -58,6 +64,20 @@ class View:
 
 
 @dataclass(frozen=True)
+class TourContext:
+    scene: Scene
+    guess: str | None
+    steps: tuple[Step, ...]
+    exits: tuple[Exit, ...]
+    switches: dict[str, str]
+    """The masks that can be looked at, if any."""
+    sides: dict[str, str]
+    count: int
+    partial: bool
+    """Whether htmx puts it into a page that is there."""
+
+
+@dataclass(frozen=True)
 class VisualizerContext:
     choices: Choices
     examples: tuple[Chip, ...]
@@ -82,6 +102,9 @@ async def page(
     settings: SettingsDep,
 ) -> Response:
     """The whole page, or to htmx the part of it that the form replaces."""
+    if state.tour is not None:
+        models = Models(catalog, ablation, openings[RECIPE].step)
+        return await _tour(request, state, models, engine)
     streams = is_partial(request)
     if state.prompt is None and state.recipe is None:
         state = state.model_copy(update={"prompt": examples[0].word})
@@ -93,8 +116,19 @@ async def page(
     if not streams:
         return await render_view(request, "visualizer/page.html", context, view)
     response = await render_view(request, "visualizer/_view.html", context, view, refused=())
-    response.headers["HX-Push-Url"] = choices.address
+    response.headers["HX-Push-Url"] = with_part(choices.address, "/", request.query_params)
     return response
+
+
+async def _tour(request: Request, state: State, models: Models, engine: Engine) -> Response:
+    """A step of the tour; a number beyond the last step is moved to it."""
+    number = min(max(state.tour or 1, 1), len(TOUR))
+    check_known(state.policy, SIDES, "policy")
+    scene = await engine.call(partial(set_scene, number, state.guess, state.policy, models))
+    switches = {slug: NAMES[side] for slug, side in SIDES.items()} if can_switch(number, state.guess) else {}
+    here = is_partial(request)
+    context = TourContext(scene, state.guess, TOUR, EXITS, switches, SIDES, len(TOUR), here)
+    return render(request, "visualizer/_tour.html" if here else "visualizer/_tour_page.html", context)
 
 
 @router.get("/figure")

@@ -149,7 +149,7 @@ def _measure(latency: Latency, address: str, browser: Any) -> list[float]:
     for number in range(TIMES):
         latency.do(page, number)
         page.wait_for_timeout(PAUSE_MS)
-        while page.evaluate("window.times.length") <= time:
+        while page.evaluate("window.times.length") <= number:
             page.wait_for_timeout(PAUSE_MS)
     times: list[float] = page.evaluate("window.times")
     page.close()

@@ -1,14 +1,29 @@
 // <lesson-path data-previous data-next>: the right-arrow key goes on along the lesson, the left one back. A key that is
-// pressed in a control, or in something that scrolls sideways, is left to it.
+// pressed in a control, or in something that scrolls sideways, is left to it. Its link `close` takes the lesson away and
+// leaves the page as it is by now.
 
 class LessonPath extends HTMLElement {
   connectedCallback() {
     this.listening = new AbortController();
     document.addEventListener("keydown", (event) => this.onKey(event), { signal: this.listening.signal });
+    this.querySelector(".close")?.addEventListener("click", (event) => this.close(event), { signal: this.listening.signal });
   }
 
   disconnectedCallback() {
     this.listening.abort();
+  }
+
+  close(event) {
+    if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    const address = new URL(location.href);
+    address.searchParams.delete("lesson");
+    history.replaceState(history.state, "", address);
+    for (const field of document.querySelectorAll("input[name=lesson]")) field.remove();
+    const main = document.querySelector("main");
+    main.tabIndex = -1;
+    main.focus({ preventScroll: true });
+    this.parentElement.remove();
   }
 
   onKey(event) {

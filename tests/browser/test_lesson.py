@@ -16,21 +16,47 @@ def test_the_right_arrow_key_leads_through_the_whole_lesson_and_the_left_one_bac
     page = open_page("/lesson")
     for number, part in enumerate(LESSON, 1):
         page.keyboard.press("ArrowRight")
-        expect(page).to_have_url(re.compile(rf"/lesson\?part={number}$"))
-        expect(page.get_by_role("heading", level=1)).to_have_text(part.title)
-        page.wait_for_load_state("load")
-        page.keyboard.press("ArrowRight")
         expect(page).to_have_url(re.compile(re.escape(live_address(number)) + "$"))
-        expect(page.locator("lesson-path")).to_contain_text(part.title)
+        expect(page.locator("aside lesson-path")).to_contain_text(part.title)
         page.wait_for_load_state("load")
     page.keyboard.press("ArrowRight")
     expect(page).to_have_url(re.compile("/lesson$"))
     page.goto(live_address(3))
     page.keyboard.press("ArrowLeft")
-    expect(page).to_have_url(re.compile(r"/lesson\?part=3$"))
-    page.wait_for_load_state("load")
-    page.keyboard.press("ArrowLeft")
     expect(page).to_have_url(re.compile(re.escape(live_address(2)) + "$"))
+
+
+def test_closing_a_part_leaves_the_figure_as_it_is_by_now(open_page: OpenPage) -> None:
+    page = open_page(live_address(4))
+    entries = page.evaluate("history.length")
+    page.keyboard.press("m")
+    page.select_option("#gradient", "share")
+    bars = page.locator(".gradient .value").all_inner_texts()
+    page.get_by_role("link", name="Close").click()
+    expect(page.locator("aside")).to_have_count(0)
+    expect(page.locator(".change")).to_contain_text("Mask off")
+    assert page.locator(".gradient .value").all_inner_texts() == bars
+    assert "lesson" not in page.url
+    assert "policy=unmasked" in page.url
+    assert page.evaluate("history.length") == entries
+    page.locator("#prompt").fill("wind")
+    expect(page).to_have_url(re.compile("prompt=wind"))
+    assert "lesson" not in page.url
+
+
+def test_the_text_stands_beside_the_figure_and_below_it_on_a_phone(open_page: OpenPage) -> None:
+    page = open_page(live_address(4))
+    for width, height in ((1920, 1080), (1280, 800), (1024, 768), (390, 844)):
+        page.set_viewport_size({"width": width, "height": height})
+        figure, text = (page.locator(part).bounding_box() for part in ("#figure", "aside"))
+        assert figure is not None
+        assert text is not None
+        if width == 390:
+            assert text["y"] >= figure["y"] + figure["height"]
+        else:
+            assert text["x"] >= figure["x"] + figure["width"], width
+            assert text["y"] + text["height"] <= height, width
+            assert figure["y"] + figure["height"] <= height + 0.5, width
 
 
 def test_a_key_pressed_in_a_control_is_left_to_it(open_page: OpenPage) -> None:
@@ -46,13 +72,17 @@ def test_a_key_pressed_in_a_control_is_left_to_it(open_page: OpenPage) -> None:
 def test_it_can_be_followed_without_javascript(open_page: OpenPage) -> None:
     page = open_page("/lesson", java_script_enabled=False)
     page.get_by_role("link", name="Begin").click()
-    page.get_by_role("link", name="See it live").click()
     page.get_by_role("link", name="Next").click()
-    assert page.url.endswith("/lesson?part=2")
+    assert page.url.endswith(live_address(2))
+    page.get_by_role("link", name="Lesson, part 2").click()
+    page.get_by_role("link", name="See it live").click()
+    page.get_by_role("link", name="Close").click()
+    assert page.locator("aside").count() == 0
 
 
 @pytest.mark.parametrize(
-    ("name", "address"), [("contents", "/lesson"), ("part", "/lesson?part=10"), ("live", live_address(5))]
+    ("name", "address"),
+    [("contents", "/lesson"), ("part", "/lesson?part=10"), ("live", live_address(5)), ("beside", live_address(4))],
 )
 def test_pictures_fit_their_width_and_axe_finds_nothing(look_at: LookAt, name: str, address: str) -> None:
     look_at(address, f"lesson-{name}", axe_widths=(390, 1280, 1920))

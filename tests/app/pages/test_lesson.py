@@ -1,4 +1,4 @@
-"""The lesson as a path: contents, parts, the live pages behind them, and the way from each to the next."""
+"""The lesson as a path: contents, parts, the live pages with their text beside them, the way from each to the next."""
 
 from collections.abc import Callable
 from xml.etree.ElementTree import Element
@@ -23,25 +23,52 @@ def test_the_parts_are_in_the_lesson_s_order_and_every_claim_is_of_one() -> None
     assert {claim.part for claim in CLAIMS.values()} <= set(ORDER)
 
 
-async def test_the_way_leads_through_every_part_and_page_and_back(
+async def test_the_way_leads_along_every_live_page_with_its_text_beside_it_and_back(
     client: httpx.AsyncClient, read_html: Callable[[str], Element], text_of: TextOf
 ) -> None:
-    address, seen = "/lesson", []
-    for _ in range(2 * len(LESSON)):
+    address, seen = "/lesson", [""]
+    for number in range(len(LESSON) + 1):
         response = await client.get(address.partition("#")[0])
         assert response.status_code == 200, address
         page = read_html(response.text)
         (way,) = page.iter("lesson-path")
         (link,) = (a for a in way.iter("a") if a.get("rel") == "next")
         assert link.get("href") == way.get("data-next")
-        if seen:
-            assert way.get("data-previous") == seen[-1]
+        assert way.get("data-previous", "") == seen[-1]
+        for paragraph in LESSON[number - 1].text if number else ():
+            assert " ".join(paragraph.split()) in text_of(way)
         seen.append(address)
         address = way.get("data-next", "")
-    assert [a for a in seen if a.startswith("/lesson")] == ["/lesson", *(f"/lesson?part={n}" for n in range(1, 13))]
-    assert address == live_address(12)
-    (way,) = read_html((await client.get(address.partition("#")[0])).text).iter("lesson-path")
-    assert way.get("data-next") == "/lesson"
+    assert seen[1:] == ["/lesson", *(live_address(number) for number in range(1, len(LESSON) + 1))]
+    assert address == "/lesson"
+
+
+async def test_a_part_s_own_page_leads_to_its_figure_and_the_contents_lead_to_both(
+    client: httpx.AsyncClient, read_html: Callable[[str], Element]
+) -> None:
+    links = {a.get("href") for a in read_html((await client.get("/lesson")).text).iter("a")}
+    for number in range(1, len(LESSON) + 1):
+        assert {f"/lesson?part={number}", live_address(number)} <= links
+        (way,) = read_html((await client.get(f"/lesson?part={number}")).text).iter("lesson-path")
+        assert way.get("data-next") == live_address(number)
+        assert way.get("data-previous") == (f"/lesson?part={number - 1}" if number > 1 else "/lesson")
+
+
+async def test_closing_a_part_leads_to_the_same_view_without_it(
+    client: httpx.AsyncClient, read_html: Callable[[str], Element]
+) -> None:
+    page = read_html((await client.get("/?prompt=wind&gradient=share&lesson=4&step=400")).text)
+    (closing,) = (a for a in page.iter("a") if a.get("class") == "close")
+    assert closing.get("href") == "/?prompt=wind&gradient=share&step=400"
+    assert not list(read_html((await client.get(closing.get("href", ""))).text).iter("aside"))
+
+
+async def test_another_word_stays_in_the_part(client: httpx.AsyncClient) -> None:
+    partial = {"HX-Request-Type": "partial"}
+    response = await client.get("/?prompt=wind&lesson=4", headers=partial)
+    assert response.headers["HX-Push-Url"].endswith("&lesson=4")
+    assert "lesson" not in (await client.get("/?prompt=wind&lesson=5", headers=partial)).headers["HX-Push-Url"]
+    assert '<input type="hidden" name="lesson" value="4">' in (await client.get("/?lesson=4")).text
 
 
 async def test_a_part_shows_its_text_and_the_verdicts_behind_it(

@@ -746,7 +746,8 @@ async def test_every_example_opens_what_it_tells(
     client: httpx.AsyncClient, read_html: Callable[[str], Element]
 ) -> None:
     page = read_html((await client.get("/")).text)
-    chips = list(find(page, "nav", class_="examples"))
+    tour, *chips = find(page, "nav", class_="examples")
+    assert tour.get("href") == "/?tour=1"
     examples = KEPT_EXAMPLES.read(Settings().trained_folder)
     assert len(chips) == len(examples) == len(STORIES)
     for chip, example in zip(chips, examples, strict=True):
