@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter
 
 from model.errors import MaskscopeError
+from model.inspector.arguments import Argument, read_arguments
 from model.inspector.conventions import find_convention
 from model.inspector.conversations import Conversation
 from model.inspector.dump_inspection import DumpInspector
@@ -79,6 +80,7 @@ class Surveyed:
 MATERIALS, OPTIONS, SURVEYED = TypeAdapter(Materials), TypeAdapter(Options), TypeAdapter(Surveyed)
 ORDER, PARTIAL, OPENED, CHUNK = TypeAdapter(Order), TypeAdapter(Partial), TypeAdapter(Opened), TypeAdapter(Chunk)
 SHOWN: TypeAdapter[ShownRow | None] = TypeAdapter(ShownRow | None)
+ARGUMENTS: TypeAdapter[tuple[Argument, ...]] = TypeAdapter(tuple[Argument, ...])
 
 
 class Worker:
@@ -124,11 +126,13 @@ class Worker:
             self._told = time.monotonic()
 
     def _load(self, materials: Materials) -> dict[str, Any]:
-        before, self.materials = self.materials.folder, materials
-        if materials.folder_files is not None:
-            self.folder = folder_of(materials.folder_files)
-        elif materials.folder is None or materials.folder != before:
-            self.folder = read_folder(materials.folder) if materials.folder else None
+        before = self.materials
+        if (materials.folder, materials.folder_files) != (before.folder, before.folder_files):
+            if materials.folder_files is not None:
+                self.folder = folder_of(materials.folder_files)
+            else:
+                self.folder = read_folder(materials.folder) if materials.folder else None
+        self.materials = materials  # last: what could not be read leaves what was loaded before
         return {"template": self.folder.template() if self.folder else None}
 
     def _data(self) -> Iterator[tuple[int, Conversation | PlainText]] | None:
@@ -208,6 +212,9 @@ class Worker:
             raise UnreadableInput("there are no rows", param="rows")
         if most is not None and max(len(rows), len(against or ())) > most:
             raise LimitHit(f"more than {most:,} rows at once; the command line has no such limit", param="rows")
+        show = order.get("show")
+        if order.get("alone") and show is not None:
+            rows, show = [rows[min(show, len(rows) - 1)]], 0
         dump = is_dump(rows[0]) if order.get("dump") is None else order["dump"]
         if dump:
             prepared = prepare_dump(rows, against, self.folder, template, options, now)
@@ -215,8 +222,9 @@ class Worker:
             prepared = prepare_data(rows, self.folder, template, options, now)
         report = report_on(prepared, options, order.get("most_tokens"), self.beat)
         answer: dict[str, Any] = {"report": report.as_plain(), "headline": report.headline()}
-        if (show := order.get("show")) is not None:
+        if show is not None:
             answer["shown"] = SHOWN.dump_python(show_row(prepared, show), mode="json")
+            answer["arguments"] = ARGUMENTS.dump_python(read_arguments(template or ""), mode="json")
         return answer
 
 

@@ -42,6 +42,8 @@ class Asked:
     options: Options = field(default_factory=Options)
     show: int | None = None
     """The row to show token by token."""
+    alone: bool = False
+    """Only that row is inspected."""
 
 
 class Inspections:
@@ -115,6 +117,7 @@ def _order(asked: Asked) -> dict[str, Any]:
         "dump": asked.dump,
         "options": OPTIONS.dump_python(asked.options, mode="json"),
         "show": asked.show,
+        "alone": asked.alone,
         "most_rows": MOST_ROWS,
         "most_tokens": MOST_TOKENS,
     }

@@ -12,7 +12,7 @@ ROW = '{"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "c
 def test_a_finding_leads_to_its_token_and_an_intent_acts_at_once(open_page: OpenPage) -> None:
     page = open_page("/inspect")
     page.get_by_role("link", name=re.compile("token 52, predicted at 51")).click()
-    expect(page.locator(".t:target")).to_contain_text("<|im_end|>")
+    expect(page.locator(".t:focus")).to_contain_text("<|im_end|>")
     page.locator("[value=found]").focus()
     page.keyboard.press("ArrowRight")
     expect(page.locator(".headline")).to_contain_text("every assistant turn (given)")
@@ -23,7 +23,7 @@ def test_a_finding_leads_to_its_token_and_an_intent_acts_at_once(open_page: Open
 
 def test_pasted_rows_are_inspected_without_javascript(open_page: OpenPage) -> None:
     page = open_page("/inspect", java_script_enabled=False)
-    page.get_by_text("Rows, template and tokenizer").click()
+    page.get_by_text("Paste or drop your own").click()
     page.get_by_label("Rows of data").fill(ROW)
     page.get_by_label("For a dump").fill("")
     page.get_by_role("button", name="Inspect").click()

@@ -39,7 +39,8 @@ async def test_the_first_sight_is_a_lost_stop_with_its_tokens_and_the_model_trai
 async def test_every_example_is_shown(client: httpx.AsyncClient, example: str) -> None:
     page = (await client.get("/inspect", params={"example": example})).text
     assert ("No error and no warning" in page) is (example in ("right", "rows"))
-    assert ("under other templates" in page) is (example in ("rows", "marker"))
+    assert "under other templates" in page
+    assert ("typed, and read as a marker" in page) is (example == "marker")
 
 
 async def test_what_is_pasted_is_read_from_the_body_and_only_the_answer_is_trained(client: httpx.AsyncClient) -> None:
@@ -54,7 +55,8 @@ async def test_what_is_pasted_is_read_from_the_body_and_only_the_answer_is_train
 async def test_intent_template_and_serving_arguments_are_those_of_the_form(client: httpx.AsyncClient) -> None:
     page = (await paste(client, intent="full", template="plain", row="7")).text
     assert "##·user:↵" in "".join(text for _, text in TRAINED.findall(page))
-    served = (await paste(client, thinking="false")).text
+    switches = {"arg.enable_thinking": "false"}
+    served = (await paste(client, **switches)).text
     assert "&lt;think&gt;" in served
     assert "&lt;think&gt;" not in "".join(text for _, text in TRAINED.findall(served))
     pasted = (await paste(client, template="pasted", template_text="{{ messages[1].content }}~~")).text
@@ -71,6 +73,10 @@ async def test_intent_template_and_serving_arguments_are_those_of_the_form(clien
         ({"tokenizer_json": "{}"}, 422, "tokenizer.json"),
         ({"tokenizer": "/etc"}, 404, "Choose one of: chatml"),
         ({"intent": "nope"}, 404, "Choose one of"),
+        ({"args": "[1]"}, 422, "one JSON object"),
+        ({"arg.enable_thinking": "maybe"}, 422, "no JSON"),
+        ({"args": '{"messages": []}'}, 422, "no name of an argument"),
+        ({"args": json.dumps({f"a{number}": 1 for number in range(17)})}, 422, "at most 16"),
     ],
 )
 async def test_what_cannot_be_inspected_says_why(
