@@ -37,6 +37,7 @@ def read_arguments(source: str) -> tuple[Argument, ...]:
     environment = Environment(extensions=[GenerationTags, loopcontrols])
     try:
         tree = environment.parse(source)
+        compared = list(_comparisons(tree))  # first: Jinja folds lists of constants as it looks for names
         read = meta.find_undeclared_variables(tree) - NOT_CHOSEN
     except (TemplateError, RecursionError):
         return ()
@@ -49,7 +50,6 @@ def read_arguments(source: str) -> tuple[Argument, ...]:
     }
     names = dict.fromkeys(name.name for name in tree.find_all(nodes.Name) if name.name in read - handed)
     found = [name for name in names if (name not in stored or name in tested) and not SPECIAL_TOKEN.search(name)]
-    compared = list(_comparisons(tree))
     return tuple(
         Argument(name, tuple(dict.fromkeys(text for whose, text in compared if whose == name))[:MOST_CHOICES])
         for name in found[:MOST_ARGUMENTS]

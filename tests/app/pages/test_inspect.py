@@ -1,5 +1,6 @@
 """The page /inspect: an example from its address, what is pasted from a body, chips that say what the report says."""
 
+import html
 import json
 import re
 from urllib.parse import quote
@@ -8,6 +9,8 @@ import httpx
 import pytest
 
 from app.charts.tokens import FOLD_FROM
+from app.settings import Settings
+from model.inspector.shipped import NAME
 
 pytestmark = pytest.mark.anyio
 
@@ -94,3 +97,65 @@ async def test_a_long_stretch_that_nothing_trains_folds_and_keeps_its_tokens(cli
     places = [int(place) for place in re.findall(r'id="t(\d+)"', first)]
     assert places == list(range(len(places)))
     assert len(places) > 2 * FOLD_FROM
+
+
+async def test_files_come_before_what_is_pasted_and_a_tokenizer_comes_with_its_folder(
+    client: httpx.AsyncClient,
+) -> None:
+    folder = Settings().trained_folder / "tokenizers" / NAME
+    rows = ("rows.jsonl", json.dumps(ROW).encode())
+    files = [
+        ("tokenizer_files", (name, (folder / name).read_bytes())) for name in ("tokenizer.json", "chat_template.jinja")
+    ]
+    response = await client.post("/inspect", data={"rows": "{"}, files=[("rows_file", rows), *files])
+    assert response.status_code == 200
+    assert "".join(text for _, text in TRAINED.findall(response.text)) == "Yes.&lt;|im_end|&gt;"
+    assert "Read from files: tokenizer.json, chat_template.jinja." in response.text
+    template = ("t.jinja", b"{{ messages[1].content }}~~")
+    shown = (await client.post("/inspect", data={"rows": json.dumps(ROW)}, files={"template_file": template})).text
+    assert "content-lost" in shown
+    refused = await client.post("/inspect", files={"tokenizer_files": ("model.safetensors", b"x")})
+    assert (refused.status_code, "is no file of a tokenizer" in refused.text) == (422, True)
+
+
+async def test_an_address_has_the_options_of_an_example_and_nothing_of_what_was_pasted(
+    client: httpx.AsyncClient,
+) -> None:
+    rows = (await client.get("/inspect?example=rows")).text
+    given = html.unescape(rows.split('<textarea id="rows"')[1].split(">", 1)[1].split("</textarea>")[0])
+    switched = {"example": "rows", "rows": given, "intent": "full", "arg.enable_thinking": "true"}
+    plain = await client.post("/inspect", data=switched)
+    assert (plain.status_code, plain.headers["location"]) == (
+        303,
+        "/inspect?example=rows&intent=full&args=%7B%22enable_thinking%22%3A+true%7D",
+    )
+    again = (await client.get(plain.headers["location"])).text
+    assert re.search(r'name="arg.enable_thinking" value="true" checked', again)
+    partial = {"hx-request-type": "partial"}
+    fragment = await client.post("/inspect", data=switched, headers=partial)
+    assert fragment.headers["hx-replace-url"] == plain.headers["location"]
+    own = await client.post("/inspect", data={"rows": json.dumps(ROW), "intent": "full"}, headers=partial)
+    assert own.headers["hx-replace-url"] == "/inspect?example=own&intent=full"
+    empty = await client.get(own.headers["hx-replace-url"])
+    assert (empty.status_code, "Inspect your own data" in empty.text) == (200, True)
+
+
+async def test_an_intent_moves_the_mask_of_rows_and_of_a_dump_what_counts_as_wrong(client: httpx.AsyncClient) -> None:
+    async def read(example: str, intent: str) -> tuple[list[str], int]:
+        page = (await client.get("/inspect", params={"example": example, "intent": intent})).text
+        first = page.split('id="findings"')[0]
+        return [place for place, _ in TRAINED.findall(first)], first.count("(should be ignored)")
+
+    every, wrong = await read("rows", "all-assistant")
+    last, _ = await read("rows", "last-assistant")
+    assert (set(last) < set(every), wrong) == (True, 0)
+    (before, none), (after, some) = await read("right", "all-assistant"), await read("right", "last-assistant")
+    assert before == after == every
+    assert (none, some) == (0, len(every) - len(last))
+
+
+async def test_the_switches_are_what_the_template_reads(client: httpx.AsyncClient) -> None:
+    template = "{% if effort == 'high' or tools %}!{% endif %}{% for m in messages %}{{ m.content }}{% endfor %}"
+    page = (await paste(client, template="pasted", template_text=template)).text
+    assert set(re.findall(r'name="arg\.(\w+)"', page)) == {"effort", "tools"}
+    assert 'name="arg.effort" value="&#34;high&#34;"' in page
