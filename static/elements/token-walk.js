@@ -61,6 +61,10 @@ class TokenWalk extends HTMLElement {
 
   onKey(event) {
     const { key, target } = event;
+    if (this.row && key === "Enter" && target === this.field) {
+      event.preventDefault();
+      this.walk(Number.parseInt(target.value, 10) || 0);
+    }
     const typing = target.matches?.("input:not([type=radio]), textarea, select, [contenteditable]");
     if (!this.row || typing || event.ctrlKey || event.metaKey || event.altKey) return;
     const steps = { ArrowLeft: -1, ArrowRight: 1 };
