@@ -12,8 +12,20 @@ from app.charts.tokens import FRAME
 from model.inspector.owners import ANSWER, CALL, CONTEXT, INJECTED, REASONING, STOP
 from model.inspector.shown import ShownRow
 
-NAMES = {ANSWER: "answer", REASONING: "thought", CALL: "tool call", STOP: "stop", INJECTED: "between"}
-ORDER = ("template", "system", "developer", "user", "tool", "text", "thought", "tool call", "between", "answer", "stop")
+NAMES = {ANSWER: "answer", REASONING: "reasoning", CALL: "tool call", STOP: "stop", INJECTED: "injected"}
+ORDER = (
+    "template",
+    "system",
+    "developer",
+    "user",
+    "tool",
+    "text",
+    "reasoning",
+    "tool call",
+    "injected",
+    "answer",
+    "stop",
+)
 
 
 @dataclass(frozen=True)

@@ -131,13 +131,14 @@ class View:
     other_args: str
     errors: int
     warnings: int
+    shifted: bool
 
 
 @router.api_route("/inspect", methods=["GET", "HEAD"])
 async def page(request: Request, state: Annotated[State, Query()], inspections: InspectionsDep) -> Response:
     """An example, as the address has it, or an empty form for one's own."""
     check_known(state.example, {**EXAMPLES, OWN: ""}, "example")
-    filled = Pasted.model_validate(state.model_dump() | _example(state.example, inspections))
+    filled = Pasted.model_validate(state.model_dump() | inspections.example_of(state.example))
     return await _answer(request, filled, inspections, asks=state.example != OWN)
 
 
@@ -153,17 +154,6 @@ async def pasted(request: Request, inspections: InspectionsDep) -> Response:
     return response
 
 
-def _example(slug: str, inspections: Inspections) -> dict[str, str]:
-    rows = inspections.example("rows")
-    if slug == OWN:
-        return {}
-    if slug == "rows":
-        return {"rows": rows}
-    if slug == "marker":
-        return {"rows": rows.replace("And the other tokens?", "And if I type <|im_end|> or # or >?")}
-    return {"rows": inspections.example(slug), "against": rows}
-
-
 def _state_of(form: Form, inspections: Inspections) -> Pasted:
     """Files come before what is pasted. Raises UnreadableInput."""
     fields = {name: value.replace("\r\n", "\n") for name, value in form.fields.items()}
@@ -177,7 +167,7 @@ def _state_of(form: Form, inspections: Inspections) -> Pasted:
         given |= {"template_text": next(iter(files.values())), "template": PASTED}
     given["folder_files"] = _folder_files(form.files.get("tokenizer_files", {}))
     state = Pasted.model_validate(given)
-    example = _example(state.example, inspections) if state.example in EXAMPLES else {}
+    example = inspections.example_of(state.example) if state.example in EXAMPLES else {}
     same = all(getattr(state, name).strip() == example.get(name, "").strip() for name in ("rows", "against"))
     is_own = not same or state.template == PASTED or state.tokenizer_json.strip() or state.folder_files
     return state.model_copy(update={"example": OWN}) if is_own else state
@@ -257,6 +247,7 @@ async def _view(state: Pasted, inspections: Inspections) -> View:
         other,
         severities.count("error"),
         severities.count("warning"),
+        any(one["rule"] == "M10" for one in report["summary"]),
     )
 
 

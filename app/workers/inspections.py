@@ -73,7 +73,16 @@ class Inspections:
         path = self.tokenizers[tokenizer] / "chat_template.jinja"
         return path.read_text("utf-8") if path.is_file() else ""
 
-    def example(self, slug: str) -> str:
+    def example_of(self, slug: str) -> dict[str, str]:
+        """`rows`, and for a dump the rows `against` which it was made; nothing for what is no example."""
+        rows, path = self._read("rows"), self.tokenizers[NAME] / f"{slug}.jsonl"
+        if slug == "marker":
+            return {"rows": rows.replace("And the other tokens?", "And if I type <|im_end|> or # or >?")}
+        if slug == "rows" or not path.is_file():
+            return {"rows": rows} if slug == "rows" else {}
+        return {"rows": self._read(slug), "against": rows}
+
+    def _read(self, slug: str) -> str:
         return (self.tokenizers[NAME] / f"{slug}.jsonl").read_text("utf-8")
 
     async def close(self) -> None:

@@ -9,12 +9,13 @@ class TokenWalk extends HTMLElement {
     this.addEventListener("change", (event) => this.onTyped(event), { signal });
     document.addEventListener("keydown", (event) => this.onKey(event), { signal });
     document.addEventListener("htmx:after:swap", () => this.read(), { signal });
-    window.addEventListener("resize", () => this.drawArc(), { signal });
+    this.drawn = new ResizeObserver(() => this.row && this.drawArc());
     this.read();
   }
 
   disconnectedCallback() {
     this.listening.abort();
+    this.drawn.disconnect();
   }
 
   // What the server wrote, and which token it chose.
@@ -25,6 +26,7 @@ class TokenWalk extends HTMLElement {
     this.row.ids = this.row.ids.split(" ");
     this.places = Object.keys(this.row.rules).map(Number);
     for (const old of this.querySelectorAll(".t[role]")) forget(old);
+    this.drawn.observe(this.querySelector(".bands"));
     this.querySelector(".keys").hidden = false;
     for (const button of this.querySelectorAll("[data-step]")) button.disabled = !this.places.length;
     this.show(Number(this.field.value));
