@@ -10,7 +10,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -22,6 +22,7 @@ from model.errors import MaskscopeError
 from model.inspector.arguments import Argument, read_arguments
 from model.inspector.conventions import find_convention
 from model.inspector.conversations import Conversation
+from model.inspector.digests import digest_of
 from model.inspector.dump_inspection import DumpInspector
 from model.inspector.dumps import DumpRow, is_dump
 from model.inspector.folders import TokenizerFolder, folder_of, read_folder
@@ -51,6 +52,8 @@ from model.inspector.survey import Survey
 MEMORY_BYTES = 2 << 30
 BEAT_SECONDS = 0.2
 CHUNK_ROWS = 256
+MOST_FOLDERS = 3
+"""Tokenizers that stay in memory, each some hundred megabytes at most."""
 
 Item = TypeVar("Item")
 
@@ -84,19 +87,20 @@ ARGUMENTS: TypeAdapter[tuple[Argument, ...]] = TypeAdapter(tuple[Argument, ...])
 
 
 class Worker:
-    """Holds what was loaded last: a folder, and an inspector."""
+    """Holds what was loaded last: a few folders, and an inspector."""
 
     def __init__(self) -> None:
         self._told = time.monotonic()
         self.materials = Materials()
         self.folder: TokenizerFolder | None = None
+        self._folders: dict[str, TokenizerFolder] = {}
         self.inspector: Inspector | None = None
         self.slug = ""
 
     def answer(self, order: dict[str, Any]) -> dict[str, Any]:
         match order["do"]:
             case "load":
-                return self._load(MATERIALS.validate_python(order["materials"]))
+                return self._load(MATERIALS.validate_python(order["materials"]), order.get("own_template", False))
             case "survey":
                 return {
                     "surveyed": SURVEYED.dump_python(
@@ -125,15 +129,25 @@ class Worker:
             tell(at=number)
             self._told = time.monotonic()
 
-    def _load(self, materials: Materials) -> dict[str, Any]:
-        before = self.materials
-        if (materials.folder, materials.folder_files) != (before.folder, before.folder_files):
-            if materials.folder_files is not None:
-                self.folder = folder_of(materials.folder_files)
-            else:
-                self.folder = read_folder(materials.folder) if materials.folder else None
-        self.materials = materials  # last: what could not be read leaves what was loaded before
+    def _load(self, materials: Materials, own_template: bool) -> dict[str, Any]:
+        self.folder, self.materials = self._loaded(materials), materials
+        if own_template and materials.template is None and self.folder is not None:
+            self.materials = replace(materials, template=self.folder.template())
         return {"template": self.folder.template() if self.folder else None}
+
+    def _loaded(self, materials: Materials) -> TokenizerFolder | None:
+        """A folder that was loaded lately is not loaded anew: a real tokenizer takes a second or more."""
+        if materials.folder is None and materials.folder_files is None:
+            return None
+        given = materials.folder_files
+        key = str(materials.folder) if given is None else digest_of(json.dumps(given, sort_keys=True))
+        folder = self._folders.pop(key, None)
+        if folder is None:
+            folder = folder_of(given) if given is not None else read_folder(materials.folder or Path())
+        self._folders[key] = folder
+        if len(self._folders) > MOST_FOLDERS:
+            del self._folders[next(iter(self._folders))]
+        return folder
 
     def _data(self) -> Iterator[tuple[int, Conversation | PlainText]] | None:
         path = self.materials.data

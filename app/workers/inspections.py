@@ -5,7 +5,7 @@ In: what a visitor asked, tokenizers by name. Out: the report as the command has
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -111,10 +111,7 @@ class Inspections:
 
 
 def _run(process: InspectionProcess, materials: Materials, asked: Asked) -> dict[str, Any]:
-    loaded = process.ask({"do": "load", "materials": MATERIALS.dump_python(materials, mode="json")})
-    if materials.template is None and loaded["template"] is not None:
-        with_its_own = replace(materials, template=loaded["template"])
-        process.ask({"do": "load", "materials": MATERIALS.dump_python(with_its_own, mode="json")})
+    process.ask({"do": "load", "materials": MATERIALS.dump_python(materials, mode="json"), "own_template": True})
     return process.ask(_order(asked))
 
 

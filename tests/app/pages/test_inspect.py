@@ -3,6 +3,8 @@
 import html
 import json
 import re
+from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import httpx
@@ -159,3 +161,27 @@ async def test_the_switches_are_what_the_template_reads(client: httpx.AsyncClien
     page = (await paste(client, template="pasted", template_text=template)).text
     assert set(re.findall(r'name="arg\.(\w+)"', page)) == {"effort", "tools"}
     assert 'name="arg.effort" value="&#34;high&#34;"' in page
+
+
+async def test_a_conversation_stands_under_the_template_of_each_tokenizer_offered(
+    start_app: Any, connect: Any, tmp_path: Path
+) -> None:
+    ours = Settings().trained_folder / "tokenizers"
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "tokenizer.json").write_text(
+        (ours / NAME / "tokenizer.json").read_text().replace("<|im_end|>", "<|other|>"), "utf-8"
+    )
+    (mine / "chat_template.jinja").write_text((ours / "templates" / "toy.jinja").read_text(), "utf-8")
+    async with start_app(tokenizers_folder=tmp_path) as app, connect(app) as client:
+        page = (await client.get("/inspect?example=marker")).text.split('id="beside"')[1]
+    columns = dict(re.findall(r"<h3>([^<]+)</h3>(.*?)(?=<h3>|</form>)", page, re.DOTALL))
+    assert list(columns) == [f"{NAME}, its own", f"plain, with {NAME}", f"toy, with {NAME}", "mine, its own"]
+    typed = {title: "typed, and read as a marker" in column for title, column in columns.items()}
+    assert typed == {title: title != "mine, its own" for title in columns}
+
+
+async def test_without_javascript_a_token_is_chosen_by_its_number(client: httpx.AsyncClient) -> None:
+    page = (await client.get("/inspect?example=stop-lost&token=51")).text.split('class="dock"')[1]
+    assert "position 50 reads" in page
+    assert "trained, as it should be" in page
