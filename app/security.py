@@ -77,22 +77,27 @@ class Guard:
         self.settings = settings
         self.body_limits = body_limits or {}
         self.in_flight: Counter[str] = Counter()
+        self.large_bodies = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         client = scope["client"][0] if scope["client"] else ""
-        counted = scope["path"] not in ALWAYS_ANSWERED
+        counted, large = scope["path"] not in ALWAYS_ANSWERED, self._is_large(scope)
         try:
             self._check(scope, client, counted)
+            if large and self.large_bodies >= self.settings.inspection_queue_size:
+                raise _Refused(Overloaded(f"{self.large_bodies} large bodies are in flight; try again"))
             self.in_flight[client] += counted
+            self.large_bodies += large
             try:
                 received = await self._read_body(scope, receive)
                 if received is not None:
                     await self.app(scope, received, send)
             finally:
                 self.in_flight[client] -= counted
+                self.large_bodies -= large
                 self.in_flight += Counter()  # drops the clients that have none left
         except _Refused as refused:
             await respond(Request(scope), refused.error)(scope, receive, send)
@@ -112,6 +117,13 @@ class Guard:
         if self.in_flight.total() >= self.settings.max_requests:
             raise _Refused(Overloaded(f"{self.settings.max_requests} requests are in flight; try again"))
 
+    def _is_large(self, scope: Scope) -> bool:
+        """True for a body that may be larger than most: it stays in memory for as long as the request does."""
+        headers = Headers(scope=scope)
+        length = headers.get("content-length", "")
+        size = int(length) if length.isdecimal() else self.settings.body_limit_bytes + ("transfer-encoding" in headers)
+        return scope["path"] in self.body_limits and size > self.settings.body_limit_bytes
+
     async def _read_body(self, scope: Scope, receive: Receive) -> Receive | None:
         """The request's messages with the body read ahead, within its limits; None if the client left meanwhile."""
         headers, limit = Headers(scope=scope), self.body_limits.get(scope["path"], self.settings.body_limit_bytes)
@@ -120,7 +132,7 @@ class Guard:
         too_large = BodyTooLarge(f"The body is too large: {limit} bytes at most")
         if int(headers.get("content-length", 0)) > limit:
             raise _Refused(too_large)
-        body = b""
+        body = bytearray()
         try:
             async with asyncio.timeout(self.settings.body_timeout_seconds):
                 more = True
@@ -135,7 +147,7 @@ class Guard:
         except TimeoutError as error:
             seconds = self.settings.body_timeout_seconds
             raise _Refused(BodyTooSlow(f"The body did not arrive within {seconds:g} s")) from error
-        return _replay(body, receive)
+        return _replay(bytes(body), receive)
 
 
 class _Refused(Exception):

@@ -40,8 +40,9 @@ class Settings(BaseSettings):
     """Inspections that run at once, each in a process with limits; the others queue."""
     inspection_queue_size: Annotated[int, Field(ge=1, le=1000)] = 16
     """Inspections waiting or running; one more is answered 503."""
-    inspection_body_limit_bytes: Annotated[int, Field(ge=1024, le=64_000_000)] = 2_000_000
-    """Of what is pasted for an inspection; other bodies have `body_limit_bytes`."""
+    inspection_body_limit_bytes: Annotated[int, Field(ge=1024, le=64_000_000)] = 16_000_000
+    """Of what is pasted or dropped for an inspection, a tokenizer.json of 150,000 tokens too; as many such bodies are
+    in flight as inspections. Other bodies have `body_limit_bytes`."""
 
     race_slots: Annotated[int, Field(ge=1, le=64)] = 1
     """Races that run at once, each with a process of one thread per policy; the others queue."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from model.inspector.owners import BOS, EXTRA_END, HEADER, PAD, SEPARATOR, SUPPLIED
+from model.inspector.owners import BOS, CONTEXT, EXTRA_END, HEADER, PAD, SEPARATOR, SUPPLIED
 from model.inspector.shown import Lane, ShownMessage, ShownRow
 
 FRAME = frozenset((HEADER, SUPPLIED, BOS, SEPARATOR, EXTRA_END, PAD))
@@ -85,7 +85,11 @@ def _chip(row: ShownRow, at: int, rules: tuple[str, ...]) -> TokenChip:
     classes = ["t", "tr" if trained else "su" if frame else "ig"]
     classes += ["sp"] if row.ids[at] in row.special else []
     classes += ["x"] if wrong else []
-    says = f"should be {'ignored' if trained else 'trained'}" if wrong else ""
+    typed = row.parts[at] == CONTEXT and row.ids[at] in row.special and bool(row.right)
+    classes += ["typed"] if typed else []
+    says = (
+        f"should be {'ignored' if trained else 'trained'}" if wrong else "typed, and read as a marker" if typed else ""
+    )
     return TokenChip(at, visible(text), text.endswith("\n"), " ".join(classes), says, rules)
 
 

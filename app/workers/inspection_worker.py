@@ -10,7 +10,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -19,8 +19,10 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter
 
 from model.errors import MaskscopeError
+from model.inspector.arguments import Argument, read_arguments
 from model.inspector.conventions import find_convention
 from model.inspector.conversations import Conversation
+from model.inspector.digests import digest_of
 from model.inspector.dump_inspection import DumpInspector
 from model.inspector.dumps import DumpRow, is_dump
 from model.inspector.folders import TokenizerFolder, folder_of, read_folder
@@ -50,6 +52,8 @@ from model.inspector.survey import Survey
 MEMORY_BYTES = 2 << 30
 BEAT_SECONDS = 0.2
 CHUNK_ROWS = 256
+MOST_FOLDERS = 3
+"""Tokenizers that stay in memory, each some hundred megabytes at most."""
 
 Item = TypeVar("Item")
 
@@ -79,22 +83,24 @@ class Surveyed:
 MATERIALS, OPTIONS, SURVEYED = TypeAdapter(Materials), TypeAdapter(Options), TypeAdapter(Surveyed)
 ORDER, PARTIAL, OPENED, CHUNK = TypeAdapter(Order), TypeAdapter(Partial), TypeAdapter(Opened), TypeAdapter(Chunk)
 SHOWN: TypeAdapter[ShownRow | None] = TypeAdapter(ShownRow | None)
+ARGUMENTS: TypeAdapter[tuple[Argument, ...]] = TypeAdapter(tuple[Argument, ...])
 
 
 class Worker:
-    """Holds what was loaded last: a folder, and an inspector."""
+    """Holds what was loaded last: a few folders, and an inspector."""
 
     def __init__(self) -> None:
         self._told = time.monotonic()
         self.materials = Materials()
         self.folder: TokenizerFolder | None = None
+        self._folders: dict[str, TokenizerFolder] = {}
         self.inspector: Inspector | None = None
         self.slug = ""
 
     def answer(self, order: dict[str, Any]) -> dict[str, Any]:
         match order["do"]:
             case "load":
-                return self._load(MATERIALS.validate_python(order["materials"]))
+                return self._load(MATERIALS.validate_python(order["materials"]), order.get("own_template", False))
             case "survey":
                 return {
                     "surveyed": SURVEYED.dump_python(
@@ -123,13 +129,25 @@ class Worker:
             tell(at=number)
             self._told = time.monotonic()
 
-    def _load(self, materials: Materials) -> dict[str, Any]:
-        before, self.materials = self.materials.folder, materials
-        if materials.folder_files is not None:
-            self.folder = folder_of(materials.folder_files)
-        elif materials.folder is None or materials.folder != before:
-            self.folder = read_folder(materials.folder) if materials.folder else None
+    def _load(self, materials: Materials, own_template: bool) -> dict[str, Any]:
+        self.folder, self.materials = self._loaded(materials), materials
+        if own_template and materials.template is None and self.folder is not None:
+            self.materials = replace(materials, template=self.folder.template())
         return {"template": self.folder.template() if self.folder else None}
+
+    def _loaded(self, materials: Materials) -> TokenizerFolder | None:
+        """A folder that was loaded lately is not loaded anew: a real tokenizer takes a second or more."""
+        if materials.folder is None and materials.folder_files is None:
+            return None
+        given = materials.folder_files
+        key = str(materials.folder) if given is None else digest_of(json.dumps(given, sort_keys=True))
+        folder = self._folders.pop(key, None)
+        if folder is None:
+            folder = folder_of(given) if given is not None else read_folder(materials.folder or Path())
+        self._folders[key] = folder
+        if len(self._folders) > MOST_FOLDERS:
+            del self._folders[next(iter(self._folders))]
+        return folder
 
     def _data(self) -> Iterator[tuple[int, Conversation | PlainText]] | None:
         path = self.materials.data
@@ -208,6 +226,9 @@ class Worker:
             raise UnreadableInput("there are no rows", param="rows")
         if most is not None and max(len(rows), len(against or ())) > most:
             raise LimitHit(f"more than {most:,} rows at once; the command line has no such limit", param="rows")
+        show = order.get("show")
+        if order.get("alone") and show is not None:
+            rows, show = [rows[min(show, len(rows) - 1)]], 0
         dump = is_dump(rows[0]) if order.get("dump") is None else order["dump"]
         if dump:
             prepared = prepare_dump(rows, against, self.folder, template, options, now)
@@ -215,8 +236,9 @@ class Worker:
             prepared = prepare_data(rows, self.folder, template, options, now)
         report = report_on(prepared, options, order.get("most_tokens"), self.beat)
         answer: dict[str, Any] = {"report": report.as_plain(), "headline": report.headline()}
-        if (show := order.get("show")) is not None:
+        if show is not None:
             answer["shown"] = SHOWN.dump_python(show_row(prepared, show), mode="json")
+            answer["arguments"] = ARGUMENTS.dump_python(read_arguments(template or ""), mode="json")
         return answer
 
 

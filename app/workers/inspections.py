@@ -5,7 +5,7 @@ In: what a visitor asked, tokenizers by name. Out: the report as the command has
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,8 @@ class Asked:
     options: Options = field(default_factory=Options)
     show: int | None = None
     """The row to show token by token."""
+    alone: bool = False
+    """Only that row is inspected."""
 
 
 class Inspections:
@@ -71,7 +73,16 @@ class Inspections:
         path = self.tokenizers[tokenizer] / "chat_template.jinja"
         return path.read_text("utf-8") if path.is_file() else ""
 
-    def example(self, slug: str) -> str:
+    def example_of(self, slug: str) -> dict[str, str]:
+        """`rows`, and for a dump the rows `against` which it was made; nothing for what is no example."""
+        rows, path = self._read("rows"), self.tokenizers[NAME] / f"{slug}.jsonl"
+        if slug == "marker":
+            return {"rows": rows.replace("And the other tokens?", "And if I type <|im_end|> or # or >?")}
+        if slug == "rows" or not path.is_file():
+            return {"rows": rows} if slug == "rows" else {}
+        return {"rows": self._read(slug), "against": rows}
+
+    def _read(self, slug: str) -> str:
         return (self.tokenizers[NAME] / f"{slug}.jsonl").read_text("utf-8")
 
     async def close(self) -> None:
@@ -100,10 +111,7 @@ class Inspections:
 
 
 def _run(process: InspectionProcess, materials: Materials, asked: Asked) -> dict[str, Any]:
-    loaded = process.ask({"do": "load", "materials": MATERIALS.dump_python(materials, mode="json")})
-    if materials.template is None and loaded["template"] is not None:
-        with_its_own = replace(materials, template=loaded["template"])
-        process.ask({"do": "load", "materials": MATERIALS.dump_python(with_its_own, mode="json")})
+    process.ask({"do": "load", "materials": MATERIALS.dump_python(materials, mode="json"), "own_template": True})
     return process.ask(_order(asked))
 
 
@@ -115,6 +123,7 @@ def _order(asked: Asked) -> dict[str, Any]:
         "dump": asked.dump,
         "options": OPTIONS.dump_python(asked.options, mode="json"),
         "show": asked.show,
+        "alone": asked.alone,
         "most_rows": MOST_ROWS,
         "most_tokens": MOST_TOKENS,
     }

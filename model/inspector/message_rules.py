@@ -18,8 +18,9 @@ def role_problems(conversation: Conversation, row: int, trained: bool) -> Iterat
     unknown = [at for at, turn in enumerate(conversation.turns) if turn.role is None]
     unmapped = [at for at, name in enumerate(names) if name not in PLAIN_ROLES and at not in unknown]
     if unknown:
-        says = f"Nobody knows the role {names[unknown[0]]!r}, which {plural(len(unknown), 'message')} of the row have."
-        yield Place("M35", "error", says.replace("message of the row have", "message of the row has"), row, unknown[0])
+        have = "has" if len(unknown) == 1 else "have"
+        says = f"The role {names[unknown[0]]!r} is unknown; {plural(len(unknown), 'message')} of the row {have} it."
+        yield Place("M35", "error", says, row, unknown[0])
     elif unmapped and not trained:
         at = unmapped[0]
         says = (
@@ -99,7 +100,7 @@ def lost_content(conversation: Conversation, structure: Structure, row: int, sou
         if role == "system" or (leaf.kind == "reasoning" and leaf.message != last):
             severity = "warning"
         what = "thought" if leaf.kind == "reasoning" else field.replace("_", " ")
-        says = f"The {what} of the {role} ({_start(leaf.text)}) does not stand in the render."
+        says = f"The {what} of the {role} ({_start(leaf.text)}) is missing from the rendered text."
         if field in REASONING_FIELDS and severity == "error":
             read = [name for name in REASONING_FIELDS if name in source]
             says += (

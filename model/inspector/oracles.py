@@ -71,7 +71,7 @@ def _rewritten(reader: StructureReader, prefix: str, text: str, row: int, at: in
     stripped = reader.endings.control_pattern.sub("", rest) if reader.endings.control_pattern else rest
     only_end = not stripped.strip() and common >= len(prefix.rstrip()) - len(rest)
     shown, instead = _shown(rest), _shown(text[common:])
-    says = f"Rendered up to this answer the row has {shown} where the whole row has {instead}."
+    says = f"Rendered up to this answer, the row has {shown} where the whole row has {instead}."
     return Place("M17", "info" if only_end else "warning", says, row, at)
 
 
@@ -173,7 +173,8 @@ def marker_places(row: LabelledRow, markers: Markers, right: bytes) -> Iterator[
     mask = bytearray(len(right))
     declared = [turn.message for turn in row.owned.turns]
     if len(found.turns) != len(declared):
-        says = f"A search for markers finds {plural(len(found.turns), 'answer')}, the structure {len(declared)}."
+        answers = plural(len(found.turns), "answer")
+        says = f"A search for markers finds {answers}, the structure of the row {len(declared)}."
         yield Place("M30", "info", says, row.number)
         return
     for turn, true in zip(found.turns, row.owned.turns, strict=True):
@@ -181,5 +182,5 @@ def marker_places(row: LabelledRow, markers: Markers, right: bytes) -> Iterator[
             mask[turn.start : turn.stop_end] = b"\1" * (turn.stop_end - turn.start)
     wrong = [at for at, (a, b) in enumerate(zip(mask, right, strict=True)) if a != b]
     if wrong:
-        says = f"A search for markers takes {plural(len(wrong), 'token')} otherwise than the structure does."
+        says = f"A search for markers and the structure of the row disagree on {plural(len(wrong), 'token')}."
         yield Place("M30", "info", says, row.number, None, tuple(wrong[:20]), len(wrong))

@@ -33,9 +33,10 @@ class Finding:
 
     @property
     def sentence(self) -> str:
+        if self.first.row is None:
+            return self.first.says
         where = _where(self.first)
-        often = f" So in {plural(self.rows, 'row')}" if self.first.row is not None else ""
-        return f"{self.first.says}{often}{f'; first in {where}.' if often else ''}"
+        return f"{self.first.says} In {where if self.rows == 1 else f'{self.rows:,} rows, first in {where}'}."
 
 
 def _where(place: Place) -> str:
@@ -122,14 +123,15 @@ class Report:
 
     def headline(self) -> str:
         """Which conventions and intent were found: the first line of every output."""
-        said = [plural(self.partial.rows, "row"), plural(self.partial.tokens, "token")]
+        said = [f"{plural(self.partial.rows, 'row')} with {plural(self.partial.tokens, 'token')}"]
         if self.convention is not None:
-            lies = "cannot tell" if self.convention.shift is None else SHIFT_NAMES[self.convention.shift]
+            shift, read_as = self.convention.shift, SHIFT_NAMES[self.convention.read_as]
+            lies = f"read as {read_as}, which nothing proves" if shift is None else f"found {SHIFT_NAMES[shift]}"
             ignore = "none" if self.convention.ignore_index is None else str(self.convention.ignore_index)
-            said += [f"labels {lies}, read as {SHIFT_NAMES[self.convention.read_as]}", f"ignore index {ignore}"]
+            said += [f"labels {lies}", f"ignore index {ignore}"]
             said += [f"the loss {'shifts' if self.loss == 'shifts' else 'does not shift'}"]
-        given = "given" if self.intent.given else f"inferred{f': {self.intent.why}' if self.intent.why else ''}"
-        said.append(f"intent {self.intent.turns}, {INTENTS[self.intent.turns]} ({given})")
+        given = "given" if self.intent.given else f"found: {self.intent.why}" if self.intent.why else "found"
+        said.append(f"meant to be trained: {INTENTS[self.intent.turns]} ({given})")
         return "; ".join(said)
 
 
@@ -149,9 +151,13 @@ def _plain_place(place: Place) -> dict[str, Any]:
 def file_places(partial: Partial, convention: Convention | None, loss: Loss, intent: Intent) -> Iterator[Place]:
     """What only all rows together tell: M10 and M27."""
     if convention is not None and convention.shift is not None and convention.shift != EXPECTED_SHIFT[loss]:
-        does = "shifts the labels it is given" if loss == "shifts" else "does not shift"
-        lies = SHIFT_NAMES[convention.shift]
-        says = f"The labels lie {lies}, and the loss {does}: {convention.why}."
+        does = (
+            "shifts them again"
+            if convention.shift == 1
+            else f"{'shifts' if loss == 'shifts' else 'does not shift'} them"
+        )
+        lies = "shifted already" if convention.shift == 1 else SHIFT_NAMES[convention.shift]
+        says = f"The labels come {lies}, and the loss {does}: {convention.why}."
         yield Place("M10", "error", says, count=convention.targets)
     if partial.tokens and intent.turns != "full":
         share = partial.trained / partial.tokens

@@ -231,7 +231,9 @@ def unexplained(row: LabelledRow, setting: Setting, told: set[int]) -> Iterator[
         if wanted != given and at not in told and at not in row.owned.merges and not _allowed(row, at, setting)
     ]
     if differing:
-        says = f"{they(len(differing), 'token', 'is', 'are')} labelled otherwise than the structure of the row has it."
+        says = (
+            f"{they(len(differing), 'token', 'is', 'are')} labelled differently from what the row's structure asks for."
+        )
         yield place("M30", "warning", says, row, differing)
 
 

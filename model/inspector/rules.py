@@ -147,6 +147,6 @@ def _told(places: Sequence[Place], shift: int) -> Iterator[Finding]:
         row, token = first.row or 0, first.positions[0] if first.positions else shift
         position = max(token - shift, 0)
         total, rows = sum(one.count for one in mine), len({one.row for one in mine})
-        says = f"{first.says} So in {plural(rows, 'row')}, {plural(total, 'token')} in all"
+        says = f"{first.says} In {plural(rows, 'row')}, {plural(total, 'token')} in all"
         where = f"; first in row {row + 1} at position {position}" if first.positions else ""
         yield Finding(rule, RULES[rule].name, first.severity, f"{says}{where}.", row, position)

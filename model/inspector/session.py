@@ -16,7 +16,7 @@ from model.inspector.dumps import DumpRow, read_dump
 from model.inspector.folders import TokenizerFolder
 from model.inspector.formats import PlainText, RowFormat, detect_format, read_row
 from model.inspector.inspection import Inspector, Order
-from model.inspector.intents import Intent, Turns
+from model.inspector.intents import INTENTS, Intent, Turns
 from model.inspector.partial import Partial
 from model.inspector.refusals import LimitHit
 from model.inspector.report import Report, file_places, not_evaluated_labels
@@ -197,7 +197,7 @@ def choose_intent(
     best, second = ranked[0], ranked[1]
     if scores[best] == scores[second]:
         return Intent(given=False, why="the default")
-    why = f"F1 {scores[best]:.2f}, next {second} {scores[second]:.2f}, on the first {len(dump)} rows"
+    why = f"it fits the first {len(dump)} rows best, F1 {scores[best]:.2f}; {INTENTS[second]}, {scores[second]:.2f}"
     return Intent(best, given=False, why=why)
 
 

@@ -153,11 +153,14 @@ def _messages(row: LabelledRow, stops: frozenset[int], length: int, texts: dict[
 
 
 def _behind_stop(owned: Owned, stop: int, begin: int, stops: frozenset[int], texts: dict[int, str]) -> int:
-    at = stop
+    def behind_blanks(at: int) -> int:
+        while at < begin and (owned.parts[at] == SEPARATOR or not texts.get(owned.ids[at], "x").strip()):
+            at += 1
+        return at
+
+    at = behind_blanks(stop)
     if at < begin and owned.ids[at] in stops and owned.parts[at] != STOP:
-        at += 1
-    while at < begin and (owned.parts[at] == SEPARATOR or not texts.get(owned.ids[at], "x").strip()):
-        at += 1
+        at = behind_blanks(at + 1)
     return at
 
 

@@ -99,7 +99,7 @@ def other_role_supervised(row: LabelledRow, setting: Setting) -> Iterator[Place]
     texts = sum(row.owned.parts[at] == CONTEXT for at in found)
     says = f"{plural(len(found), 'token')} of other roles {_have(len(found))} a label, {texts:,} of them text."
     if not row.trains_answers:
-        says = f"Only the prompt is trained: {plural(len(found), 'token')} of it, and of the answers none."
+        says = f"Only the prompt is trained: {plural(len(found), 'token')} of it, and nothing of the answers."
     yield place("M13", "error", says, row, sorted(found), _message_at(row, min(found)))
 
 
@@ -117,10 +117,12 @@ def turn_not_supervised(row: LabelledRow, setting: Setting) -> Iterator[Place]:
         key = _switch(row, turn)
         where = range(turn.start, turn.stop_end)
         if key:
-            says = f"The message's own `{key}` says that it is trained, and none of its tokens has a label."
+            says = f"The message's own `{key}` says that it is trained, but none of its tokens has a label."
             yield place("M36", "error", says, row, where, turn.message)
         else:
-            says = f"None of the {plural(len(where), 'token')} of this answer has a label, while other answers have."
+            says = (
+                f"None of the {plural(len(where), 'token')} of this answer has a label, while other answers have some."
+            )
             yield place("M14", "error", says, row, where, turn.message)
 
 
@@ -205,7 +207,8 @@ def control_in_content(row: LabelledRow, setting: Setting) -> Iterator[Place]:
         if message in answers and 1 not in row.trained[start:stop]:
             followed = []  # the turn as a whole is told elsewhere
         names = ", ".join(dict.fromkeys(setting.name(row.owned.ids[at]) for at in inside))
-        says = f"A message's own text holds {names}, which becomes {plural(len(inside), 'control token')}."
+        made = "a control token" if len(inside) == 1 else plural(len(inside), "control token")
+        says = f"A message's own text holds {names}, and the tokenizer makes {made} of it."
         if followed:
             says += f" The labels follow it: {they(len(followed), 'token', 'has', 'have')} the wrong label."
         yield place("M37", "error" if followed else "warning", says, row, followed or inside, message)

@@ -302,8 +302,8 @@ class HeldRequest:
         self.release = anyio.Event()
         self.status = 0
 
-    async def post(self) -> None:
-        response = await self.client.post("/api/v1/analyze", content=self._body(), headers=JSON_TYPE)
+    async def post(self, path: str = "/api/v1/analyze") -> None:
+        response = await self.client.post(path, content=self._body(), headers=JSON_TYPE)
         self.status = response.status_code
 
     async def _body(self) -> AsyncIterator[bytes]:
@@ -346,6 +346,27 @@ async def test_one_request_too_many_is_told_to_come_again(
     for response in (refused, page, fragment):
         assert int(response.headers["retry-after"]) >= 1
         assert_carries_the_headers(response)
+
+
+async def test_as_many_large_bodies_as_inspections_are_read_at_once_and_small_ones_besides(
+    start_app: Any, connect: Any
+) -> None:
+    large, small = b" " * 70_000 + b"{}", b"{}"
+    async with (
+        start_app(inspection_queue_size=1) as app,
+        connect(app) as client,
+        anyio.create_task_group() as tasks,
+    ):
+        held = HeldRequest(client)
+        tasks.start_soon(held.post, "/api/v1/inspect")
+        await held.taken.wait()
+        said = [await client.post("/api/v1/inspect", content=body, headers=JSON_TYPE) for body in (large, small)]
+        held.release.set()
+        while not held.status:
+            await anyio.sleep(0)
+        after = await client.post("/api/v1/inspect", content=large, headers=JSON_TYPE)
+    assert [response.status_code for response in (*said, after)] == [503, 422, 422]
+    assert said[0].headers["retry-after"] == "1"
 
 
 async def test_a_place_is_free_again_when_its_request_ends_in_whatever_way(start_app: Any, connect: Any) -> None:

@@ -99,6 +99,7 @@ async def test_a_body_of_rows_may_be_larger_than_others_and_not_endless(client: 
 
 
 async def test_a_second_visitor_is_answered_while_a_hostile_template_runs(client: httpx.AsyncClient) -> None:
+    await asyncio.gather(ask(client), ask(client))  # both processes have started
     hostile = asyncio.create_task(ask(client, template=ENDLESS))
     await asyncio.sleep(0.05)
     assert (await ask(client)).status_code == 200

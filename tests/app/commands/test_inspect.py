@@ -66,7 +66,7 @@ def dump_of(folder: Path, rows: list[Any], stop: bool) -> list[dict[str, Any]]:
 def test_right_rows_are_clean_and_the_first_line_says_what_was_found(folder: Path, data: Path):
     ended = maskscope("inspect", data, "--tokenizer", folder)
     assert ended.exit_code == 0, ended.stderr
-    assert ended.stdout.startswith("300 rows;")
+    assert ended.stdout.startswith("300 rows with")
     assert "Nothing found." in ended.stdout
 
 

@@ -184,7 +184,7 @@ def test_one_answer_without_its_first_label_among_right_ones_is_found():
     (finding,) = findings(inputs, labels, IDS)
     assert (finding.rule, finding.severity, finding.row, finding.position) == ("M11", "error", 1, 3)
     assert finding.sentence == (
-        "The first token of the answer has no label. So in 1 row, 1 token in all; first in row 2 at position 3."
+        "The first token of the answer has no label. In 1 row, 1 token in all; first in row 2 at position 3."
     )
 
 
