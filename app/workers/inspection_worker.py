@@ -45,7 +45,7 @@ from model.inspector.session import (
     report_on,
 )
 from model.inspector.shown import ShownRow, show_row
-from model.inspector.survey import Survey
+from model.inspector.survey import Survey, may_tell
 
 MEMORY_BYTES = 2 << 30
 BEAT_SECONDS = 0.2
@@ -160,21 +160,26 @@ class Worker:
         return Surveyed(order_of(options, self.folder, dumped, intent, convention), rows, [], slug)
 
     def _survey_data(self, path: Path) -> tuple[str, list[Chunk], Survey]:
-        survey, slug, known = Survey(), "", None
+        survey, known = Survey(), None
         chunks: list[Chunk] = []
         start = 0
         with path.open("rb") as file:
             while lines := list(islice(file, CHUNK_ROWS)):
                 stop = start + sum(map(len, lines))
                 chunk = Chunk(start, stop, survey.rows)
-                for _, row in self.beating(read_data(read_chunk(path, chunk, lines), known)):
-                    survey.add_data(row)
-                if not slug and survey.rows:
-                    known = detect_format(next(iter(read_chunk(path, chunk, lines))))
-                    slug = known.slug
+                if known is None and (first := next(read_chunk(path, chunk, lines), None)) is not None:
+                    known = detect_format(first)
+                for number, line in self.beating(enumerate(lines)):
+                    if not line.strip():
+                        continue
+                    if may_tell(line):
+                        one = Chunk(0, 0, chunk.first_row + number)
+                        survey.add_data(next(read_data(read_chunk(path, one, [line]), known))[1])
+                    else:
+                        survey.rows += 1
                 chunks.append(chunk)
                 start = stop
-        return slug, chunks, survey
+        return known.slug if known else "", chunks, survey
 
     def _open(self, order: Order, slug: str) -> dict[str, Any]:
         self.slug = slug
