@@ -5,12 +5,13 @@ from contextlib import ExitStack
 from typing import Any
 
 from app.workers.inspection import InspectionProcess
-from app.workers.inspection_worker import CHUNK, MATERIALS, OPENED, OPTIONS, PARTIAL, SURVEYED, Materials
+from app.workers.inspection_worker import CHUNK, MATERIALS, OPENED, OPTIONS, PARTIAL, SHOWN, SURVEYED, Materials
 from model.inspector.labelled import Place
 from model.inspector.partial import Partial
 from model.inspector.refusals import LimitHit, UnreadableInput
 from model.inspector.report import Report
 from model.inspector.session import Opened, Options, report_of
+from model.inspector.shown import ShownRow
 
 Progress = Callable[[int, int], None]
 """Called with rows done and rows in all."""
@@ -18,6 +19,13 @@ Progress = Callable[[int, int], None]
 
 def inspect_files(materials: Materials, options: Options, processes: int, progress: Progress) -> Report:
     """Raises UnreadableInput, TemplateRefused, or LimitHit where nothing could be inspected at all."""
+    return inspect_and_show(materials, options, processes, progress, 0)[0]
+
+
+def inspect_and_show(
+    materials: Materials, options: Options, processes: int, progress: Progress, most_shown: int
+) -> tuple[Report, tuple[ShownRow, ...]]:
+    """The report, and token by token the first rows that findings name; the first row of all if they name none."""
     with ExitStack() as stack:
         workers = [stack.enter_context(InspectionProcess()) for _ in range(processes if materials.dump is None else 1)]
         first = workers[0]
@@ -35,8 +43,19 @@ def inspect_files(materials: Materials, options: Options, processes: int, progre
             _judge_dump(first, partial, surveyed.rows, progress)
         else:
             _judge_chunks(workers, plain["chunks"], partial, surveyed.rows, progress)
-    opened: Opened = OPENED.validate_python(made["opened"])
-    return report_of(partial, opened, options, surveyed.order.intent, surveyed.order.convention)
+        opened: Opened = OPENED.validate_python(made["opened"])
+        report = report_of(partial, opened, options, surveyed.order.intent, surveyed.order.convention)
+        return report, _shown(first, report, most_shown)
+
+
+def _shown(worker: InspectionProcess, report: Report, most: int) -> tuple[ShownRow, ...]:
+    if not most or report.partial.limits:
+        return ()
+    named = dict.fromkeys(one.first.row for one in report.findings if one.first.row is not None)
+    named |= dict.fromkeys(place.row for place in report.places() if place.row is not None)
+    rows = list(named)[:most] or [0]
+    shown = worker.ask({"do": "show", "rows": rows})["shown"]
+    return tuple(row for one in shown if (row := SHOWN.validate_python(one)) is not None)
 
 
 def _load(worker: InspectionProcess, materials: Materials) -> Materials:

@@ -44,7 +44,7 @@ from model.inspector.session import (
     replace_rows,
     report_on,
 )
-from model.inspector.shown import ShownRow, show_row
+from model.inspector.shown import ShownRow, show_row, shown_rows
 from model.inspector.survey import Survey, may_tell
 
 MEMORY_BYTES = 2 << 30
@@ -107,6 +107,8 @@ class Worker:
                 return self._chunk(CHUNK.validate_python(order["chunk"]))
             case "dump":
                 return self._dump()
+            case "show":
+                return self._show(frozenset(order["rows"]))
             case "inspect":
                 return self._inspect(order)
             case other:
@@ -202,6 +204,13 @@ class Worker:
         assert self.inspector
         partial = DumpInspector(self.inspector).inspect_dump(self.beating(self._dumped()), self._data())
         return {"partial": PARTIAL.dump_python(partial, mode="json")}
+
+    def _show(self, numbers: frozenset[int]) -> dict[str, Any]:
+        assert self.inspector
+        dump = self.beating(self._dumped()) if self.materials.dump else None
+        data = self._data()
+        found = shown_rows(self.inspector, numbers, data if dump or data is None else self.beating(data), dump)
+        return {"shown": [SHOWN.dump_python(one, mode="json") for one in found]}
 
     def _inspect(self, order: dict[str, Any]) -> dict[str, Any]:
         """Rows given with the order, as values or as text: what a page or a request of the API asks."""
