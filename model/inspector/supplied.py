@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from model.inspector.oracles import common_length
+from model.inspector.contract import common_length
 from model.inspector.refusals import TemplateRefused
 from model.inspector.templates import ChatTemplate, Message
 
