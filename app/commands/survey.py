@@ -19,7 +19,6 @@ from app.workers.template_survey import (
     sources_of,
 )
 from model.inspector.catalogue import RULES
-from model.inspector.supplied import WAYS
 
 EVERY = 40
 """Of the real templates, looked at again by --check."""
@@ -45,13 +44,15 @@ def survey(
 
 
 def _tables(stated: TemplateSurvey) -> Iterator[Table]:
-    training = stated.training
-    both = sum(one.supervises_supplied for one in training)
     yield table_of(
-        f"TRL {stated.trl}: {both} of {len(training)} training templates supervise what their own generation prompt "
-        "supplies, in",
-        ["template", *(way.title for way in WAYS.values())],
-        [[one.name, *(_shown(one.supplied.get(slug)) for slug in WAYS)] for one in training],
+        f"TRL {stated.trl}: {len(stated.supervise_supplied)} of {len(stated.training)} training templates supervise "
+        "what their own generation prompt supplies",
+        ["template", "supplied and supervised", "when the server is asked for"],
+        [
+            [one.name, repr(text)[1:-1].replace("[", "\\["), ways]
+            for one in stated.training
+            for text, ways in (one.texts or {"": "refused" if one.refused else ""}).items()
+        ],
     )
     exact, rendered = stated.exact
     yield table_of(
@@ -63,7 +64,3 @@ def _tables(stated: TemplateSurvey) -> Iterator[Table]:
             for key, count in sorted(stated.fired.items())
         ],
     )
-
-
-def _shown(text: str | None) -> str:
-    return "refused" if text is None else repr(text)[1:-1].replace("[", "\\[") if text else ""

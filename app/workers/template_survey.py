@@ -5,7 +5,7 @@ with a tokenizer that stands in for each model's own.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version
@@ -21,7 +21,7 @@ from model.inspector.contract import LONG_PROBES
 from model.inspector.refusals import LimitHit, TemplateRefused, UnreadableInput
 from model.inspector.session import Options
 from model.inspector.stand_in import BEGIN, END, stand_in_files
-from model.inspector.supplied import supplied_and_supervised
+from model.inspector.supplied import WAYS, supplied_and_supervised
 from model.inspector.templates import ChatTemplate
 from model.kept import KeptFile
 
@@ -29,6 +29,10 @@ NOW = datetime(2026, 1, 1)
 PATIENCE_SECONDS = 30.0
 """A busy machine is no fault of a template's."""
 TRAINING = "_training.jinja"
+OF_SERVERS = ("M04",)
+"""Rules on the files of a model's own folder, which are not here."""
+USUAL_ROWS = 2
+"""Of LONG_PROBES those that hold neither thoughts nor calls."""
 CHATS = tuple(
     {
         "messages": [
@@ -55,6 +59,14 @@ class TrainingTemplate:
     def supervises_supplied(self) -> bool:
         return any(self.supplied.values())
 
+    @property
+    def texts(self) -> dict[str, str]:
+        """Each text that is both, with the ways in which it is: `always` if in all."""
+        ways: dict[str, list[str]] = {}
+        for way, text in self.supplied.items():
+            ways.setdefault(text, []).append(WAYS[way].title)
+        return {text: "always" if len(ways) == 1 else "; ".join(found) for text, found in ways.items() if text}
+
 
 @dataclass(frozen=True)
 class RealTemplate:
@@ -77,6 +89,10 @@ class TemplateSurvey:
     def fired(self) -> Counter[str]:
         """By rule and severity, of how many templates."""
         return Counter(rule for one in self.real for rule in one.rules)
+
+    @property
+    def supervise_supplied(self) -> tuple[TrainingTemplate, ...]:
+        return tuple(one for one in self.training if one.supervises_supplied)
 
     @property
     def exact(self) -> tuple[int, int]:
@@ -125,16 +141,22 @@ def _real(process: InspectionProcess, name: str, source: str) -> RealTemplate:
     materials = Materials(folder_files=stand_in_files(source), template=source, now=NOW)
     try:
         process.ask({"do": "load", "materials": MATERIALS.dump_python(materials, mode="json")})
-        found = _inspected(process, LONG_PROBES)["summary"]
+        found = _inspected(process, LONG_PROBES)["findings"]
         chats = [_inspected(process, [chat]) for chat in CHATS]
     except LimitHit as error:
         return RealTemplate(name, (), None, error.message)
     except MaskscopeError:
         return RealTemplate(name, ("M31 error",), None)
-    rules = sorted({f"{one['rule']} {one['severity']}" for one in found})
+    rules = sorted({f"{one['rule']} {_severity(one)}" for one in found if one["rule"] not in OF_SERVERS})
     rendered = [one for one in chats if not any(f["rule"] == "M31" and f["row"] == 0 for f in one["findings"])]
     exact = all(not one["counts"]["abstained"] for one in rendered) if rendered else None
     return RealTemplate(name, tuple(rules), exact)
+
+
+def _severity(place: Mapping[str, Any]) -> str:
+    """What a template refuses or loses of thoughts and calls is no fault while no data has any."""
+    special = place["row"] is not None and place["row"] >= USUAL_ROWS
+    return "info" if special and place["rule"] in ("M31", "M32") else str(place["severity"])
 
 
 def _inspected(process: InspectionProcess, rows: Sequence[object]) -> dict[str, Any]:

@@ -3,11 +3,11 @@
 In: a template with tags. Out: for each way to ask it the text that is both, or the template's refusal. Knows no ids.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from model.inspector.contract import common_length
+from model.inspector.contract import common_length, in_parts
 from model.inspector.refusals import TemplateRefused
 from model.inspector.templates import ChatTemplate, Message
 
@@ -55,13 +55,8 @@ def _both(template: ChatTemplate, way: Way, special: Mapping[str, str]) -> str:
         prompt = template.render([ASKED], arguments=arguments, generation_prompt=True)
         text, spans = template.render_tagged([ASKED, way.answer], arguments=arguments)
     except TemplateRefused:
-        asked, said = _in_parts([ASKED, way.answer])
+        asked, said = in_parts(ASKED), in_parts(way.answer)
         prompt = template.render([asked], arguments=arguments, generation_prompt=True)
         text, spans = template.render_tagged([asked, said], arguments=arguments)
     common = common_length(prompt, text)
     return "".join(text[start : min(stop, common)] for start, stop in spans if start < common)
-
-
-def _in_parts(messages: Sequence[Message]) -> list[Message]:
-    """As templates of models that see images want it."""
-    return [one | {"content": [{"type": "text", "text": one["content"]}]} for one in messages]
