@@ -10,7 +10,7 @@ import typer
 from app.catalog import load_catalog
 from app.commands.options import JsonOption
 from app.settings import Settings
-from app.workers.inspection_speed import Ratio, inspection_speed, keep_speeds
+from app.workers.inspection_speed import ROWS, Ratio, inspection_speed, keep_speeds
 from app.workers.load import RACE_RECIPE, Load, RaceTime, load_server, race_against_plain_loops
 from app.workers.page_latencies import page_latencies
 from app.workers.response_times import Promptness, Skipped, ending, look_for_commands
@@ -58,6 +58,7 @@ def bench(
     training: Annotated[bool, typer.Option("--training", help="The same as --only training.")] = False,
     page: Annotated[bool, typer.Option("--page", help="The same as --only page.")] = False,
     inspect: Annotated[bool, typer.Option("--inspect", help="The same as --only inspect.")] = False,
+    rows: Annotated[int, typer.Option(min=100, help="Of --inspect; its memory is that of ten times as many.")] = ROWS,
     measure: Annotated[
         bool, typer.Option("--measure", help="With --inspect: keep its figures for the README.")
     ] = False,
@@ -76,7 +77,7 @@ def bench(
         raise typer.BadParameter("--measure goes with --inspect alone")
     results: list[Result] = []
     for name in only or SECTIONS:
-        for result in SECTIONS[name]():
+        for result in inspection_speed(rows) if name == "inspect" else SECTIONS[name]():
             results.append(result)
             if not as_json:
                 typer.echo(result.line())

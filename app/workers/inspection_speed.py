@@ -31,7 +31,7 @@ from model.inspector.templates import ChatTemplate
 from model.kept import read_checked, write
 
 ROWS, TURNS, TOKENS = 20_000, 4, 450
-LONG_TURNS, MANY_ROWS, ROUNDS = 80, 200_000, 3
+LONG_TURNS, TIMES, ROUNDS = 80, 10, 3
 NOW = datetime(2026, 1, 1)
 
 DEEPSEEK = (
@@ -118,33 +118,33 @@ LINTERS = (
 """Neither has a tokenizer's template or labels: what they check is the rows as text."""
 
 
-def inspection_speed(many_rows: int = MANY_ROWS) -> Iterator[Ratio | Skipped]:
-    """One process against one is counted in seconds of the processor, which another's work does not change."""
+def inspection_speed(rows: int = ROWS) -> Iterator[Ratio | Skipped]:
+    """One process against one is counted in seconds of the processor, which another's work changes least."""
     folder, template, name = _tokenizer()
     words = [word for word in (ROOT / "README.md").read_text("utf-8").split() if word.isascii()]
     with TemporaryDirectory() as made:
         data, long, many = (Path(made) / f"{slug}.jsonl" for slug in ("rows", "long", "many"))
-        write_conversations(data, words, ROWS, TURNS, TOKENS)
+        write_conversations(data, words, rows, TURNS, TOKENS)
         before = _plain_seconds(data, folder, template)
         one = _took(data, folder, template)
         plain = (before + _plain_seconds(data, folder, template)) / 2
-        ours = ROWS / one.cpu_seconds
-        yield _ratio(f"inspect against render and encode, {ROWS:,} rows, {name}", "rows/s", ours, ROWS / plain, 0.6)
-        write_conversations(long, words, ROWS * TURNS // LONG_TURNS, LONG_TURNS, TOKENS * LONG_TURNS // TURNS)
+        ours = rows / one.cpu_seconds
+        yield _ratio(f"inspect against render and encode, {rows:,} rows, {name}", "rows/s", ours, rows / plain, 0.6)
+        write_conversations(long, words, rows * TURNS // LONG_TURNS, LONG_TURNS, TOKENS * LONG_TURNS // TURNS)
         spread, usual = (1e6 * took.cpu_seconds / took.tokens for took in (_took(long, folder, template), one))
         yield _ratio(f"time a token, {LONG_TURNS} turns against {TURNS}", "us", spread, usual, 1.3, at_most=True)
-        yield _processes(data, folder, template)
-        write_conversations(many, words, many_rows, TURNS, TOKENS)
+        yield _processes(data, folder, template, rows)
+        write_conversations(many, words, TIMES * rows, TURNS, TOKENS)
         yield from _peaks(_took(many, folder, template), one)
         for linter in LINTERS:
-            yield _beside(linter, data, Path(made), ours)
+            yield _beside(linter, data, Path(made), ours, rows)
 
 
-def _processes(data: Path, folder: Path, template: str) -> Ratio:
+def _processes(data: Path, folder: Path, template: str, rows: int) -> Ratio:
     """By the clock, the best of alternating rounds: whatever else runs takes cores from two before it does from one."""
     rounds = [[_took(data, folder, template, processes).seconds for processes in (1, 2)] for _ in range(ROUNDS)]
     one, two = (min(seconds) for seconds in zip(*rounds, strict=True))
-    return _ratio(f"two processes against one, best of {ROUNDS} rounds", "rows/s", ROWS / two, ROWS / one, 1.7)
+    return _ratio(f"two processes against one, best of {ROUNDS} rounds", "rows/s", rows / two, rows / one, 1.7)
 
 
 def _tokenizer() -> tuple[Path, str, str]:
@@ -194,7 +194,7 @@ def _took(data: Path, folder: Path, template: str, processes: int = 1) -> Took:
     return Took(**json.loads(ended.stdout))
 
 
-def _beside(linter: Linter, data: Path, folder: Path, ours: float) -> Ratio | Skipped:
+def _beside(linter: Linter, data: Path, folder: Path, ours: float, rows: int) -> Ratio | Skipped:
     found = shutil.which(linter.name, path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
     name = f"inspect against {linter.name} ({linter.checks})"
     if found is None:
@@ -204,7 +204,7 @@ def _beside(linter: Linter, data: Path, folder: Path, ours: float) -> Ratio | Sk
     ended = subprocess.run(words, capture_output=True, check=False)
     if ended.returncode not in (0, 1):
         return Skipped(name, f"it ended with {ended.returncode}")
-    return _ratio(name, "rows/s", ours, ROWS / (time.perf_counter() - start), None)
+    return _ratio(name, "rows/s", ours, rows / (time.perf_counter() - start), None)
 
 
 def work(given: Sequence[str | int]) -> Took:
