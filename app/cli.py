@@ -29,6 +29,7 @@ from app.commands.padding import padding
 from app.commands.prompts import prompts
 from app.commands.rates import rates
 from app.commands.reasoning import reasoning
+from app.commands.survey import survey
 from app.commands.template import template
 from app.commands.tokenizer import tokenizer
 from app.commands.train import train
@@ -111,7 +112,7 @@ def serve(
 for command in (
     *(train, generate, analyze, export, bench, ablate, claims, controls, dispatcher, examples, gallery, limits, mask),
     *(padding, prompts, rates, reasoning, turns),
-    *(inspect, template, tokenizer),
+    *(inspect, template, survey, tokenizer),
 ):
     app.command()(errors_in_one_line(command))
 

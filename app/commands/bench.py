@@ -10,6 +10,7 @@ import typer
 from app.catalog import load_catalog
 from app.commands.options import JsonOption
 from app.settings import Settings
+from app.workers.inspection_speed import ROWS, Ratio, inspection_speed, keep_speeds
 from app.workers.load import RACE_RECIPE, Load, RaceTime, load_server, race_against_plain_loops
 from app.workers.page_latencies import page_latencies
 from app.workers.response_times import Promptness, Skipped, ending, look_for_commands
@@ -40,7 +41,7 @@ def training() -> Iterator[Speed | GemmShare | RaceTime | Promptness | Skipped]:
     yield look_for_commands()
 
 
-Result = Speedup | Load | Speed | GemmShare | RaceTime | Promptness | Skipped
+Result = Speedup | Load | Speed | GemmShare | RaceTime | Promptness | Ratio | Skipped
 SECTIONS: dict[str, Callable[[], Iterator[Result]]] = {
     "training": training,
     "gradients": lambda: compare_gradients(*_default_model()),
@@ -48,6 +49,7 @@ SECTIONS: dict[str, Callable[[], Iterator[Result]]] = {
     "server": load_server,
     "page": page_latencies,
     "ending": ending,
+    "inspect": inspection_speed,
 }
 
 
@@ -55,22 +57,32 @@ def bench(
     only: Annotated[list[str] | None, typer.Option(help=f"Of: {', '.join(SECTIONS)}; default: all.")] = None,
     training: Annotated[bool, typer.Option("--training", help="The same as --only training.")] = False,
     page: Annotated[bool, typer.Option("--page", help="The same as --only page.")] = False,
+    inspect: Annotated[bool, typer.Option("--inspect", help="The same as --only inspect.")] = False,
+    rows: Annotated[int, typer.Option(min=100, help="Of --inspect; its memory is that of ten times as many.")] = ROWS,
+    measure: Annotated[
+        bool, typer.Option("--measure", help="With --inspect: keep its figures for the README.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure training, per-position gradients, decoding and the server, as ratios taken in one run.
+    """Measure training, per-position gradients, decoding, the server and the inspector, as ratios taken in one run.
 
-    Decoding is compared with transformers: needs the `bench` extra. Training is compared with TRL if that is installed.
+    Decoding is compared with transformers, and the inspector runs on DeepSeek's tokenizer: the `bench` extra brings
+    both. Training is compared with TRL and the inspector with two public linters if they are installed.
     """
-    only = ["training"] * training + ["page"] * page or only
+    only = ["training"] * training + ["page"] * page + ["inspect"] * inspect or only
     unknown = set(only or ()) - set(SECTIONS)
     if unknown:
         raise typer.BadParameter(f"no section {', '.join(sorted(unknown))}")
-    results = []
+    if measure and only != ["inspect"]:
+        raise typer.BadParameter("--measure goes with --inspect alone")
+    results: list[Result] = []
     for name in only or SECTIONS:
-        for result in SECTIONS[name]():
+        for result in inspection_speed(rows) if name == "inspect" else SECTIONS[name]():
             results.append(result)
             if not as_json:
                 typer.echo(result.line())
+    if measure:
+        keep_speeds([result for result in results if isinstance(result, (Ratio, Skipped))])
     if as_json:
         typer.echo(json.dumps([asdict(result) for result in results]))
 

@@ -16,7 +16,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from app.commands.inspection_outputs import github_lines, markdown_of, print_report, sarif_of
-from app.workers.inspection_run import inspect_files
+from app.commands.inspection_page import MOST_ROWS, page_of
+from app.workers.inspection_run import inspect_and_show, inspect_files
 from app.workers.inspection_worker import Materials
 from model.errors import MaskscopeError
 from model.inspector.baseline import new_or_risen, read_baseline, read_ignored
@@ -28,6 +29,7 @@ from model.inspector.refusals import LimitHit, UnreadableInput
 from model.inspector.report import Report
 from model.inspector.rule import Severity
 from model.inspector.session import Options
+from model.inspector.shown import ShownRow
 
 FAIL_ON: dict[str, tuple[Severity, ...]] = {"error": ("error",), "warning": ("error", "warning"), "never": ()}
 EXIT_USAGE, EXIT_LIMIT = 2, 4
@@ -67,6 +69,7 @@ def inspect(
     processes: Annotated[int, typer.Option(min=0, max=64, help="At once; 0: one per core.")] = 1,
     as_json: JsonOption = False,
     sarif: Annotated[Path | None, typer.Option(help="Write SARIF 2.1.0 to this file.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Write one HTML file that needs nothing else.")] = None,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
     github: Annotated[bool, typer.Option("--github", help="Print annotations for GitHub.")] = False,
     fail_on: Annotated[Literal["error", "warning", "never"], typer.Option(help="Exit code 1 at what.")] = "error",
@@ -82,13 +85,20 @@ def inspect(
         serving = arguments_of([*(serve_arg or []), *(template_arg or [])])
         options = Options(chosen, serving, loss, tuple(stop or ()), tuple(allow_token or ()), max_length)
         materials = _materials(rows, beside, dump, tokenizer, template)
-        report = run(materials, options, processes or os.cpu_count() or 1, Console(stderr=True))
+        cores = processes or os.cpu_count() or 1
+        report, shown = run(materials, options, cores, Console(stderr=True), MOST_ROWS if html else 0)
         report = replace(report, hashes=_hashes(rows, materials), notes=_notes(materials))
         code = _exit_code(report, fail_on, ignore, baseline)
-    if sarif is not None:
-        sarif.write_text(json.dumps(sarif_of(report, str(data)), indent=1), "utf-8")
+    _write_files(report, shown, data, sarif, html)
     show(report, as_json, markdown, github, str(data))
     raise typer.Exit(code)
+
+
+def _write_files(report: Report, shown: Sequence[ShownRow], data: Path, sarif: Path | None, html: Path | None) -> None:
+    if sarif is not None:
+        sarif.write_text(json.dumps(sarif_of(report, str(data)), indent=1), "utf-8")
+    if html is not None:
+        html.write_text(page_of(report, shown, data.name), "utf-8")
 
 
 def show(report: Report, as_json: bool, markdown: bool, github: bool, name: str) -> None:
@@ -103,7 +113,9 @@ def show(report: Report, as_json: bool, markdown: bool, github: bool, name: str)
         print_report(report, Console())
 
 
-def run(materials: Materials, options: Options, processes: int, console: Console) -> Report:
+def run(
+    materials: Materials, options: Options, processes: int, console: Console, most_shown: int
+) -> tuple[Report, tuple[ShownRow, ...]]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[speed]}"))
     with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as progress:
         bar = progress.add_task("rows", total=None, speed="")
@@ -112,7 +124,7 @@ def run(materials: Materials, options: Options, processes: int, console: Console
             speed = progress.tasks[bar].speed
             progress.update(bar, completed=rows, total=total, speed=f"{speed:,.0f} rows/s" if speed else "")
 
-        return inspect_files(materials, options, processes, done)
+        return inspect_and_show(materials, options, processes, done, most_shown)
 
 
 def run_rows(materials: Materials, rows: Sequence[Any], options: Options) -> Report:

@@ -5,12 +5,13 @@ from contextlib import ExitStack
 from typing import Any
 
 from app.workers.inspection import InspectionProcess
-from app.workers.inspection_worker import CHUNK, MATERIALS, OPENED, OPTIONS, PARTIAL, SURVEYED, Materials
+from app.workers.inspection_worker import CHUNK, MATERIALS, OPENED, OPTIONS, PARTIAL, SHOWN, SURVEYED, Materials
 from model.inspector.labelled import Place
 from model.inspector.partial import Partial
 from model.inspector.refusals import LimitHit, UnreadableInput
 from model.inspector.report import Report
 from model.inspector.session import Opened, Options, report_of
+from model.inspector.shown import ShownRow
 
 Progress = Callable[[int, int], None]
 """Called with rows done and rows in all."""
@@ -18,6 +19,13 @@ Progress = Callable[[int, int], None]
 
 def inspect_files(materials: Materials, options: Options, processes: int, progress: Progress) -> Report:
     """Raises UnreadableInput, TemplateRefused, or LimitHit where nothing could be inspected at all."""
+    return inspect_and_show(materials, options, processes, progress, 0)[0]
+
+
+def inspect_and_show(
+    materials: Materials, options: Options, processes: int, progress: Progress, most_shown: int
+) -> tuple[Report, tuple[ShownRow, ...]]:
+    """The report, and token by token the first rows that findings name; the first row of all if they name none."""
     with ExitStack() as stack:
         workers = [stack.enter_context(InspectionProcess()) for _ in range(processes if materials.dump is None else 1)]
         first = workers[0]
@@ -27,18 +35,27 @@ def inspect_files(materials: Materials, options: Options, processes: int, progre
         if not surveyed.rows:
             raise UnreadableInput("there are no rows", param="data")
         order = {"do": "open", "order": plain["order"], "slug": plain["slug"]}
-        made = first.ask(order)
+        workers = workers[: max(len(surveyed.chunks), 1)]
+        made = _open(workers, order, materials)
         partial = PARTIAL.validate_python(made["partial"])
         progress(0, surveyed.rows)
         if materials.dump is not None:
             _judge_dump(first, partial, surveyed.rows, progress)
         else:
-            for worker in workers[1 : len(surveyed.chunks)]:
-                _load(worker, materials)
-                worker.ask(order)
-            _judge_chunks(workers[: len(surveyed.chunks)], plain["chunks"], partial, surveyed.rows, progress)
-    opened: Opened = OPENED.validate_python(made["opened"])
-    return report_of(partial, opened, options, surveyed.order.intent, surveyed.order.convention)
+            _judge_chunks(workers, plain["chunks"], partial, surveyed.rows, progress)
+        opened: Opened = OPENED.validate_python(made["opened"])
+        report = report_of(partial, opened, options, surveyed.order.intent, surveyed.order.convention)
+        return report, _shown(first, report, most_shown)
+
+
+def _shown(worker: InspectionProcess, report: Report, most: int) -> tuple[ShownRow, ...]:
+    if not most or report.partial.limits:
+        return ()
+    named = dict.fromkeys(one.first.row for one in report.findings if one.first.row is not None)
+    named |= dict.fromkeys(place.row for place in report.places() if place.row is not None)
+    rows = list(named)[:most] or [0]
+    shown = worker.ask({"do": "show", "rows": rows})["shown"]
+    return tuple(row for one in shown if (row := SHOWN.validate_python(one)) is not None)
 
 
 def _load(worker: InspectionProcess, materials: Materials) -> Materials:
@@ -48,6 +65,20 @@ def _load(worker: InspectionProcess, materials: Materials) -> Materials:
         materials = Materials(**{**vars(materials), "template": given["template"]})
         worker.ask({"do": "load", "materials": MATERIALS.dump_python(materials, mode="json")})
     return materials
+
+
+def _open(workers: Sequence[InspectionProcess], order: dict[str, Any], materials: Materials) -> dict[str, Any]:
+    """What the first says of template and folder. All load and compile at the same time."""
+    first, *others = workers
+    for worker in others:
+        worker.send({"do": "load", "materials": MATERIALS.dump_python(materials, mode="json")})
+    made = first.ask(order)
+    for worker in others:
+        worker.receive("load")
+        worker.send(order)
+    for worker in others:
+        worker.receive("open")
+    return made
 
 
 def _judge_dump(worker: InspectionProcess, partial: Partial, rows: int, progress: Progress) -> None:
@@ -68,17 +99,20 @@ def _judge_chunks(
     rows: int,
     progress: Progress,
 ) -> None:
-    """In order, so many at once as there are workers. Ends at the first limit that is hit."""
-    for place in range(0, len(chunks), len(workers)):
-        batch = list(zip(workers, chunks[place : place + len(workers)], strict=False))
-        for worker, chunk in batch:
-            worker.send({"do": "chunk", "chunk": chunk})
-        for worker, chunk in batch:
-            try:
-                partial.merge(PARTIAL.validate_python(worker.receive("chunk")["partial"]))
-            except LimitHit as error:
-                partial.limits += 1
-                row = CHUNK.validate_python(chunk).first_row + worker.at
-                partial.add([Place("M31", "error", f"A limit was hit: {error.message}", row)])
-                return
-            progress(partial.rows, rows)
+    """In order, one after the other to each worker, which has its next before what it said is counted. Ends at the
+    first limit that is hit."""
+    for worker, chunk in zip(workers, chunks, strict=False):
+        worker.send({"do": "chunk", "chunk": chunk})
+    for place, chunk in enumerate(chunks):
+        worker = workers[place % len(workers)]
+        try:
+            judged = worker.receive("chunk")["partial"]
+        except LimitHit as error:
+            partial.limits += 1
+            row = CHUNK.validate_python(chunk).first_row + worker.at
+            partial.add([Place("M31", "error", f"A limit was hit: {error.message}", row)])
+            return
+        if place + len(workers) < len(chunks):
+            worker.send({"do": "chunk", "chunk": chunks[place + len(workers)]})
+        partial.merge(PARTIAL.validate_python(judged))
+        progress(partial.rows, rows)

@@ -46,8 +46,8 @@ from model.inspector.session import (
     replace_rows,
     report_on,
 )
-from model.inspector.shown import ShownRow, show_row
-from model.inspector.survey import Survey
+from model.inspector.shown import ShownRow, show_row, shown_rows
+from model.inspector.survey import Survey, may_tell
 
 MEMORY_BYTES = 2 << 30
 BEAT_SECONDS = 0.2
@@ -113,6 +113,8 @@ class Worker:
                 return self._chunk(CHUNK.validate_python(order["chunk"]))
             case "dump":
                 return self._dump()
+            case "show":
+                return self._show(frozenset(order["rows"]))
             case "inspect":
                 return self._inspect(order)
             case other:
@@ -178,21 +180,26 @@ class Worker:
         return Surveyed(order_of(options, self.folder, dumped, intent, convention), rows, [], slug)
 
     def _survey_data(self, path: Path) -> tuple[str, list[Chunk], Survey]:
-        survey, slug, known = Survey(), "", None
+        survey, known = Survey(), None
         chunks: list[Chunk] = []
         start = 0
         with path.open("rb") as file:
             while lines := list(islice(file, CHUNK_ROWS)):
                 stop = start + sum(map(len, lines))
                 chunk = Chunk(start, stop, survey.rows)
-                for _, row in self.beating(read_data(read_chunk(path, chunk, lines), known)):
-                    survey.add_data(row)
-                if not slug and survey.rows:
-                    known = detect_format(next(iter(read_chunk(path, chunk, lines))))
-                    slug = known.slug
+                if known is None and (first := next(read_chunk(path, chunk, lines), None)) is not None:
+                    known = detect_format(first)
+                for number, line in self.beating(enumerate(lines)):
+                    if not line.strip():
+                        continue
+                    if may_tell(line):
+                        one = Chunk(0, 0, chunk.first_row + number)
+                        survey.add_data(next(read_data(read_chunk(path, one, [line]), known))[1])
+                    else:
+                        survey.rows += 1
                 chunks.append(chunk)
                 start = stop
-        return slug, chunks, survey
+        return known.slug if known else "", chunks, survey
 
     def _open(self, order: Order, slug: str) -> dict[str, Any]:
         self.slug = slug
@@ -215,6 +222,13 @@ class Worker:
         assert self.inspector
         partial = DumpInspector(self.inspector).inspect_dump(self.beating(self._dumped()), self._data())
         return {"partial": PARTIAL.dump_python(partial, mode="json")}
+
+    def _show(self, numbers: frozenset[int]) -> dict[str, Any]:
+        assert self.inspector
+        dump = self.beating(self._dumped()) if self.materials.dump else None
+        data = self._data()
+        found = shown_rows(self.inspector, numbers, data if dump or data is None else self.beating(data), dump)
+        return {"shown": [SHOWN.dump_python(one, mode="json") for one in found]}
 
     def _inspect(self, order: dict[str, Any]) -> dict[str, Any]:
         """Rows given with the order, as values or as text: what a page or a request of the API asks."""

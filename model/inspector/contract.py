@@ -41,7 +41,7 @@ TOOLS = [
 ]
 
 CONTROL_TEXTS = re.compile(
-    r"<[|\uff5c][\w\u2581.:/-]+[|\uff5c]?>|<[\w\u2581.:/-]+[|\uff5c]>|</?s>|<(?:start|end)_of_turn>|<[eb]os>|\[/?INST\]"
+    r"<[|\uff5c][\w\u2581.:/-]+[|\uff5c]?>|<[\w\u2581.:/-]+[|\uff5c]>|</?s>|<(?:start|end)_of_[a-z]+>|<[eb]o[a-z]>|\[/?INST\]"
 )
 
 PROBES: dict[str, tuple[tuple[Message, ...], int]] = {
@@ -140,7 +140,11 @@ def read_contract(
     reader.use_endings(Endings(control=control))
     prompt = generation_prompt_of(reader, serving)
     first = [_transition(reader, serving, prompt, name, folder, server_stops) for name in PLAIN_PROBES]
-    stops = tuple(dict.fromkeys(_last_of_run(reader, first, folder) or [one.stop for one in first if one.stop]))
+    stops = tuple(
+        dict.fromkeys(
+            _last_of_run(reader, first, folder, server_stops or frozenset()) or [one.stop for one in first if one.stop]
+        )
+    )
     last = first[-1]
     shared = tuple(stop for stop in stops if not last.stop and not last.refused)
     reader.use_endings(Endings(stops, control, shared))
@@ -153,9 +157,11 @@ def read_contract(
     return StopContract(tuple(replace(one, same=one.stop == usual or bool(one.refused)) for one in found))
 
 
-def _last_of_run(reader: StructureReader, found: list[Transition], folder: TokenizerFolder | None) -> list[str]:
+def _last_of_run(
+    reader: StructureReader, found: list[Transition], folder: TokenizerFolder | None, server_stops: frozenset[int]
+) -> list[str]:
     """Where every answer ends with a run of control tokens, one of which a server stops at: that one."""
-    listened = {text for text, number in folder.control.items() if _is_stop(folder, number)} if folder else set()
+    listened = {text for text, number in folder.control.items() if number in server_stops} if folder else set()
     listened |= {reader.special.get("eos_token", "")} - {""}
     pattern = reader.endings.control_pattern
     runs = []
@@ -168,10 +174,6 @@ def _last_of_run(reader: StructureReader, found: list[Transition], folder: Token
         runs.append(run)
     common = [stop for stop in runs[0] if stop in listened and all(stop in run for run in runs)] if runs else []
     return common[:1]
-
-
-def _is_stop(folder: TokenizerFolder, number: int) -> bool:
-    return any(number in ids for ids in folder.stops.values())
 
 
 def control_texts(reader: StructureReader) -> tuple[str, ...]:
@@ -194,10 +196,9 @@ def _transition(
     conversation = probe(name, system, tools)
     place += system
     try:
-        structure = reader.read(conversation, serving, prompt)
+        structure, answer = _read_answer(reader, conversation, serving, prompt, place)
     except TemplateRefused as error:
         return Transition(name, system, tools, refused=error.message)
-    answer = next((one for one in structure.answers if one.message == place), None)
     if answer is None:
         return Transition(name, system, tools, between=_ending(structure, reader), lost=True)
     stop = structure.text[answer.stop_start : answer.stop_end]
@@ -213,6 +214,32 @@ def _transition(
         None if server_stops is None or not ids else ids[0] in server_stops,
         _tagged(structure, answer) if reader.template.has_generation_tags else None,
     )
+
+
+def _read_answer(
+    reader: StructureReader, conversation: Conversation, serving: Mapping[str, Any], prompt: str, place: int
+) -> tuple[Structure, Answer | None]:
+    """With contents as texts, or, where the template refuses or loses these, as parts: it reads images beside them."""
+    refused: TemplateRefused | None = None
+    structure: Structure | None = None
+    for one in (conversation, replace(conversation, messages=[in_parts(m) for m in conversation.messages])):
+        try:
+            read = reader.read(one, serving, prompt)
+        except TemplateRefused as error:
+            refused = refused or error
+            continue
+        structure = structure or read
+        if found := next((answer for answer in read.answers if answer.message == place), None):
+            return read, found
+    if structure is None:
+        assert refused
+        raise refused
+    return structure, None
+
+
+def in_parts(message: Message) -> Message:
+    content = message.get("content")
+    return {**message, "content": [{"type": "text", "text": content}]} if isinstance(content, str) else message
 
 
 def probe(name: str, system: bool = False, tools: bool = False) -> Conversation:

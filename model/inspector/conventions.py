@@ -61,6 +61,11 @@ class Convention:
     why: str
     share: float = 0.0
 
+    @property
+    def few_and_aligned(self) -> bool:
+        """Too few targets to tell it by, or none, and none that contradicts."""
+        return not self.targets or (self.targets < TARGETS and self.share == 1.0)
+
     def as_plain(self) -> dict[str, object]:
         return {
             "alignment": None if self.shift is None else SHIFT_NAMES[self.shift],

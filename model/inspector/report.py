@@ -74,11 +74,16 @@ class Report:
         return any(one.severity in severities for one in self.findings)
 
     def exit_code(self, fail_on: Sequence[Severity] = ("error",)) -> int:
-        if self.has(*fail_on):
+        if self.has(*fail_on) and not (self.partial.limits and self._limits_alone(fail_on)):
             return 1
         if self.partial.limits:
             return 4
         return 3 if self.cannot_tell else 0
+
+    def _limits_alone(self, fail_on: Sequence[Severity]) -> bool:
+        """Each place that fails is one where a limit was hit."""
+        failing = {key: times for key, times in self.partial.counted.items() if key.split()[1] in fail_on}
+        return failing == {key_of("M31", "error"): self.partial.limits}
 
     def places(self) -> Iterator[Place]:
         for one in self.findings:
@@ -125,10 +130,11 @@ class Report:
         """Which conventions and intent were found: the first line of every output."""
         said = [f"{plural(self.partial.rows, 'row')} with {plural(self.partial.tokens, 'token')}"]
         if self.convention is not None:
-            shift, read_as = self.convention.shift, SHIFT_NAMES[self.convention.read_as]
-            lies = f"read as {read_as}, which nothing proves" if shift is None else f"found {SHIFT_NAMES[shift]}"
+            known = self.convention.shift is not None
             ignore = "none" if self.convention.ignore_index is None else str(self.convention.ignore_index)
-            said += [f"labels {lies}", f"ignore index {ignore}"]
+            read_as = SHIFT_NAMES[self.convention.read_as]
+            said += [f"labels {read_as}" if known else f"cannot tell how labels lie, read as {read_as}"]
+            said += [f"ignore index {ignore}"]
             said += [f"the loss {'shifts' if self.loss == 'shifts' else 'does not shift'}"]
         given = "given" if self.intent.given else f"found: {self.intent.why}" if self.intent.why else "found"
         said.append(f"meant to be trained: {INTENTS[self.intent.turns]} ({given})")

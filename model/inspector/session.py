@@ -229,6 +229,6 @@ def report_of(
     if partial.abstained:
         missing["M30"] = f"O1 abstains on {sum(partial.abstained.values())} rows: {next(iter(partial.abstained))}"
     cannot = ""
-    if convention is not None and convention.shift is None and convention.targets and convention.share < 1.0:
+    if convention is not None and convention.shift is None and not convention.few_and_aligned:
         cannot = convention.why
     return Report(partial, made.contract, intent, convention, missing, (), {}, options.serving, options.loss, cannot)

@@ -3,12 +3,13 @@
 In: a prepared inspection and a row's number. Out: ShownRow, plain values.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, takewhile
 
 from model.inspector.conversations import Conversation
 from model.inspector.dump_inspection import DumpInspector
+from model.inspector.dumps import DumpRow
 from model.inspector.formats import PlainText
 from model.inspector.inspection import Inspector, Rendered
 from model.inspector.intents import declared_turns, right_mask
@@ -85,6 +86,24 @@ def show_row(prepared: Prepared, number: int) -> ShownRow | None:
     last = min(number, len(prepared.dump) - 1)
     dumped = list(DumpInspector(inspector).labelled(prepared.dump[: last + 1], against))
     return _show_labelled(inspector, dumped[-1]) if dumped else None
+
+
+def shown_rows(
+    inspector: Inspector,
+    numbers: Collection[int],
+    data: Iterator[tuple[int, Conversation | PlainText]] | None,
+    dump: Iterator[tuple[int, DumpRow]] | None,
+) -> Iterator[ShownRow]:
+    """Those of a file, in its order; it is read as far as the last of them. A row without tokens is left out."""
+    last = max(numbers, default=-1)
+    if dump is not None:
+        for labelled in DumpInspector(inspector).labelled(takewhile(lambda one: one[0] <= last, dump), data):
+            if labelled.number in numbers:
+                yield _show_labelled(inspector, labelled)
+    elif data is not None:
+        for number, row in takewhile(lambda one: one[0] <= last, data):
+            if number in numbers and (shown := _show_data(inspector, number, row)) is not None:
+                yield shown
 
 
 def _show_data(inspector: Inspector, number: int, row: Conversation | PlainText) -> ShownRow | None:

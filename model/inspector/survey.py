@@ -6,13 +6,26 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from model.inspector.conventions import ShiftCount
-from model.inspector.conversations import Conversation
+from model.inspector.conversations import ALL_SWITCHES, Conversation
 from model.inspector.dumps import DumpRow
 from model.inspector.message_rules import keys_with_values
 
 PAD_RUN = 3
 """So many times the same id at a row's end is padding."""
 MOST_KEYS = 10_000
+
+
+TELLING = tuple(f'"{name}"'.encode() for name in sorted({*ALL_SWITCHES, "tool_calls", "tools"}))
+ESCAPED_LETTERS = (b"\\u005", b"\\u006", b"\\u007")
+"""A key may be written with these, though nobody does."""
+
+
+def may_tell(line: bytes) -> bool:
+    """Could this row of data change a survey but for its count? If no name of a switch, call or tool stands in it, no.
+
+    Twenty times as fast as to parse it, and every row has to be surveyed before the first is judged.
+    """
+    return any(name in line for name in TELLING) or any(letters in line for letters in ESCAPED_LETTERS)
 
 
 def tail_of(ids: Sequence[int]) -> int | None:

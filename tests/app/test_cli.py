@@ -19,7 +19,7 @@ MARKS = ["ignored"] * 6 + ["trained"] * 6
 COMMANDS = (
     *("serve", "train", "generate", "analyze", "export", "bench", "ablate", "gallery", "mask", "padding"),
     *("dispatcher", "rates", "reasoning", "controls", "limits", "turns", "claims", "prompts", "examples"),
-    *("inspect", "template", "tokenizer"),
+    *("inspect", "template", "survey", "tokenizer"),
 )
 
 

@@ -1,6 +1,7 @@
 """The command from files to exit codes: rows, dumps, tables, standard input, and what other programs read."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +129,62 @@ def test_what_cannot_be_read_ends_with_2_and_a_limit_with_4_in_one_line(folder: 
         assert (ended.exit_code, ended.stdout) == (code, ""), ended.stderr
         assert says in ended.stderr
         assert len(ended.stderr.strip().splitlines()) == 1
+
+
+def test_one_html_file_shows_the_rows_that_findings_name_and_asks_for_nothing_else(
+    folder: Path, data: Path, tmp_path: Path
+):
+    wrong = lines(tmp_path / "wrong.jsonl", [*dump_of(folder, ROWS[:2], True), *dump_of(folder, ROWS[2:4], False)])
+    page = tmp_path / "report.html"
+    ended = maskscope("inspect", wrong, "--dump", "--against", data, "--tokenizer", folder, "--html", page)
+    assert ended.exit_code == 1, ended.stderr
+    html = page.read_text()
+    assert "M03 stop-not-supervised" in html
+    assert re.findall("<h2>Row (\\d+) of 4", html) == ["3", "4"]
+    trained = re.findall('<span class="t tr" id="[^"]+">([^<]*)</span>', html)
+    assert "".join(trained) == "Answer·2.Answer·3."
+    assert not re.search(r"<script|https?://|url\(|<link|<img| src=", html)
+    jumps = re.findall('href="#(r[^"]+)"', html)
+    assert jumps
+    assert {f'id="{jump}"' in html for jump in jumps} == {True}
+
+
+def test_markdown_is_a_table_of_findings_and_says_so_if_there_are_none(folder: Path, data: Path, tmp_path: Path):
+    clean = maskscope("inspect", data, "--tokenizer", folder, "--markdown")
+    assert clean.stdout.endswith("Nothing found.\n")
+    dump = lines(tmp_path / "dump.jsonl", dump_of(folder, ROWS[:3], stop=False))
+    ended = maskscope("inspect", dump, "--dump", "--tokenizer", folder, "--markdown")
+    assert (ended.exit_code, ended.stdout.count("\n| error | M03 stop-not-supervised | 3 |")) == (1, 1)
+
+
+def test_what_the_server_supplies_depends_on_what_it_is_told(folder: Path, data: Path, tmp_path: Path):
+    template = tmp_path / "thinks.jinja"
+    template.write_text(
+        "{% for m in messages %}<|im_start|>{{ m.role }}\n{% if m.role == 'assistant' %}<think></think>{% endif %}"
+        "{{ m.content }}<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n"
+        "{% if enable_thinking is false %}<think></think>{% endif %}{% endif %}"
+    )
+    words = ("inspect", data, "--tokenizer", folder, "--template", template, "--json")
+    supplied = [
+        json.loads(maskscope(*words, *more).stdout)["counts"]["by_owner"]["supplied"]
+        for more in ((), ("--serve-arg", "enable_thinking=false"))
+    ]
+    assert supplied[1] - supplied[0] == len(ROWS) * len("<think></think>")
+
+
+def test_labels_that_cannot_be_told_end_with_3_and_a_row_at_a_limit_with_4(folder: Path, tmp_path: Path):
+    same = lines(tmp_path / "same.jsonl", [{"input_ids": [7] * 40, "labels": [-100] * 10 + [7] * 30}])
+    ended = maskscope("inspect", same, "--dump")
+    assert (ended.exit_code, "Cannot tell how labels lie" in ended.stdout) == (3, True), ended.stdout
+    template = tmp_path / "slow.jinja"
+    template.write_text(
+        "{% if messages[0].content == 'loop' %}{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}"
+        f"{{% endfor %}}{{% endif %}}{TEMPLATE}"
+    )
+    loops = {"messages": [{"role": "user", "content": "loop"}, {"role": "assistant", "content": "Yo"}]}
+    data = lines(tmp_path / "data.jsonl", [*ROWS[:2], loops])
+    ended = maskscope("inspect", data, "--tokenizer", folder, "--template", template)
+    assert (ended.exit_code, "A limit was hit" in ended.stdout) == (4, True), ended.stdout
 
 
 def test_two_processes_say_what_one_says(folder: Path, tmp_path: Path):
