@@ -53,6 +53,26 @@ class Overloaded(MaskscopeError, ConnectionError):
     code = "overloaded"
 
 
+class NotHttp(MaskscopeError, ValueError):
+    """Bytes that are no HTTP request, or none that can be read in one way only."""
+
+    code = "not_http"
+
+
+class HeadersTooLarge(MaskscopeError, ValueError):
+    code = "headers_too_large"
+
+
+class HeadersTooSlow(MaskscopeError, TimeoutError):
+    code = "headers_too_slow"
+
+
+class ConnectionsBusy(MaskscopeError, ConnectionError):
+    """No place for one more connection, or for one more of an address."""
+
+    code = "overloaded"
+
+
 STATUS: dict[type[MaskscopeError], int] = {
     InvalidText: 422,
     OutOfRange: 422,
@@ -65,6 +85,10 @@ STATUS: dict[type[MaskscopeError], int] = {
     CrossOrigin: 403,
     BodyTooLarge: 413,
     BodyTooSlow: 408,
+    NotHttp: 400,
+    HeadersTooLarge: 431,
+    HeadersTooSlow: 408,
+    ConnectionsBusy: 503,
     TooManyRequests: 429,
     EngineBusy: 503,
     EngineStopped: 503,

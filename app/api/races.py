@@ -3,15 +3,12 @@
 import csv
 import io
 from collections.abc import Iterator
-from contextlib import suppress
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Query
 from pydantic import ConfigDict, Field
 from sse_starlette import EventSourceResponse
-from sse_starlette.sse import SendTimeoutError
 from starlette.responses import JSONResponse, Response
-from starlette.types import Receive, Scope, Send
 
 from app.api.schemas import ERRORS, Answer, ErrorDetail, MeanLoss, Rate, Request, Slug, Text
 from app.deps import RacesDep, SettingsDep
@@ -157,7 +154,7 @@ async def events(
         raise OutOfRange(f"Event {told} has not happened yet: the last one is {known}", param="after")
     if race.log.closed and told == known:
         return Response(status_code=204)
-    return _RaceStream(races.follow(race, told), ping=15, send_timeout=settings.stream_timeout_seconds)
+    return EventSourceResponse(races.follow(race, told), ping=15, shutdown_grace_period=settings.last_event_seconds)
 
 
 @router.post("/{id}/{command}")
@@ -201,14 +198,6 @@ def _lines(race: Race) -> Iterator[tuple[str | float, ...]]:
                 *(e["token_accuracy"]["value"], e["stop_rate"]["value"]),
                 *(round(loss[kind]["value"], 6) for kind in ("user", "template", "assistant")),
             )
-
-
-class _RaceStream(EventSourceResponse):
-    """Ends in silence for a reader that stalls, as a computer does that falls asleep: it comes back by itself."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        with suppress(SendTimeoutError):
-            await super().__call__(scope, receive, send)
 
 
 def _as_file(race: Race, extension: str) -> dict[str, str]:

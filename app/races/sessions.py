@@ -245,14 +245,18 @@ class Races:
             race.followers -= 1
             race.last_seen = time.monotonic()
 
-    async def close(self) -> None:
-        """Stop every race; no process is left."""
+    def stop_all(self) -> None:
+        """Stop every race, and start no more: each one's followers get its last event."""
         self._closing = True
-        self._sweeper.cancel()
-        tasks = list(self._tasks.values())
         for race in self._races.values():
             if not race.ended:
                 self.stop(race)
+
+    async def close(self) -> None:
+        """Stop every race; no process is left."""
+        self._sweeper.cancel()
+        tasks = list(self._tasks.values())
+        self.stop_all()
         await asyncio.gather(self._sweeper, *tasks, return_exceptions=True)
 
     def _fill_places(self) -> None:

@@ -34,6 +34,13 @@ def test_what_is_given_goes_before_the_environment(monkeypatch: pytest.MonkeyPat
     ("name", "lowest", "highest"),
     [
         ("port", 0, 65535),
+        ("max_connections", 1, 100_000),
+        ("max_connections_per_address", 1, 100_000),
+        ("header_timeout_seconds", 0.01, 300),
+        ("header_limit_bytes", 4096, 1_000_000),
+        ("idle_timeout_seconds", 0.01, 3600),
+        ("send_timeout_seconds", 0.01, 3600),
+        ("close_timeout_seconds", 0.01, 300),
         ("queue_size", 1, 10_000),
         ("queue_timeout_seconds", 0.01, 300),
         ("max_requests", 1, 10_000),
