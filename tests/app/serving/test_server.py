@@ -17,6 +17,8 @@ import pytest
 
 DESCRIPTORS = 1024
 MEGABYTE = 1_000_000
+ATTACKER, ANOTHER = "127.0.0.2", "127.0.0.3"
+"""Visitors come from 127.0.0.1."""
 
 ATTACKED = f"""
 import resource
@@ -57,12 +59,13 @@ def attacked(start_server: Any) -> Iterator[Any]:
         yield server
 
 
-def opened(server: Any, request: bytes = b"", buffer: int | None = None) -> socket.socket:
+def opened(server: Any, request: bytes = b"", buffer: int | None = None, address: str = ATTACKER) -> socket.socket:
     place = urlsplit(server.address)
     connection = socket.socket()
     if buffer is not None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
     connection.settimeout(60)
+    connection.bind((address, 0))
     connection.connect((place.hostname, place.port))
     connection.sendall(request)
     return connection
