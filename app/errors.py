@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from app.engine import EngineBusy, EngineFailed, EngineStopped
+from app.races.followers import FollowersBusy
 from app.races.sessions import RaceFailed, RacesBusy, WrongState
 from app.templating import is_partial, render
 from app.workers.inspections import InspectionsBusy
@@ -96,6 +97,7 @@ STATUS: dict[type[MaskscopeError], int] = {
     Overloaded: 503,
     WrongState: 409,
     RacesBusy: 503,
+    FollowersBusy: 503,
     RaceFailed: 503,
     InspectionsBusy: 503,
 }

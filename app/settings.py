@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, IPvAnyNetwork
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -38,10 +38,17 @@ class Settings(BaseSettings):
     """Model calls and generations waiting or running at once; one more is answered 503."""
     queue_timeout_seconds: Annotated[float, Field(gt=0, le=300)] = 10.0
     """How long a model call may take in all before it is answered 503."""
-    max_requests: Annotated[int, Field(ge=1, le=10_000)] = 512
+    max_requests: Annotated[int, Field(ge=1, le=10_000)] = 1024
     """Requests in flight at once; one more is answered 503."""
-    max_requests_per_client: Annotated[int, Field(ge=1, le=10_000)] = 256
-    """The same for one address, answered 429. High, since a class may share one address."""
+    max_requests_per_client: Annotated[int, Field(ge=1, le=10_000)] = 512
+    """The same for one address (IPv6: for a /64), answered 429; never more than it leaves free for others. High, since
+    a class may share one address."""
+    trusted_proxies: tuple[IPvAnyNetwork, ...] = ()
+    """Addresses or networks (JSON list) whose X-Forwarded-For and X-Forwarded-Proto are believed."""
+    max_followers: Annotated[int, Field(ge=1, le=10_000)] = 800
+    """Followers of races at once, besides the requests. Beyond, one of the address that has most is let go."""
+    max_followers_per_address: Annotated[int, Field(ge=1, le=10_000)] = 600
+    """The same for one address; one more is answered 503."""
     body_limit_bytes: Annotated[int, Field(ge=1024, le=10_000_000)] = 65_536
     body_timeout_seconds: Annotated[float, Field(gt=0, le=300)] = 10.0
     stream_timeout_seconds: Annotated[float, Field(gt=0, le=3600)] = 30.0

@@ -7,6 +7,7 @@ of switches with a shared buffer). Knows neither HTTP nor sockets.
 
 import ipaddress
 from collections import Counter
+from collections.abc import Callable
 from contextvars import ContextVar
 
 asking: ContextVar[str] = ContextVar("asking", default="")
@@ -36,6 +37,22 @@ class Shares:
         self.held[address] -= 1
         if self.held[address] <= 0:
             del self.held[address]
+
+
+class Place:
+    """One that somebody holds. It is given back once, and can be changed for one of another kind."""
+
+    def __init__(self, give_back: Callable[[], None]):
+        self._give_back: Callable[[], None] | None = give_back
+
+    def change(self, give_back: Callable[[], None]) -> None:
+        self.leave()
+        self._give_back = give_back
+
+    def leave(self) -> None:
+        if self._give_back is not None:
+            self._give_back()
+            self._give_back = None
 
 
 def share_of(address: str) -> str:

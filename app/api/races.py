@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Iterator
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Query
@@ -11,10 +12,11 @@ from sse_starlette import EventSourceResponse
 from starlette.responses import JSONResponse, Response
 
 from app.api.schemas import ERRORS, Answer, ErrorDetail, MeanLoss, Rate, Request, Slug, Text
-from app.deps import RacesDep, SettingsDep
+from app.deps import PlaceDep, RacesDep, SettingsDep
 from app.races.orders import RACE_WORDS, SEED_HIGH, order_race
 from app.races.sessions import Command, Race, Races
 from app.races.standings import results_of
+from app.shares import asking
 from model.errors import OutOfRange
 from model.masks.policies import COMPARED_POLICIES
 from model.text.chat_template import SegmentKind
@@ -143,6 +145,7 @@ async def events(
     id: str,
     races: RacesDep,
     settings: SettingsDep,
+    place: PlaceDep,
     after: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
     last_event_id: Annotated[int | None, Header(ge=0, le=10_000_000)] = None,
 ) -> Response:
@@ -154,7 +157,11 @@ async def events(
         raise OutOfRange(f"Event {told} has not happened yet: the last one is {known}", param="after")
     if race.log.closed and told == known:
         return Response(status_code=204)
-    return EventSourceResponse(races.follow(race, told), ping=15, shutdown_grace_period=settings.last_event_seconds)
+    follower = races.followers.admit(asking.get(), race.log.wake)
+    place.change(partial(races.followers.leave, follower))
+    return EventSourceResponse(
+        races.follow(race, told, follower), ping=15, shutdown_grace_period=settings.last_event_seconds
+    )
 
 
 @router.post("/{id}/{command}")

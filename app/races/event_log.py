@@ -6,6 +6,8 @@ from collections.abc import AsyncGenerator
 from itertools import islice
 from typing import Any
 
+from app.races.followers import Follower
+
 NEWS_SECONDS = 0.1
 """A follower gets what has happened in so long a time as one piece."""
 
@@ -25,15 +27,15 @@ class EventLog:
         assert not self.closed, name
         text = json.dumps(data, allow_nan=False, separators=(",", ":"))
         self.events.append(f"id: {len(self.events) + 1}\r\nevent: {name}\r\ndata: {text}\r\n\r\n".encode())
-        self._tell()
+        self.wake()
 
     def close(self) -> None:
         self.closed = True
-        self._tell()
+        self.wake()
 
-    async def follow(self, after: int) -> AsyncGenerator[bytes, None]:
-        """Server-sent events: those after id `after` in pieces, then news; ends with the log."""
-        while True:
+    async def follow(self, after: int, follower: Follower | None = None) -> AsyncGenerator[bytes, None]:
+        """Server-sent events: those after id `after` in pieces, then news; ends with the log, or for who is let go."""
+        while follower is None or not follower.let_go:
             news = self._news
             if after < len(self.events):
                 piece, after = self._piece(after)
@@ -45,6 +47,11 @@ class EventLog:
             else:
                 await news.wait()
 
+    def wake(self) -> None:
+        """Let every follower look for what is new."""
+        news, self._news = self._news, asyncio.Event()
+        news.set()
+
     def _piece(self, after: int) -> tuple[bytes, int]:
         """The events after an id, as many as fit into PIECE_BYTES but one at least, and the id of the last."""
         taken, size = [self.events[after]], len(self.events[after])
@@ -54,7 +61,3 @@ class EventLog:
                 break
             taken.append(event)
         return b"".join(taken), after + len(taken)
-
-    def _tell(self) -> None:
-        news, self._news = self._news, asyncio.Event()
-        news.set()

@@ -15,6 +15,7 @@ from contextlib import aclosing
 from typing import Literal
 
 from app.races.event_log import EventLog
+from app.races.followers import Follower, Followers
 from app.races.orders import RaceOrder
 from app.races.standings import Standing, results_of
 from app.races.worker import ORDER, RunnerOrder
@@ -185,6 +186,7 @@ class Races:
 
     def __init__(self, settings: Settings):
         self._settings = settings
+        self.followers = Followers(settings.max_followers, settings.max_followers_per_address)
         self._races: dict[str, Race] = {}
         self._tasks: dict[Race, asyncio.Task[None]] = {}
         self._closing = False
@@ -234,11 +236,11 @@ class Races:
         else:
             race.end("stopped")
 
-    async def follow(self, race: Race, after: int) -> AsyncGenerator[bytes, None]:
-        """Server-sent events after an id; see EventLog."""
+    async def follow(self, race: Race, after: int, follower: Follower | None = None) -> AsyncGenerator[bytes, None]:
+        """Server-sent events after an id; see EventLog. `follower`: whom `followers` admitted."""
         race.followers += 1
         try:
-            async with aclosing(race.log.follow(after)) as pieces:
+            async with aclosing(race.log.follow(after, follower)) as pieces:
                 async for piece in pieces:
                     yield piece
         finally:

@@ -45,6 +45,8 @@ def test_what_is_given_goes_before_the_environment(monkeypatch: pytest.MonkeyPat
         ("queue_timeout_seconds", 0.01, 300),
         ("max_requests", 1, 10_000),
         ("max_requests_per_client", 1, 10_000),
+        ("max_followers", 1, 10_000),
+        ("max_followers_per_address", 1, 10_000),
         ("body_limit_bytes", 1024, 10_000_000),
         ("body_timeout_seconds", 0.01, 300),
         ("stream_timeout_seconds", 0.01, 3600),
