@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import uvicorn
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
@@ -35,6 +34,7 @@ from app.commands.tokenizer import tokenizer
 from app.commands.train import train
 from app.commands.turns import turns
 from app.main import create_app
+from app.serving import server
 from app.settings import Settings
 from model.errors import MaskscopeError
 from model.experiments.ablation.shipped import load_ablation
@@ -98,15 +98,7 @@ def serve(
     settings = Settings.model_validate(Settings().model_dump() | given)
     load_catalog(settings.trained_folder)  # a broken run ends the command here, in one line
     load_ablation(settings.trained_folder)
-    uvicorn.run(
-        create_app(settings),
-        host=settings.host,
-        port=settings.port,
-        http="h11",
-        lifespan="on",
-        server_header=False,
-        timeout_graceful_shutdown=settings.shutdown_timeout_seconds,
-    )
+    server.serve(create_app(settings), settings)
 
 
 for command in (

@@ -18,6 +18,7 @@ from app.metrics import Metrics
 from app.races.sessions import Races
 from app.room import ShortAddresses
 from app.settings import Settings
+from app.shares import Place
 from app.votes.sessions import Votes
 from app.workers.inspections import Inspections
 from model.claims.evidence import Evidence
@@ -71,6 +72,12 @@ def _openings(request: Request) -> Any:
     return request.app.state.openings()
 
 
+def _place(request: Request) -> Any:
+    """The one that the request holds among those in flight."""
+    return request.state.place
+
+
+PlaceDep = Annotated[Place, Depends(_place)]
 SettingsDep = Annotated[Settings, _kept("settings")]
 CatalogDep = Annotated[Catalog, _kept("catalog")]
 AblationDep = Annotated[ShippedAblation, _kept("ablation")]

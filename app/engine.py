@@ -87,7 +87,7 @@ class Engine:
         self._calls: deque[_Call] = deque()
         self._rows: deque[_Row] = deque()
         self._load = 0
-        self._closing = False
+        self._closing = self._ending = False
         self._worker = threading.Thread(target=self._work, name="maskscope-engine", daemon=True)
         self._worker.start()
 
@@ -125,6 +125,12 @@ class Engine:
         self._admit(self._rows, row)
         return self._tokens(row)
 
+    def end_generations(self) -> None:
+        """Tell every generation that the server ends, and take no more; calls are answered until `close`."""
+        with self._condition:
+            self._ending = True
+            self._condition.notify()
+
     def close(self) -> None:
         """End the worker after its current step; whatever still waits gets EngineStopped."""
         with self._condition:
@@ -153,6 +159,8 @@ class Engine:
         with self._condition:
             if not self.alive:
                 raise _stopped()
+            if self._ending and queue is self._rows:
+                raise _ends()
             if self._load >= self._queue_size:
                 raise EngineBusy(f"All {self._queue_size} places are taken; try again")
             self._load += 1
@@ -173,7 +181,11 @@ class Engine:
                     call = self._calls.popleft() if self._calls else None
                     rows = tuple(self._rows)
                     self._rows.clear()
-                batches.extend(_start(rows))
+                if self._ending:
+                    self._end([*rows, *(row for batch in batches for row in batch.running.values())])
+                    batches.clear()
+                else:
+                    batches.extend(_start(rows))
                 if call is not None:
                     self._answer(call)
                 for _ in range(len(batches)):
@@ -227,6 +239,10 @@ class Engine:
         self._tell(_hand_out, news)
         return bool(batch.running)
 
+    def _end(self, rows: list[_Row]) -> None:
+        self._leave(len(rows))
+        self._tell(_hand_out, [(row, _ends()) for row in rows])
+
     def _leave(self, count: int) -> None:
         with self._condition:
             self._load -= count
@@ -254,6 +270,10 @@ def _start(rows: Sequence[_Row]) -> Iterator[_DecodingBatch]:
             max_new_tokens=[row.max_new_tokens for row in together],
         )
         yield _DecodingBatch(steps, dict(enumerate(together)))
+
+
+def _ends() -> EngineStopped:
+    return EngineStopped("The server is being stopped; ask again when it is back")
 
 
 def _stopped() -> EngineStopped:

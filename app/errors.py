@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from app.engine import EngineBusy, EngineFailed, EngineStopped
+from app.races.followers import FollowersBusy
 from app.races.sessions import RaceFailed, RacesBusy, WrongState
 from app.templating import is_partial, render
 from app.votes.sessions import NotTheTeacher, VoteClosed, VotesBusy
@@ -54,6 +55,26 @@ class Overloaded(MaskscopeError, ConnectionError):
     code = "overloaded"
 
 
+class NotHttp(MaskscopeError, ValueError):
+    """Bytes that are no HTTP request, or none that can be read in one way only."""
+
+    code = "not_http"
+
+
+class HeadersTooLarge(MaskscopeError, ValueError):
+    code = "headers_too_large"
+
+
+class HeadersTooSlow(MaskscopeError, TimeoutError):
+    code = "headers_too_slow"
+
+
+class ConnectionsBusy(MaskscopeError, ConnectionError):
+    """No place for one more connection, or for one more of an address."""
+
+    code = "overloaded"
+
+
 STATUS: dict[type[MaskscopeError], int] = {
     InvalidText: 422,
     OutOfRange: 422,
@@ -66,6 +87,10 @@ STATUS: dict[type[MaskscopeError], int] = {
     CrossOrigin: 403,
     BodyTooLarge: 413,
     BodyTooSlow: 408,
+    NotHttp: 400,
+    HeadersTooLarge: 431,
+    HeadersTooSlow: 408,
+    ConnectionsBusy: 503,
     TooManyRequests: 429,
     EngineBusy: 503,
     EngineStopped: 503,
@@ -73,6 +98,7 @@ STATUS: dict[type[MaskscopeError], int] = {
     Overloaded: 503,
     WrongState: 409,
     RacesBusy: 503,
+    FollowersBusy: 503,
     RaceFailed: 503,
     NotTheTeacher: 403,
     VoteClosed: 409,

@@ -14,6 +14,7 @@ from app.catalog import load_catalog
 from app.deps import refuse_repeats
 from app.engine import Engine
 from app.figures import draw_training
+from app.methods import MethodsMiddleware, methods_of
 from app.metrics import Metrics, MetricsMiddleware
 from app.pages import PAGES
 from app.races.sessions import Races
@@ -64,10 +65,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.settings, app.state.metrics = settings, metrics
     errors.install(app)
-    for router in (*API, *(page.router for page in PAGES)):
+    routers = (*API, *(page.router for page in PAGES))
+    for router in routers:
         app.include_router(router, dependencies=[Depends(refuse_repeats)])
     app.mount("/static", AddressedFiles(), name="static")
     app.add_middleware(GZipMiddleware, compresslevel=6)  # leaves event streams alone
+    app.add_middleware(MethodsMiddleware, methods=methods_of(routers))
     large = dict.fromkeys(("/inspect", "/api/v1/inspect"), settings.inspection_body_limit_bytes)
     app.add_middleware(Guard, settings=settings, body_limits=large)
     app.add_middleware(SecurityHeaders)

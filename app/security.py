@@ -6,8 +6,8 @@ Refuses before any work is done, and answers through errors.py. Knows no route.
 import asyncio
 import ipaddress
 import re
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from functools import partial
 
 from fastapi import Request
 from starlette.datastructures import Headers, MutableHeaders
@@ -24,6 +24,7 @@ from app.errors import (
     respond_to_bug,
 )
 from app.settings import Settings
+from app.shares import Place, Shares, asking, share_of
 from model.errors import MaskscopeError
 
 HEADERS = {
@@ -40,8 +41,10 @@ HEADERS = {
 }
 HOST = re.compile(r"(?P<name>[a-z0-9._-]+|\[[0-9a-f:.]+\])(:(?P<port>[0-9]{1,5}))?")
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
-ALWAYS_ANSWERED = {"/healthz", "/readyz", "/metrics"}
-"""Not counted as places in flight: a full server must still say how it is."""
+ALWAYS_ANSWERED = re.compile(
+    r"(GET|HEAD) /(healthz|readyz|metrics)|DELETE /api/v1/races/[^/]+|POST /(race|api/v1/races)/[^/]+/(pause|stop)"
+)
+"""Not counted as places in flight: a full server must still say how it is, and end what fills it."""
 
 
 class SecurityHeaders:
@@ -76,46 +79,65 @@ class Guard:
         self.app = app
         self.settings = settings
         self.body_limits = body_limits or {}
-        self.in_flight: Counter[str] = Counter()
+        self.in_flight = Shares(settings.max_requests, settings.max_requests_per_client)
         self.large_bodies = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        client = scope["client"][0] if scope["client"] else ""
-        counted, large = scope["path"] not in ALWAYS_ANSWERED, self._is_large(scope)
+        self._believe_proxy(scope)
+        share, large = share_of(scope["client"][0] if scope["client"] else ""), self._is_large(scope)
+        asking.set(share)
         try:
-            self._check(scope, client, counted)
+            self._check(scope)
             if large and self.large_bodies >= self.settings.inspection_queue_size:
                 raise _Refused(Overloaded(f"{self.large_bodies} large bodies are in flight; try again"))
-            self.in_flight[client] += counted
+            place = self._take_place(scope, share)
             self.large_bodies += large
+            scope.setdefault("state", {})["place"] = place
             try:
                 received = await self._read_body(scope, receive)
                 if received is not None:
                     await self.app(scope, received, send)
             finally:
-                self.in_flight[client] -= counted
+                place.leave()
                 self.large_bodies -= large
-                self.in_flight += Counter()  # drops the clients that have none left
         except _Refused as refused:
             await respond(Request(scope), refused.error)(scope, receive, send)
 
-    def _check(self, scope: Scope, client: str, counted: bool) -> None:
+    def _believe_proxy(self, scope: Scope) -> None:
+        """Put the client's address in place of the proxy's, if that is one of ours and gives one."""
+        trusted = self.settings.trusted_proxies
+        if not trusted or not scope["client"] or not _is_one_of(scope["client"][0], trusted):
+            return
+        headers = Headers(scope=scope)
+        forwarded = ",".join(headers.getlist("x-forwarded-for")).split(",")
+        client = next((given.strip() for given in reversed(forwarded) if not _is_one_of(given.strip(), trusted)), "")
+        if _address(client) is not None:
+            scope["client"] = (str(_address(client)), 0)
+        if headers.get("x-forwarded-proto") in ("http", "https"):
+            scope["scheme"] = headers["x-forwarded-proto"]
+
+    def _take_place(self, scope: Scope, share: str) -> Place:
+        """Raises _Refused for one request too many, of all or of an address."""
+        if ALWAYS_ANSWERED.fullmatch(f"{scope['method']} {scope['path']}"):
+            return Place(lambda: None)
+        if self.in_flight.free <= 0:
+            raise _Refused(Overloaded(f"{self.settings.max_requests} requests are in flight; try again"))
+        if not self.in_flight.allows(share):
+            held = self.in_flight.held[share]
+            raise _Refused(TooManyRequests(f"{held} requests from this address are in flight; try again"))
+        self.in_flight.take(share)
+        return Place(partial(self.in_flight.give_back, share))
+
+    def _check(self, scope: Scope) -> None:
         headers = Headers(scope=scope)
         hosts = headers.getlist("host")
         if len(hosts) != 1 or not _host_is_allowed(hosts[0], self.settings):
             raise _Refused(HostNotAllowed("This server does not go by that host name; see MASKSCOPE_ALLOWED_HOSTS"))
         if scope["method"] not in SAFE_METHODS and not _same_origin(headers):
             raise _Refused(CrossOrigin("Another site's page may not do this"))
-        if not counted:
-            return
-        if self.in_flight[client] >= self.settings.max_requests_per_client:
-            limit = self.settings.max_requests_per_client
-            raise _Refused(TooManyRequests(f"{limit} requests from this address are in flight; try again"))
-        if self.in_flight.total() >= self.settings.max_requests:
-            raise _Refused(Overloaded(f"{self.settings.max_requests} requests are in flight; try again"))
 
     def _is_large(self, scope: Scope) -> bool:
         """True for a body that may be larger than most: it stays in memory for as long as the request does."""
@@ -174,11 +196,19 @@ def _host_is_allowed(host: str, settings: Settings) -> bool:
     name = match["name"].strip("[]")
     if name in ("localhost", *(allowed.lower() for allowed in settings.allowed_hosts)):
         return True
+    return _address(name) is not None
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
-        ipaddress.ip_address(name)
+        return ipaddress.ip_address(text)
     except ValueError:
-        return False
-    return True
+        return None
+
+
+def _is_one_of(text: str, networks: Collection[ipaddress.IPv4Network | ipaddress.IPv6Network]) -> bool:
+    address = _address(text)
+    return address is not None and any(address in network for network in networks)
 
 
 def _same_origin(headers: Headers) -> bool:

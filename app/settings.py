@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, IPvAnyNetwork
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -20,19 +20,46 @@ class Settings(BaseSettings):
     """Names this server may be called by, besides localhost and any IP address (JSON list)."""
     trained_folder: Path = ROOT / "model" / "trained"
 
+    max_connections: Annotated[int, Field(ge=1, le=100_000)] = 2048
+    """Connections at once, if there are descriptors for so many. Beyond, idle ones give way."""
+    max_connections_per_address: Annotated[int, Field(ge=1, le=100_000)] = 1536
+    """The same for one address (IPv6: for a /64), since a class may share one."""
+    header_timeout_seconds: Annotated[float, Field(gt=0, le=300)] = 10.0
+    """From the first moment of a connection, or the first byte of a later request, to the end of its headers."""
+    header_limit_bytes: Annotated[int, Field(ge=4096, le=1_000_000)] = 65_536
+    idle_timeout_seconds: Annotated[float, Field(gt=0, le=3600)] = 15.0
+    """How long a connection is kept for a next request."""
+    send_timeout_seconds: Annotated[float, Field(gt=0, le=3600)] = 30.0
+    """How long a reader may take for an answer, or for 64 KB of a stream."""
+    close_timeout_seconds: Annotated[float, Field(gt=0, le=300)] = 10.0
+    """How long a connection that ends may take: to read the last answer, and to stop sending what was refused."""
+
     queue_size: Annotated[int, Field(ge=1, le=10_000)] = 256
     """Model calls and generations waiting or running at once; one more is answered 503."""
     queue_timeout_seconds: Annotated[float, Field(gt=0, le=300)] = 10.0
     """How long a model call may take in all before it is answered 503."""
-    max_requests: Annotated[int, Field(ge=1, le=10_000)] = 512
+    max_requests: Annotated[int, Field(ge=1, le=10_000)] = 1024
     """Requests in flight at once; one more is answered 503."""
-    max_requests_per_client: Annotated[int, Field(ge=1, le=10_000)] = 256
-    """The same for one address, answered 429. High, since a class may share one address."""
+    max_requests_per_client: Annotated[int, Field(ge=1, le=10_000)] = 512
+    """The same for one address (IPv6: for a /64), answered 429; never more than it leaves free for others. High, since
+    a class may share one address."""
+    trusted_proxies: tuple[IPvAnyNetwork, ...] = ()
+    """Addresses or networks (JSON list) whose X-Forwarded-For and X-Forwarded-Proto are believed."""
+    max_followers: Annotated[int, Field(ge=1, le=10_000)] = 800
+    """Followers of races at once, besides the requests. Beyond, one of the address that has most is let go."""
+    max_followers_per_address: Annotated[int, Field(ge=1, le=10_000)] = 600
+    """The same for one address; one more is answered 503."""
     body_limit_bytes: Annotated[int, Field(ge=1024, le=10_000_000)] = 65_536
     body_timeout_seconds: Annotated[float, Field(gt=0, le=300)] = 10.0
     stream_timeout_seconds: Annotated[float, Field(gt=0, le=3600)] = 30.0
-    """The longest an answer's stream may last, and the reader of any stream may stall; a race's lasts as long as it."""
+    """The longest an answer's stream may last; a race's lasts as long as it."""
     shutdown_timeout_seconds: Annotated[int, Field(ge=1, le=300)] = 5
+    """Streams get their last event at once, and this long to send it; then they are cut off."""
+
+    @property
+    def last_event_seconds(self) -> float:
+        """For streams to end by themselves, before the server cuts them off."""
+        return self.shutdown_timeout_seconds / 2
 
     tokenizers_folder: Path | None = None
     """A folder of tokenizer folders that `/inspect` offers by name, besides ours."""

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -57,6 +58,12 @@ class Server:
 
     address: str
     process: subprocess.Popen[str]
+    lines: list[str]
+
+    @property
+    def log(self) -> str:
+        """All that it has written so far; its pipe is read by a thread."""
+        return "".join(self.lines)
 
     def load(self) -> float:
         """The engine's load as /metrics tells it."""
@@ -151,8 +158,9 @@ def start_server() -> StartServer:
     """
 
     @contextmanager
-    def started(*, slowed: float = 0, **environment: str) -> Iterator[Server]:
-        command = ["-c", f"SECONDS = {slowed}\n{SLOWED}"] if slowed else ["-m", "app.cli", "serve", "--port", "0"]
+    def started(*, slowed: float = 0, program: str = "", **environment: str) -> Iterator[Server]:
+        program = f"SECONDS = {slowed}\n{SLOWED}" if slowed else program
+        command = ["-c", program] if program else ["-m", "app.cli", "serve", "--port", "0"]
         process = subprocess.Popen(
             [sys.executable, *command],
             env={**os.environ, **environment},
@@ -161,19 +169,25 @@ def start_server() -> StartServer:
             text=True,
         )
         assert process.stderr is not None
+        lines: list[str] = []
+        reader: threading.Thread | None = None
         try:
-            lines: list[str] = []
             for line in process.stderr:
                 lines.append(line)
                 if found := re.search(r"running on (http://\S+)", line):
                     break
             else:
                 raise AssertionError(f"the server did not start: {''.join(lines)}")
-            yield Server(found[1], process)
+            reader = threading.Thread(target=lines.extend, args=(process.stderr,))
+            reader.start()
+            yield Server(found[1], process, lines)
         finally:
             process.terminate()
-            _, log = process.communicate(timeout=60)
-        assert "Traceback" not in log, log
+            process.wait(timeout=60)
+            if reader is not None:
+                reader.join()
+            process.stderr.close()
+        assert "Traceback" not in "".join(lines), "".join(lines)
 
     return started
 

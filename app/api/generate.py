@@ -85,8 +85,8 @@ async def continue_text(
 
 async def _told(generation: Generation, step: int, stream: bool, settings: Settings) -> GenerateAnswer | Response:
     if stream:
-        seconds = settings.stream_timeout_seconds
-        return EventSourceResponse(_events(generation, step, seconds), ping=15, send_timeout=seconds)
+        seconds, grace = settings.stream_timeout_seconds, settings.last_event_seconds
+        return EventSourceResponse(_events(generation, step, seconds), ping=15, shutdown_grace_period=grace)
     return _answer(await generation.whole(), step)
 
 

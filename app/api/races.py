@@ -3,21 +3,20 @@
 import csv
 import io
 from collections.abc import Iterator
-from contextlib import suppress
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Query
 from pydantic import ConfigDict, Field
 from sse_starlette import EventSourceResponse
-from sse_starlette.sse import SendTimeoutError
 from starlette.responses import JSONResponse, Response
-from starlette.types import Receive, Scope, Send
 
 from app.api.schemas import ERRORS, Answer, ErrorDetail, MeanLoss, Rate, Request, Slug, Text
-from app.deps import RacesDep, SettingsDep
+from app.deps import PlaceDep, RacesDep, SettingsDep
 from app.races.orders import RACE_WORDS, SEED_HIGH, order_race
 from app.races.sessions import Command, Race, Races
 from app.races.standings import results_of
+from app.shares import asking
 from model.errors import OutOfRange
 from model.masks.policies import COMPARED_POLICIES
 from model.text.chat_template import SegmentKind
@@ -146,6 +145,7 @@ async def events(
     id: str,
     races: RacesDep,
     settings: SettingsDep,
+    place: PlaceDep,
     after: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
     last_event_id: Annotated[int | None, Header(ge=0, le=10_000_000)] = None,
 ) -> Response:
@@ -157,7 +157,11 @@ async def events(
         raise OutOfRange(f"Event {told} has not happened yet: the last one is {known}", param="after")
     if race.log.closed and told == known:
         return Response(status_code=204)
-    return _RaceStream(races.follow(race, told), ping=15, send_timeout=settings.stream_timeout_seconds)
+    follower = races.followers.admit(asking.get(), race.log.wake)
+    place.change(partial(races.followers.leave, follower))
+    return EventSourceResponse(
+        races.follow(race, told, follower), ping=15, shutdown_grace_period=settings.last_event_seconds
+    )
 
 
 @router.post("/{id}/{command}")
@@ -201,14 +205,6 @@ def _lines(race: Race) -> Iterator[tuple[str | float, ...]]:
                 *(e["token_accuracy"]["value"], e["stop_rate"]["value"]),
                 *(round(loss[kind]["value"], 6) for kind in ("user", "template", "assistant")),
             )
-
-
-class _RaceStream(EventSourceResponse):
-    """Ends in silence for a reader that stalls, as a computer does that falls asleep: it comes back by itself."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        with suppress(SendTimeoutError):
-            await super().__call__(scope, receive, send)
 
 
 def _as_file(race: Race, extension: str) -> dict[str, str]:

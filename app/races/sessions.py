@@ -14,6 +14,7 @@ from contextlib import aclosing
 from typing import Literal
 
 from app.races.event_log import EventLog
+from app.races.followers import Follower, Followers
 from app.races.orders import RaceOrder
 from app.races.spares import Spares, end_worker
 from app.races.standings import Standing, results_of
@@ -172,6 +173,7 @@ class Races:
 
     def __init__(self, settings: Settings):
         self._settings = settings
+        self.followers = Followers(settings.max_followers, settings.max_followers_per_address)
         self._races: dict[str, Race] = {}
         self._tasks: dict[Race, asyncio.Task[None]] = {}
         self._closing = False
@@ -227,25 +229,29 @@ class Races:
         else:
             race.end("stopped")
 
-    async def follow(self, race: Race, after: int) -> AsyncGenerator[bytes, None]:
-        """Server-sent events after an id; see EventLog."""
+    async def follow(self, race: Race, after: int, follower: Follower | None = None) -> AsyncGenerator[bytes, None]:
+        """Server-sent events after an id; see EventLog. `follower`: whom `followers` admitted."""
         race.followers += 1
         try:
-            async with aclosing(race.log.follow(after)) as pieces:
+            async with aclosing(race.log.follow(after, follower)) as pieces:
                 async for piece in pieces:
                     yield piece
         finally:
             race.followers -= 1
             race.last_seen = time.monotonic()
 
-    async def close(self) -> None:
-        """Stop every race; no process is left."""
+    def stop_all(self) -> None:
+        """Stop every race, and start no more: each one's followers get its last event."""
         self._closing = True
-        self._sweeper.cancel()
-        tasks = list(self._tasks.values())
         for race in self._races.values():
             if not race.ended:
                 self.stop(race)
+
+    async def close(self) -> None:
+        """Stop every race; no process is left."""
+        self._sweeper.cancel()
+        tasks = list(self._tasks.values())
+        self.stop_all()
         await asyncio.gather(self._sweeper, *tasks, return_exceptions=True)
         await self._spares.close()
 

@@ -97,7 +97,8 @@ def other_role_supervised(row: LabelledRow, setting: Setting) -> Iterator[Place]
     if not found:
         return
     texts = sum(row.owned.parts[at] == CONTEXT for at in found)
-    says = f"{plural(len(found), 'token')} of other roles {_have(len(found))} a label, {f'{texts:,}' if texts else 'none'} of them text."
+    have, told = _have(len(found)), f"{texts:,}" if texts else "none"
+    says = f"{plural(len(found), 'token')} of other roles {have} a label, {told} of them text."
     if not row.trains_answers:
         says = f"Only the prompt is trained: {plural(len(found), 'token')} of it, and nothing of the answers."
     yield place("M13", "error", says, row, sorted(found), _message_at(row, min(found)))

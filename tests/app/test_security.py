@@ -10,11 +10,12 @@ from urllib.parse import urlsplit
 import anyio
 import httpx
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 
 from app.engine import EngineBusy
 from app.main import create_app
 from app.settings import Settings
+from app.shares import share_of
 
 pytestmark = pytest.mark.anyio
 
@@ -369,6 +370,72 @@ async def test_as_many_large_bodies_as_inspections_are_read_at_once_and_small_on
     assert said[0].headers["retry-after"] == "1"
 
 
+async def test_requests_of_one_address_leave_as_many_places_as_they_take(start_app: Any, connect: Any) -> None:
+    async with (
+        start_app(max_requests=4) as app,
+        connect(app, address="2001:db8:1:2::1") as one,
+        connect(app, address="2001:db8:1:2:ffff::2") as neighbour,
+        connect(app, address="2001:db8:1:3::1") as other,
+        anyio.create_task_group() as tasks,
+    ):
+        requests = [HeldRequest(one), HeldRequest(neighbour)]
+        for held in requests:
+            tasks.start_soon(held.post)
+            await held.taken.wait()
+        statuses = [(await client.get("/api/v1/policies")).status_code for client in (one, neighbour, other)]
+        for held in requests:
+            held.release.set()
+    assert statuses == [429, 429, 200]
+
+
+async def test_a_full_server_still_stops_races(start_app: Any, connect: Any) -> None:
+    async with start_app(max_requests=1) as app, connect(app) as client, anyio.create_task_group() as tasks:
+        held = HeldRequest(client)
+        tasks.start_soon(held.post)
+        await held.taken.wait()
+        full = await client.get("/api/v1/races/nope")
+        through = [
+            await client.request(method, f"/{path}")
+            for method, path in (
+                ("DELETE", "api/v1/races/nope"),
+                ("POST", "api/v1/races/nope/pause"),
+                ("POST", "race/nope/pause"),
+                ("POST", "race/nope/stop"),
+            )
+        ]
+        held.release.set()
+    assert full.status_code == 503
+    assert [response.status_code for response in through] == [404] * 4
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "known_as"),
+    [
+        ("198.51.100.7", "192.0.2.1", "192.0.2.1"),
+        ("198.51.100.7", "evil, 192.0.2.9, 192.0.2.1", "192.0.2.1"),
+        ("198.51.100.7", "192.0.2.1, 198.51.100.8", "192.0.2.1"),
+        ("198.51.100.7", "2001:DB8::1", "2001:db8::/64"),
+        ("198.51.100.7", "no address\x1b[31m", "198.51.100.7"),
+        ("198.51.100.7", "192.0.2.1:80", "198.51.100.7"),
+        ("198.51.100.7", "", "198.51.100.7"),
+        ("127.0.0.1", "192.0.2.1", "127.0.0.1"),
+        ("203.0.113.1", "192.0.2.1", "203.0.113.1"),
+    ],
+)
+async def test_only_a_proxy_of_ours_says_who_asks(
+    start_app: Any, connect: Any, peer: str, forwarded: str, known_as: str
+) -> None:
+    async with start_app(trusted_proxies=("198.51.100.0/24",)) as app, connect(app, address=peer) as client:
+        seen: list[str] = []
+
+        @app.get("/who")
+        async def who(request: Request) -> None:
+            seen.append(share_of(request.client.host if request.client else ""))
+
+        await client.get("/who", headers={"x-forwarded-for": forwarded})
+    assert seen == [known_as]
+
+
 async def test_a_place_is_free_again_when_its_request_ends_in_whatever_way(start_app: Any, connect: Any) -> None:
     async with start_app(max_requests=1, max_requests_per_client=1) as app, connect(app) as client:
         for _ in range(3):
@@ -460,15 +527,15 @@ async def _chunks(body: bytes) -> AsyncIterator[bytes]:
         (b"POST /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n", 400),
         (b"POST /api/v1/analyze HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n", 413),
         (b"POST /api/v1/analyze HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n", 400),
-        (b"GET /" + b"a" * 200_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
-        (b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"a" * 200_000 + b"\r\n\r\n", 400),
+        (b"GET /" + b"a" * 200_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", 431),
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"a" * 200_000 + b"\r\n\r\n", 431),
         (b"nonsense\r\n\r\n", 400),
         (b"GET /static/../app/main.py HTTP/1.1\r\nHost: localhost\r\n\r\n", 404),
         (b"GET /static/..%2fapp%2fmain.py HTTP/1.1\r\nHost: localhost\r\n\r\n", 404),
         (b"GET /static/%2e%2e/pyproject.toml HTTP/1.1\r\nHost: localhost\r\n\r\n", 404),
         (b"GET /static//etc/passwd HTTP/1.1\r\nHost: localhost\r\n\r\n", 404),
         (b"GET /static/%00 HTTP/1.1\r\nHost: localhost\r\n\r\n", 404),
-        (b"GET http://evil.example/ HTTP/1.1\r\nHost: localhost\r\n\r\n", 404),
+        (b"GET http://evil.example/ HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
     ],
     ids=lambda value: ascii(value)[2:70] if isinstance(value, bytes) else None,
 )

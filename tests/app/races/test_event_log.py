@@ -6,7 +6,8 @@ import json
 import anyio
 import pytest
 
-from app.races.event_log import NEWS_SECONDS, EventLog
+from app.races.event_log import NEWS_SECONDS, PIECE_BYTES, EventLog
+from app.races.followers import Follower
 
 pytestmark = pytest.mark.anyio
 
@@ -71,3 +72,27 @@ async def test_a_closed_log_ends_those_who_wait_and_takes_no_more() -> None:
 async def test_what_is_no_number_is_never_told() -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         EventLog().append("step", {"loss": float("nan")})
+
+
+async def test_a_long_log_is_told_in_pieces_of_64_kilobytes_and_whole() -> None:
+    log = EventLog()
+    for _ in range(300):
+        log.append("step", {"padding": "x" * 1000})
+    log.append("step", {"padding": "x" * 100_000})
+    log.close()
+    pieces = await follow(log)
+    assert b"".join(pieces) == b"".join(log.events)
+    assert max(map(len, pieces[:-1])) <= PIECE_BYTES
+    assert len(pieces) == 6
+
+
+async def test_a_follower_who_is_let_go_hears_no_more() -> None:
+    log, follower = EventLog(), Follower("a", lambda: None)
+    log.append("started", {})
+    news = log.follow(0, follower)
+    assert await anext(news) == log.events[0]
+    waiting = asyncio.ensure_future(anext(news, None))
+    await anyio.wait_all_tasks_blocked()
+    follower.let_go = True
+    log.wake()
+    assert await waiting is None

@@ -1,0 +1,89 @@
+"""`maskscope serve`: the process of the server. In: settings and the application. Out: nothing; a signal ends it.
+
+As many connections are taken as there are descriptors for: what is without a place is refused before `accept` fails.
+Should it fail all the same, that is said once a minute.
+"""
+
+import asyncio
+import logging
+import resource
+import socket
+import sys
+from contextlib import suppress
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+from uvicorn.config import STARTUP_FAILURE
+
+from app.serving.connections import Connections
+from app.serving.protocol import ServingConfig
+from app.settings import Settings
+
+RESERVED_DESCRIPTORS = 160
+"""For files, workers' pipes, and connections that are being refused or closed."""
+REPEATED_SECONDS = 60.0
+SEND_BUFFER_BYTES = 131_072
+"""Of the kernel, per connection; by itself it would keep up to 4 MB for a reader that has stalled."""
+OUT_OF_DESCRIPTORS = "socket.accept() out of system resource"
+"""asyncio's words."""
+log = logging.getLogger(__name__)
+
+
+def serve(application: FastAPI, settings: Settings) -> None:
+    """Until a signal ends it. Exits with uvicorn's code if it cannot start."""
+    places = min(settings.max_connections, _descriptors(settings.max_connections) - RESERVED_DESCRIPTORS)
+    config = ServingConfig(
+        application,
+        settings,
+        Connections(max(1, places), settings.max_connections_per_address),
+        host=settings.host,
+        port=settings.port,
+        lifespan="on",
+        timeout_graceful_shutdown=settings.shutdown_timeout_seconds,
+    )
+    server = Server(config, application)
+    with suppress(KeyboardInterrupt):  # uvicorn has ended in order, and raises the signal once more
+        server.run()
+    if not server.started:
+        sys.exit(STARTUP_FAILURE)
+
+
+def _descriptors(connections: int) -> int:
+    """As many as this process may have, after asking for enough."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + RESERVED_DESCRIPTORS
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(hard, wanted)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return wanted if soft == resource.RLIM_INFINITY else soft
+
+
+class Server(uvicorn.Server):
+    """uvicorn's, that tells streams of the end before it waits for them."""
+
+    def __init__(self, config: ServingConfig, application: FastAPI):
+        super().__init__(config)
+        self._application = application
+        self._said = -REPEATED_SECONDS
+
+    async def startup(self, sockets: Any = None) -> None:
+        asyncio.get_running_loop().set_exception_handler(self._handle)
+        await super().startup(sockets)
+        for server in self.servers:
+            for listener in server.sockets:
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+
+    async def shutdown(self, sockets: Any = None) -> None:
+        """Followers and streams get their last event now; uvicorn waits for their connections, and then cuts off."""
+        self._application.state.races.stop_all()
+        self._application.state.engine.end_generations()
+        await super().shutdown(sockets)
+
+    def _handle(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """asyncio tries to accept thousands of times a second while there is no descriptor, and logs each time."""
+        if context.get("message") != OUT_OF_DESCRIPTORS:
+            loop.default_exception_handler(context)
+        elif loop.time() - self._said >= REPEATED_SECONDS:
+            self._said = loop.time()
+            log.error("no descriptor is left for a new connection; it waits. Raise the limit (ulimit -n)")

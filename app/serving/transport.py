@@ -1,0 +1,90 @@
+"""A transport whose end is bounded: what a peer does not read in time is dropped, what it still sends is discarded.
+
+asyncio's `close` waits for ever for a reader that has stalled, and resets a peer that is still sending, so that it
+never sees the answer. In: a transport. Knows nothing of HTTP.
+"""
+
+import asyncio
+import socket
+import struct
+from collections.abc import Callable
+from typing import Any
+
+DISCARDED_BYTES = 32_000_000
+"""Of a body that was refused: read so that its sender comes to read the answer, up to here."""
+
+
+class EndingTransport(asyncio.Transport):
+    """Passes all on; `close` ends within `seconds`."""
+
+    def __init__(self, transport: asyncio.Transport, seconds: float, is_receiving: Callable[[], bool]):
+        """`is_receiving`: whether the peer is in the midst of a request's body."""
+        super().__init__()
+        self._transport = transport
+        self._seconds = seconds
+        self._is_receiving = is_receiving
+        self._timer: asyncio.TimerHandle | None = None
+        self._discarded = 0
+        self._lost = False
+
+    def close(self) -> None:
+        if self._start_timer():
+            if self._is_receiving():
+                self._half_close()
+            else:
+                self._transport.close()
+
+    def close_after_reading(self) -> None:
+        """Like `close`, of a peer of whom nobody knows whether it is still sending."""
+        if self._start_timer():
+            self._half_close()
+
+    def _start_timer(self) -> bool:
+        if self._lost or self._timer is not None:
+            return False
+        self._timer = asyncio.get_running_loop().call_later(self._seconds, self.abort)
+        return True
+
+    def _half_close(self) -> None:
+        if not self._transport.is_closing():
+            self._transport.write_eof()  # after what is yet to be written
+            self._transport.resume_reading()
+
+    def discard(self, size: int) -> None:
+        """So many bytes came after the end."""
+        self._discarded += size
+        if self._discarded > DISCARDED_BYTES:
+            self.abort()
+
+    def lost(self) -> None:
+        """The connection is gone: nothing is left to end."""
+        self._lost = True
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def is_closing(self) -> bool:
+        return self._lost or self._timer is not None or self._transport.is_closing()
+
+    def abort(self) -> None:
+        """End now. The kernel drops what it holds for the peer too, who would otherwise have it for minutes."""
+        held: socket.socket = self._transport.get_extra_info("socket")
+        if not self._lost and held.fileno() >= 0:
+            held.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._transport.abort()
+
+    def write(self, data: Any) -> None:
+        self._transport.write(data)
+
+    def get_write_buffer_size(self) -> int:
+        return self._transport.get_write_buffer_size()
+
+    def pause_reading(self) -> None:
+        if not self.is_closing():
+            self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        if not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return self._transport.get_extra_info(name, default)

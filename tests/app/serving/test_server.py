@@ -1,0 +1,166 @@
+"""app/serving/server.py as a process with 1,024 descriptors: what an attacker holds open shuts nobody out.
+
+The server is the product with a race put into it whose log is ten megabytes long, and with short deadlines.
+"""
+
+import resource
+import select
+import signal
+import socket
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+DESCRIPTORS = 1024
+MEGABYTE = 1_000_000
+ATTACKER, ANOTHER = "127.0.0.2", "127.0.0.3"
+"""Visitors come from 127.0.0.1."""
+
+ATTACKED = f"""
+import resource
+resource.setrlimit(resource.RLIMIT_NOFILE, ({DESCRIPTORS}, {DESCRIPTORS}))
+from app import cli, main
+from app.races.orders import order_race
+from app.races.sessions import Race, Races
+from model.training.recipes import Variation
+
+class RacesWithALongOne(Races):
+    def __init__(self, settings):
+        super().__init__(settings)
+        order = order_race("reverse4", ("prompt-masked",), 0, None, Variation(), settings.race_max_cost)
+        race = Race("long", order, 0.0)
+        for step in range(10_000):
+            race.log.append("step", {{"step": step, "padding": "x" * 1000}})
+        race.status = "paused"
+        race.last_seen = 1e12
+        self._races["long"] = race
+
+main.Races = RacesWithALongOne
+cli.app(["serve", "--port", "0"])
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _descriptors() -> Iterator[None]:
+    """This process holds the other ends of more sockets than it may have by itself on many machines."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4096) if hard >= 0 else 4096, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.fixture(scope="module")
+def attacked(start_server: Any) -> Iterator[Any]:
+    with start_server(program=ATTACKED, MASKSCOPE_SEND_TIMEOUT_SECONDS="2", MASKSCOPE_MAX_RACES="10") as server:
+        yield server
+
+
+def opened(server: Any, request: bytes = b"", buffer: int | None = None, address: str = ATTACKER) -> socket.socket:
+    place = urlsplit(server.address)
+    connection = socket.socket()
+    if buffer is not None:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+    connection.settimeout(60)
+    connection.bind((address, 0))
+    connection.connect((place.hostname, place.port))
+    connection.sendall(request)
+    return connection
+
+
+@contextmanager
+def held(server: Any, count: int, *given: Any, **named: Any) -> Iterator[list[socket.socket]]:
+    """So many connections that send a request and read nothing."""
+    with ExitStack() as stack:
+        yield [stack.enter_context(opened(server, *given, **named)) for _ in range(count)]
+
+
+def get(path: str) -> bytes:
+    return f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+
+
+def visits(server: Any) -> list[int]:
+    """What some visitors are answered, each on a connection of its own."""
+    with ThreadPoolExecutor(4) as visitors:
+        paths = ("/lesson", "/healthz", "/static/app.css", "/api/v1/recipes") * 2
+        return list(visitors.map(lambda path: httpx.get(server.address + path, timeout=60).status_code, paths))
+
+
+def memory(server: Any) -> int:
+    """Bytes that are resident."""
+    status = Path(f"/proc/{server.process.pid}/status").read_text()
+    return int(status.split("VmRSS:")[1].split()[0]) * 1024
+
+
+def wait_until_closed(connections: list[socket.socket]) -> None:
+    """Until the server has ended each of them, of which none is read."""
+    waiting = {connection.fileno() for connection in connections}
+    poll = select.poll()
+    for connection in waiting:
+        poll.register(connection, 0)  # what is always told: an error, or the end of both sides
+    while waiting:
+        for connection, _ in poll.poll():
+            poll.unregister(connection)
+            waiting.remove(connection)
+
+
+def test_more_idle_sockets_than_descriptors_shut_no_visitor_out_and_fill_no_log(attacked: Any) -> None:
+    with held(attacked, 1100):
+        assert set(visits(attacked)) == {200}
+        assert set(visits(attacked)) == {200}
+    assert len(attacked.log) < 20_000
+
+
+def test_half_sent_requests_shut_no_visitor_out(attacked: Any) -> None:
+    with held(attacked, 550, b"GET / HTTP/1.1\r\nHost: localhost\r\nX: "):
+        body = b"POST /api/v1/analyze HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{"
+        with held(attacked, 300, body):
+            assert set(visits(attacked)) == {200}
+
+
+def test_long_logs_that_nobody_reads_take_little_memory_and_give_it_back(attacked: Any) -> None:
+    before = memory(attacked)
+    with held(attacked, 256, get("/api/v1/races/long/events"), buffer=4096) as followers:
+        assert set(visits(attacked)) == {200}
+        most = memory(attacked)
+        wait_until_closed(followers)
+        assert set(visits(attacked)) == {200}
+    assert most - before < 200 * MEGABYTE
+    assert memory(attacked) - before < 100 * MEGABYTE
+
+
+def test_tables_that_nobody_reads_take_little_memory_and_shut_nobody_out(attacked: Any) -> None:
+    before = memory(attacked)
+    with held(attacked, 300, get("/api/v1/ablation.csv"), buffer=4096) as readers:
+        assert set(visits(attacked)) == {200}
+        most = memory(attacked)
+        wait_until_closed(readers)
+    assert most - before < 200 * MEGABYTE
+
+
+def test_followers_of_a_paused_race_from_two_addresses_shut_nobody_out(attacked: Any) -> None:
+    news = get("/api/v1/races/long/events?after=10000")
+    with held(attacked, 270, news) as followers, held(attacked, 270, news, address=ANOTHER):
+        assert set(visits(attacked)) == {200}
+        assert httpx.get(f"{attacked.address}/", timeout=60).status_code == 200
+        assert all(follower.recv(15) == b"HTTP/1.1 200 OK" for follower in followers)
+
+
+def test_followers_get_a_last_event_when_the_server_is_stopped(attacked: Any) -> None:
+    """The last of this file: it ends the server."""
+    with opened(attacked, get("/api/v1/races/long/events?after=10000")) as follower:
+        while b"\r\n\r\n" not in follower.recv(MEGABYTE):
+            pass
+        attacked.process.terminate()
+        rest = b""
+        while piece := follower.recv(MEGABYTE):
+            rest += piece
+    assert b"event: finished" in rest
+    assert b'"status":"stopped"' in rest
+    assert rest.endswith(b"0\r\n\r\n")
+    assert attacked.process.wait(timeout=60) == -signal.SIGTERM  # raised once more when all has ended
