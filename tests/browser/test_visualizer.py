@@ -122,6 +122,22 @@ def test_rows_do_not_cover_each_other_and_letters_stand_under_their_targets(open
             assert (one["x"], one["width"]) == pytest.approx((other["x"], other["width"]), abs=1)
 
 
+def test_a_short_screen_scrolls_and_crushes_no_row(open_page: OpenPage) -> None:
+    page = open_page("/?prompt=abcdefghij", viewport={"width": 320, "height": 200})  # 1280 x 800, enlarged four times
+    for row in page.locator(".grid tbody tr").all():
+        cell = row.locator("td").last.bounding_box()
+        assert cell is not None
+        assert cell["height"] >= (24 if row.get_attribute("class") == "targets" else 16), row.get_attribute("class")
+    assert page.evaluate("document.documentElement.scrollWidth") == 320
+
+
+def test_a_reader_that_speaks_hears_which_letters_are_wrong(open_page: OpenPage) -> None:
+    page = open_page("/?prompt=live&step=325")
+    expect(page.locator(".writes.unmasked .wrong").first).to_be_visible()
+    said = page.locator(".writes.unmasked .tokens").aria_snapshot()
+    assert said.count("wrong") == page.locator(".writes.unmasked .wrong").count()
+
+
 def test_it_can_be_read_from_the_back_row(open_page: OpenPage) -> None:
     page = open_page("/?prompt=abcdefghij", viewport={"width": 1920, "height": 1080})
     size = "e => parseFloat(getComputedStyle(e).fontSize)"
