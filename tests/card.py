@@ -7,15 +7,15 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 CARD = Path(__file__).resolve().parent.parent / "static" / "card.png"
-SHOWN = {"width": 1200, "height": 630}
-"""The shape that those who show links crop to."""
+SHOWN, WIDTH = {"width": 1400, "height": 735}, 720
+"""The shape that links are cropped to, large enough for the whole figure; and how wide it is drawn, to be light."""
 
 
 def draw(address: str) -> None:
-    """Overwrites CARD, at 0.6 of the size: light enough for a link."""
+    """Overwrites CARD, WIDTH wide."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        page = browser.new_page(viewport=SHOWN, device_scale_factor=0.6, color_scheme="light")
+        page = browser.new_page(viewport=SHOWN, device_scale_factor=WIDTH / SHOWN["width"], color_scheme="light")
         page.goto(address)
         page.screenshot(path=CARD)
         browser.close()
