@@ -1,7 +1,6 @@
 """How fast `maskscope inspect` is, beside plain rendering and encoding and beside two public linters of data.
 
-`python -m app.workers.inspection_speed` inspects a file in a process of its own, so that its memory is its own, and
-says in one JSON line how long that took. In: rows made by a seed. Out: Ratios, each with the goal that it was set.
+In: rows made by a seed. Out: Ratios, each with the goal that it was set.
 """
 
 import json
@@ -11,8 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
-from datetime import datetime
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,19 +18,16 @@ from tempfile import TemporaryDirectory
 from pydantic import TypeAdapter
 
 from app.settings import ROOT, Settings
-from app.workers.inspection_run import inspect_files
-from app.workers.inspection_worker import Materials
+from app.workers.inspection_alone import NOW, Took
 from app.workers.response_times import Skipped
 from model.experiments.benchmarks.conversations import write_conversations
 from model.inspector.folders import read_folder
-from model.inspector.session import Options
 from model.inspector.shipped import NAME
 from model.inspector.templates import ChatTemplate
 from model.kept import read_checked, write
 
 ROWS, TURNS, TOKENS = 20_000, 4, 450
 LONG_TURNS, TIMES, ROUNDS = 80, 10, 3
-NOW = datetime(2026, 1, 1)
 
 DEEPSEEK = (
     "{{ bos_token }}{% for m in messages %}{% if m.role == 'user' %}<\uff5cUser\uff5c>{{ m.content }}"
@@ -84,18 +79,6 @@ def kept_speeds() -> tuple[Ratio, ...]:
 
 def _kept() -> Path:
     return Settings().trained_folder / "bench.json"
-
-
-@dataclass(frozen=True)
-class Took:
-    """`cpu_seconds` are of all processes, loading included. Peaks are of resident memory."""
-
-    rows: int
-    tokens: int
-    seconds: float
-    cpu_seconds: float
-    peak_bytes: int
-    worker_peak_bytes: int
 
 
 @dataclass(frozen=True)
@@ -177,9 +160,9 @@ def _peaks(grown: Took, one: Took) -> Iterator[Ratio]:
 
 
 def _plain_seconds(data: Path, folder: Path, template: str) -> float:
-    """What nobody can do without: each row parsed, rendered, encoded."""
-    made, plain = read_folder(folder), ChatTemplate(template, NOW)
+    """What nobody can do without: the tokenizer loaded, each row parsed, rendered, encoded."""
     start = time.process_time()
+    made, plain = read_folder(folder), ChatTemplate(template, NOW)
     with data.open("rb") as file:
         for line in file:
             text = plain.render(json.loads(line)["messages"], arguments=made.special)
@@ -189,7 +172,7 @@ def _plain_seconds(data: Path, folder: Path, template: str) -> float:
 
 def _took(data: Path, folder: Path, template: str, processes: int = 1) -> Took:
     given = json.dumps([str(data), str(folder), template, processes])
-    words = [sys.executable, "-m", "app.workers.inspection_speed"]
+    words = [sys.executable, "-m", "app.workers.inspection_alone"]
     ended = subprocess.run(words, input=given, capture_output=True, text=True, cwd=ROOT, check=True)
     return Took(**json.loads(ended.stdout))
 
@@ -205,32 +188,3 @@ def _beside(linter: Linter, data: Path, folder: Path, ours: float, rows: int) ->
     if ended.returncode not in (0, 1):
         return Skipped(name, f"it ended with {ended.returncode}")
     return _ratio(name, "rows/s", ours, rows / (time.perf_counter() - start), None)
-
-
-def work(given: Sequence[str | int]) -> Took:
-    data, folder, template, processes = given
-    materials = Materials(data=Path(str(data)), folder=Path(str(folder)), template=str(template), now=NOW)
-    start, peak = time.perf_counter(), 0
-
-    def judged(rows: int, total: int) -> None:
-        nonlocal peak
-        peak = max(peak, *(peak_of(child) for child in _children()))
-
-    counted = inspect_files(materials, Options(), int(processes), judged).partial
-    seconds, used = time.perf_counter() - start, os.times()
-    cpu_seconds = used.user + used.system + used.children_user + used.children_system
-    return Took(counted.rows, counted.tokens, seconds, cpu_seconds, peak_of("self"), peak)
-
-
-def _children() -> list[str]:
-    return Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
-
-
-def peak_of(process: str) -> int:
-    """The most memory that a process ever held, in bytes (VmHWM)."""
-    status = Path(f"/proc/{process}/status").read_text()
-    return int(status.split("VmHWM:")[1].split()[0]) << 10
-
-
-if __name__ == "__main__":
-    print(json.dumps(asdict(work(json.load(sys.stdin)))))

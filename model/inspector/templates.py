@@ -149,7 +149,8 @@ class ChatTemplate:
     def _groups(self, values: dict[str, Any]) -> Iterator[str]:
         """Many pieces at once, where nobody asks how much is written."""
         self._tags.spans, written = [], 0
-        pieces = self._compiled.generate(values)
+        compiled = self._compiled
+        pieces = compiled.root_render_func(compiled.new_context(values))  # as `generate` does, a frame less a piece
         while group := list(islice(pieces, PIECES)):
             written += sum(map(len, group))
             if written > OUTPUT_CHARS:

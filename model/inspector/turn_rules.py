@@ -97,10 +97,10 @@ def other_role_supervised(row: LabelledRow, setting: Setting) -> Iterator[Place]
     if not found:
         return
     texts = sum(row.owned.parts[at] == CONTEXT for at in found)
-    have, told = _have(len(found)), f"{texts:,}" if texts else "none"
-    says = f"{plural(len(found), 'token')} of other roles {have} a label, {told} of them text."
+    said = f"{texts:,} of them text" if texts else "none of them text"
+    says = f"{plural(len(found), 'token')} of other roles {_have(len(found))} a label, {said}."
     if not row.trains_answers:
-        says = f"Only the prompt is trained: {plural(len(found), 'token')} of it, and nothing of the answers."
+        says = f"Only the prompt is trained: {plural(len(found), 'token')} of it, and of the answers none."
     yield place("M13", "error", says, row, sorted(found), _message_at(row, min(found)))
 
 
@@ -118,12 +118,10 @@ def turn_not_supervised(row: LabelledRow, setting: Setting) -> Iterator[Place]:
         key = _switch(row, turn)
         where = range(turn.start, turn.stop_end)
         if key:
-            says = f"The message's own `{key}` says that it is trained, but none of its tokens has a label."
+            says = f"The message's own `{key}` says that it is trained, and none of its tokens has a label."
             yield place("M36", "error", says, row, where, turn.message)
         else:
-            says = (
-                f"None of the {plural(len(where), 'token')} of this answer has a label, while other answers have some."
-            )
+            says = f"None of the {plural(len(where), 'token')} of this answer has a label, while other answers have."
             yield place("M14", "error", says, row, where, turn.message)
 
 
@@ -208,8 +206,7 @@ def control_in_content(row: LabelledRow, setting: Setting) -> Iterator[Place]:
         if message in answers and 1 not in row.trained[start:stop]:
             followed = []  # the turn as a whole is told elsewhere
         names = ", ".join(dict.fromkeys(setting.name(row.owned.ids[at]) for at in inside))
-        made = "a control token" if len(inside) == 1 else plural(len(inside), "control token")
-        says = f"A message's own text holds {names}, and the tokenizer makes {made} of it."
+        says = f"A message's own text holds {names}, which becomes {plural(len(inside), 'control token')}."
         if followed:
             says += f" The labels follow it: {they(len(followed), 'token', 'has', 'have')} the wrong label."
         yield place("M37", "error" if followed else "warning", says, row, followed or inside, message)
