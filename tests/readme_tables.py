@@ -9,6 +9,8 @@ from pathlib import Path
 from textwrap import fill
 
 from app.pages import PAGES
+from app.workers.inspection_speed import kept_speeds
+from app.workers.template_survey import KEPT_SURVEY, TemplateSurvey
 from model.claims.evidence import Evidence, gather
 from model.claims.ledger import ledger
 from model.experiments.ablation.sentences import catching_up, headline, verdict_sentence
@@ -18,6 +20,8 @@ from model.experiments.dispatcher.arms import ARMS, SHARES
 from model.experiments.reasoning.controls import control_rows
 from model.experiments.reasoning.traces import TRACE_PAIRS, runs_of
 from model.experiments.turns import MIXED, mixed_rows
+from model.inspector.catalogue import RULES
+from model.inspector.rule import SEVERITIES
 from model.intervals import Rate, SeedRate, rate_over_seeds
 from model.masks.policies import COMPARED_POLICIES, POLICY_NAMES, RIGHT
 
@@ -123,6 +127,40 @@ def turns(evidence: Evidence) -> str:
     return table(("mask", *(f"turn {turn}" for turn in range(1, MIXED.task.most_turns + 1)), "targets"), rows)
 
 
+def inspector_speed(evidence: Evidence) -> str:
+    rows = (
+        (
+            one.name,
+            *(f"{value:,.1f} {one.unit}" for value in (one.ours, one.reference)),
+            f"{one.ratio:.2f}",
+            one.verdict,
+        )
+        for one in kept_speeds()
+    )
+    return table(("what", "ours", "reference", "ratio", "goal"), rows)
+
+
+def training_templates(evidence: Evidence) -> str:
+    """TRL's that supervise what their own generation prompt supplies."""
+    rows = (
+        (f"`{one.name}`", f"`{repr(text)[1:-1]}`", ways)
+        for one in _survey().supervise_supplied
+        for text, ways in one.texts.items()
+    )
+    return table(("training template", "supplied and supervised", "in rows of"), rows)
+
+
+def real_templates(evidence: Evidence) -> str:
+    fired = _survey().fired
+    rules = dict.fromkeys(key.split()[0] for key in sorted(fired))
+    rows = ((f"{rule} {RULES[rule].name}", *(f"{fired[f'{rule} {s}']:,}" for s in SEVERITIES)) for rule in rules)
+    return table(("rule", *SEVERITIES), rows)
+
+
+def _survey() -> TemplateSurvey:
+    return KEPT_SURVEY.read(ROOT / "model" / "trained")
+
+
 def claims(evidence: Evidence) -> str:
     rows = ((e.claim.says, e.judgement.word, e.judgement.sentence) for e in ledger(evidence))
     return table(("claim", "verdict", "what was found"), rows)
@@ -138,6 +176,9 @@ PARTS: dict[str, Callable[[Evidence], str]] = {
     "controls": controls,
     "turns": turns,
     "claims": claims,
+    "training-templates": training_templates,
+    "real-templates": real_templates,
+    "inspector-speed": inspector_speed,
 }
 
 
