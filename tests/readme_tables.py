@@ -143,7 +143,7 @@ def inspector_speed(evidence: Evidence) -> str:
 def training_templates(evidence: Evidence) -> str:
     """TRL's that supervise what their own generation prompt supplies."""
     rows = (
-        (f"`{one.name}`", f"`{repr(text)[1:-1]}`", ways)
+        (f"`{one.name}`", f"`{repr(text)[1:-1].replace('|', chr(92) + '|')}`", ways)
         for one in _survey().supervise_supplied
         for text, ways in one.texts.items()
     )
