@@ -8,9 +8,12 @@ from fastapi import APIRouter, Query, Request
 from pydantic import ValidationError
 from starlette.responses import RedirectResponse, Response
 
-from app.deps import AblationDep, CatalogDep, EngineDep, ExamplesDep, OpeningsDep, VotesDep
+from app.charts.qr import QrCode, draw_qr_code
+from app.deps import AblationDep, CatalogDep, EngineDep, ExamplesDep, OpeningsDep, SettingsDep, VotesDep
 from app.figures import State
 from app.polls import gather_material, put_question
+from app.room import reach
+from app.settings import Settings
 from app.templating import is_partial, render
 from app.votes.polls import Choice, Material
 from app.votes.questions import Question, questions_for
@@ -61,6 +64,10 @@ class Shown:
     """The token, in the teacher's view."""
     said: str | None
     """The letter of the visitor's own answer."""
+    join: str | None
+    """The address by which a room gets there, in the teacher's view; None if no other machine can."""
+    drawn: QrCode | None
+    """That address."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +120,7 @@ async def watch(
     request: Request,
     code: str,
     votes: VotesDep,
+    settings: SettingsDep,
     voter: Annotated[str | None, Query(max_length=64)] = None,
     teacher: Annotated[str | None, Query(max_length=64)] = None,
 ) -> Response:
@@ -126,18 +134,18 @@ async def watch(
         return render(request, "votes/page.html", VotesContext(start=start, message=error.message), 404)
     if teacher is not None:
         vote.check_teacher(teacher)
-    return _show(request, vote, voter, teacher)
+    return _show(request, settings, vote, voter, teacher)
 
 
 @router.post("/votes/{code}/answers")
-async def answer(request: Request, code: str, votes: VotesDep) -> Response:
+async def answer(request: Request, code: str, votes: VotesDep, settings: SettingsDep) -> Response:
     """Take an answer and go back to the vote, where it shows; one that comes too late is told so."""
     vote, form = votes.find(code), _fields(await request.body())
     voter = form.get("voter") or new_voter()
     try:
         votes.answer(vote, voter, form.get("choice", ""), _client(request))
     except VoteClosed as error:
-        return _show(request, vote, voter, None, error)
+        return _show(request, settings, vote, voter, None, error)
     return _to(vote, voter=voter)
 
 
@@ -147,6 +155,7 @@ async def command(
     code: str,
     command: Literal["close", "reveal"],
     votes: VotesDep,
+    settings: SettingsDep,
     teacher: Annotated[str, Query(max_length=64)] = "",
 ) -> Response:
     """Close the vote, or show the truth, and go back to it."""
@@ -155,7 +164,7 @@ async def command(
     try:
         vote.close() if command == "close" else vote.reveal()
     except VoteClosed as error:
-        return _show(request, vote, None, teacher, error)
+        return _show(request, settings, vote, None, teacher, error)
     return _to(vote, teacher=teacher)
 
 
@@ -170,16 +179,29 @@ def _choose(request: Request, material: Material) -> Response:
 
 
 def _show(
-    request: Request, vote: Vote, voter: str | None, teacher: str | None, refusal: MaskscopeError | None = None
+    request: Request,
+    settings: Settings,
+    vote: Vote,
+    voter: str | None,
+    teacher: str | None,
+    refusal: MaskscopeError | None = None,
 ) -> Response:
     voter = voter or new_voter()
     who = {"voter": voter} if teacher is None else {"teacher": teacher}
     bars = _bars(vote, None if teacher else voter)
     said = next((bar.letter for bar in bars if bar.is_mine), None)
-    shown = Shown(vote, bars, f"/votes/{vote.code}?{urlencode(who)}", voter, teacher, said)
+    join = _address_for_others(request, settings, vote) if teacher and vote.status == "open" else None
+    drawn = draw_qr_code(join) if join else None
+    shown = Shown(vote, bars, f"/votes/{vote.code}?{urlencode(who)}", voter, teacher, said, join, drawn)
     template = "votes/_vote.html" if is_partial(request) else "votes/page.html"
     context = VotesContext(shown=shown, message=refusal.message if refusal else None)
     return render(request, template, context, 409 if refusal else 200)
+
+
+def _address_for_others(request: Request, settings: Settings, vote: Vote) -> str | None:
+    url = request.url
+    sites = reach(url.hostname or "", settings.host).sites(url.scheme, url.port)
+    return f"{sites[0]}/votes/{vote.code}" if sites else None
 
 
 def _bars(vote: Vote, voter: str | None) -> tuple[Bar, ...]:

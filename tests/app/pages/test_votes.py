@@ -193,6 +193,17 @@ async def test_another_site_s_page_cannot_answer(client: httpx.AsyncClient) -> N
     assert response.status_code == 403
 
 
+async def test_a_room_gets_a_qr_code_of_an_address_that_works_for_it(app: FastAPI, client: httpx.AsyncClient) -> None:
+    teacher, address = await ask(client)
+    there = {"Host": "192.0.2.7:8000"}
+    page = (await client.get(teacher, headers=there)).text
+    assert f'aria-label="QR code of http://192.0.2.7:8000{address}"' in page
+    assert 'class="qr"' not in (await client.get(address, headers=there)).text
+    here = (await client.get(teacher)).text
+    assert 'class="qr"' not in here, "localhost is another machine to a phone"
+    assert "maskscope serve --host 0.0.0.0" in here
+
+
 # A vote before a race.
 
 RACE = {"recipe": "reverse4", "policies": ["prompt-masked", "unmasked"], "width": "8", "steps": "20"}
