@@ -6,11 +6,22 @@ class LessonPath extends HTMLElement {
   connectedCallback() {
     this.listening = new AbortController();
     document.addEventListener("keydown", (event) => this.onKey(event), { signal: this.listening.signal });
-    this.querySelector(".close")?.addEventListener("click", (event) => this.close(event), { signal: this.listening.signal });
+    const closing = this.querySelector(".close");
+    if (!closing) return;
+    this.part = new URL(location.href).searchParams.get("lesson");
+    closing.addEventListener("click", (event) => this.close(event), { signal: this.listening.signal });
+    document.addEventListener("htmx:after:history:update", () => this.stay(), { signal: this.listening.signal });
   }
 
   disconnectedCallback() {
     this.listening.abort();
+  }
+
+  // Whatever a control of the page asked for, the address still says which part is beside it.
+  stay() {
+    const address = new URL(location.href);
+    address.searchParams.set("lesson", this.part);
+    history.replaceState(history.state, "", address);
   }
 
   close(event) {

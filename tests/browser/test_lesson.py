@@ -44,6 +44,16 @@ def test_closing_a_part_leaves_the_figure_as_it_is_by_now(open_page: OpenPage) -
     assert "lesson" not in page.url
 
 
+def test_the_address_keeps_the_part_when_a_control_of_the_page_is_used(open_page: OpenPage) -> None:
+    page = open_page(live_address(5))
+    page.get_by_label("1 late").check()
+    expect(page.get_by_label("1 late")).to_be_checked()
+    expect(page).to_have_url(re.compile(r"/shift\?.*lesson=5$"))
+    page.reload()
+    expect(page.locator("aside")).to_contain_text("One line of code")
+    expect(page.get_by_label("1 late")).to_be_checked()
+
+
 def test_the_text_stands_beside_the_figure_and_below_it_on_a_phone(open_page: OpenPage) -> None:
     page = open_page(live_address(4))
     for width, height in ((1920, 1080), (1280, 800), (1024, 768), (390, 844)):
