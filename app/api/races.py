@@ -160,7 +160,10 @@ async def events(
     follower = races.followers.admit(asking.get(), race.log.wake)
     place.change(partial(races.followers.leave, follower))
     return EventSourceResponse(
-        races.follow(race, told, follower), ping=15, shutdown_grace_period=settings.last_event_seconds
+        races.follow(race, told, follower),
+        ping=15,
+        send_timeout=settings.send_timeout_seconds,
+        shutdown_grace_period=settings.last_event_seconds,
     )
 
 

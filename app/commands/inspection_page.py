@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from markupsafe import Markup
+
 from app.charts.tokens import draw_row
 from app.templating import ENVIRONMENT, STATIC_FOLDER
 from model.inspector.report import Report
@@ -23,9 +25,11 @@ def page_of(report: Report, rows: Sequence[ShownRow], name: str) -> str:
         if one["row"] in drawn and one["positions"] and one["positions"][0] < drawn[one["row"]]:
             named[one["row"]].setdefault(one["positions"][0], []).append(one["rule"])
             links[f"{one['rule']} {one['severity']}"].append((one["row"], one["positions"][0]))
-    return ENVIRONMENT.get_template("inspect/_report.html").render(
+    return ENVIRONMENT.get_template(
+        "inspect/_report.html"
+    ).render(
         name=name,
-        css=(STATIC_FOLDER / "app.css").read_text("utf-8"),
+        css=Markup((STATIC_FOLDER / "app.css").read_text("utf-8")),  # ours, and inside <style> nothing is escaped
         headline=report.headline(),
         report=plain,
         errors=sum(one["severity"] == "error" for one in plain["summary"]),

@@ -81,7 +81,7 @@ function next(select) {
 }
 
 function nextExample() {
-  const examples = [...document.querySelectorAll(".examples a")];
+  const examples = [...document.querySelectorAll(".examples a:not(.take-tour)")];
   const { prompt } = find("#view").dataset;
   const shown = examples.findIndex((example) => example.querySelector("code").textContent === prompt);
   examples[(shown + 1) % examples.length].click();

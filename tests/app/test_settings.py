@@ -60,6 +60,13 @@ def test_what_is_given_goes_before_the_environment(monkeypatch: pytest.MonkeyPat
         ("race_grace_seconds", 0.01, 86_400),
         ("race_max_cost", 0.01, 1e15),
         ("max_races", 1, 10_000),
+        ("race_spares", 0, 16),
+        ("race_spare_seconds", 0.01, 86_400),
+        ("max_votes", 1, 10_000),
+        ("max_votes_per_client", 1, 10_000),
+        ("max_voters", 1, 100_000),
+        ("max_voters_per_client", 1, 100_000),
+        ("vote_lifetime_seconds", 0.01, 604_800),
     ],
 )
 def test_every_number_is_bounded_on_both_sides(name: str, lowest: float, highest: float) -> None:

@@ -32,7 +32,7 @@ def test_closing_a_part_leaves_the_figure_as_it_is_by_now(open_page: OpenPage) -
     page.keyboard.press("m")
     page.select_option("#gradient", "share")
     bars = page.locator(".gradient .value").all_inner_texts()
-    page.get_by_role("link", name="Close").click()
+    page.locator("aside .close").click()
     expect(page.locator("aside")).to_have_count(0)
     expect(page.locator(".change")).to_contain_text("Mask off")
     assert page.locator(".gradient .value").all_inner_texts() == bars
@@ -86,7 +86,7 @@ def test_it_can_be_followed_without_javascript(open_page: OpenPage) -> None:
     assert page.url.endswith(live_address(2))
     page.get_by_role("link", name="Lesson, part 2").click()
     page.get_by_role("link", name="See it live").click()
-    page.get_by_role("link", name="Close").click()
+    page.locator("aside .close").click()
     assert page.locator("aside").count() == 0
 
 

@@ -146,7 +146,7 @@ def test_what_the_address_hides_stays_hidden_and_has_no_key(open_page: OpenPage)
     expect(page.locator("#view")).to_have_attribute("data-prompt", "wind")
     expect(page).to_have_url(re.compile("hide=switch,answers,details"))
     assert query(page).get("policy", "prompt-masked") == "prompt-masked"
-    page.locator(".examples a").nth(1).click()
+    page.locator(".examples a").nth(2).click()
     expect(page.locator("#view")).to_have_attribute("data-prompt", "step")
     all_hidden()
     page.get_by_role("link", name="Keys, and what can be hidden 3 hidden").click()

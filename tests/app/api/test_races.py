@@ -43,7 +43,7 @@ def error_of(response: httpx.Response, status: int) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 async def racing_app(start_app: Any) -> AsyncIterator[FastAPI]:
-    async with start_app(race_slots=1, race_queue_size=2, stream_timeout_seconds=1) as app:
+    async with start_app(race_slots=1, race_queue_size=2, stream_timeout_seconds=1, send_timeout_seconds=1) as app:
         yield app
 
 

@@ -58,7 +58,7 @@ async def test_closing_a_part_leads_to_the_same_view_without_it(
     client: httpx.AsyncClient, read_html: Callable[[str], Element]
 ) -> None:
     page = read_html((await client.get("/?prompt=wind&gradient=share&lesson=4&step=400")).text)
-    (closing,) = (a for a in page.iter("a") if a.get("class") == "close")
+    (closing,) = (a for a in next(page.iter("aside")).iter("a") if a.get("class") == "close")
     assert closing.get("href") == "/?prompt=wind&gradient=share&step=400"
     assert not list(read_html((await client.get(closing.get("href", ""))).text).iter("aside"))
 
