@@ -3,13 +3,16 @@
 import csv
 import io
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Query
 from pydantic import ConfigDict, Field
 from sse_starlette import EventSourceResponse
+from sse_starlette.sse import SendTimeoutError
 from starlette.responses import JSONResponse, Response
+from starlette.types import Receive, Scope, Send
 
 from app.api.schemas import ERRORS, Answer, ErrorDetail, MeanLoss, Rate, Request, Slug, Text
 from app.deps import PlaceDep, RacesDep, SettingsDep
@@ -159,7 +162,7 @@ async def events(
         return Response(status_code=204)
     follower = races.followers.admit(asking.get(), race.log.wake)
     place.change(partial(races.followers.leave, follower))
-    return EventSourceResponse(
+    return _RaceStream(
         races.follow(race, told, follower),
         ping=15,
         send_timeout=settings.send_timeout_seconds,
@@ -208,6 +211,14 @@ def _lines(race: Race) -> Iterator[tuple[str | float, ...]]:
                 *(e["token_accuracy"]["value"], e["stop_rate"]["value"]),
                 *(round(loss[kind]["value"], 6) for kind in ("user", "template", "assistant")),
             )
+
+
+class _RaceStream(EventSourceResponse):
+    """Ends in silence for a reader that stalls, as a computer does that falls asleep: it comes back by itself."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with suppress(SendTimeoutError):
+            await super().__call__(scope, receive, send)
 
 
 def _as_file(race: Race, extension: str) -> dict[str, str]:
