@@ -10,7 +10,7 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
-DISCARDED_BYTES = 128_000_000
+DISCARDED_BYTES = 64_000_000
 """Of a body that was refused: read so that its sender comes to read the answer, up to here."""
 
 
