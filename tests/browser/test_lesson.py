@@ -48,7 +48,7 @@ def test_the_address_keeps_the_part_when_a_control_of_the_page_is_used(open_page
     page = open_page(live_address(5))
     page.get_by_label("1 late").check()
     expect(page.get_by_label("1 late")).to_be_checked()
-    expect(page).to_have_url(re.compile(r"/shift\?.*lesson=5$"))
+    expect(page).to_have_url(re.compile(r"/shift\?.*cut=1.*lesson=5$"))
     page.reload()
     expect(page.locator("aside")).to_contain_text("One line of code")
     expect(page.get_by_label("1 late")).to_be_checked()
