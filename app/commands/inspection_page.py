@@ -9,6 +9,7 @@ from app.templating import ENVIRONMENT, STATIC_FOLDER
 from model.inspector.report import Report
 from model.inspector.shown import ShownRow
 
+STYLES = ("app.css", "inspect.css")
 MOST_ROWS = 8
 """That are shown token by token."""
 MOST_LINKS = 12
@@ -29,7 +30,7 @@ def page_of(report: Report, rows: Sequence[ShownRow], name: str) -> str:
         "inspect/_report.html"
     ).render(
         name=name,
-        css=Markup((STATIC_FOLDER / "app.css").read_text("utf-8")),  # ours, and inside <style> nothing is escaped
+        css=Markup("".join((STATIC_FOLDER / name).read_text("utf-8") for name in STYLES)),  # ours: needs no escaping
         headline=report.headline(),
         report=plain,
         errors=sum(one["severity"] == "error" for one in plain["summary"]),
