@@ -28,4 +28,5 @@ class AddressedFiles(StaticFiles):
         given = parse_qs(scope["query_string"].decode("latin-1")).get("v")
         named = static_url(str(Path(full_path).relative_to(STATIC_FOLDER))).partition("?v=")[2]
         response.headers["Cache-Control"] = FOR_GOOD if given == [named] else ASK_FIRST
+        del response.headers["Last-Modified"]  # the ETag says more, in a header that every file sends
         return response
