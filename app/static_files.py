@@ -1,22 +1,26 @@
 """The static files over HTTP: kept for good where the address names the content, asked after by ETag elsewhere."""
 
+from functools import lru_cache
 from os import PathLike, stat_result
 from pathlib import Path
 from urllib.parse import parse_qs
 
+from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from app.compression import compress, encoding_for
 from app.templating import STATIC_FOLDER, static_url
 
 FOR_GOOD = "public, max-age=31536000, immutable"
 ASK_FIRST = "no-cache"
 """Kept, but used only after a 304."""
+TEXTS = ("text/", "image/svg+xml")
 
 
 class AddressedFiles(StaticFiles):
-    """STATIC_FOLDER; `?v=` is believed only if it is the content's own."""
+    """STATIC_FOLDER; `?v=` is believed only if it is the content's own. Texts are compressed once, then kept."""
 
     def __init__(self) -> None:
         super().__init__(directory=STATIC_FOLDER)
@@ -29,4 +33,15 @@ class AddressedFiles(StaticFiles):
         named = static_url(str(Path(full_path).relative_to(STATIC_FOLDER))).partition("?v=")[2]
         response.headers["Cache-Control"] = FOR_GOOD if given == [named] else ASK_FIRST
         del response.headers["Last-Modified"]  # the ETag says more, in a header that every file sends
-        return response
+        encoding = encoding_for(Headers(scope=scope))
+        if response.status_code != 200 or encoding is None or not response.headers["content-type"].startswith(TEXTS):
+            return response
+        body = _compressed(str(full_path), stat_result.st_mtime_ns, encoding)
+        headers = {name: response.headers[name] for name in ("Cache-Control", "Content-Type", "ETag")}
+        return Response(body, headers=headers | {"Content-Encoding": encoding, "Vary": "Accept-Encoding"})
+
+
+@lru_cache(maxsize=256)
+def _compressed(path: str, changed: int, encoding: str) -> bytes:
+    """`changed`: when, in ns; a file that is edited while the server runs is compressed anew."""
+    return compress(Path(path).read_bytes(), encoding, kept=True)

@@ -46,9 +46,13 @@ class EndingTransport(asyncio.Transport):
         return True
 
     def _half_close(self) -> None:
-        if not self._transport.is_closing():
+        if self._transport.is_closing():
+            return
+        try:
             self._transport.write_eof()  # after what is yet to be written
             self._transport.resume_reading()
+        except OSError:  # the peer has cut off, and the loop has not told us yet
+            self.abort()
 
     def discard(self, size: int) -> None:
         """So many bytes came after the end."""

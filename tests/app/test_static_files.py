@@ -33,6 +33,31 @@ async def test_what_is_text_travels_compressed_to_those_who_can_read_it(client: 
     assert "content-encoding" not in plain.headers
 
 
+@pytest.mark.parametrize(
+    ("accepted", "encoding"),
+    [
+        ("gzip, deflate, br, zstd", "br"),
+        ("gzip;q=1.0, BR; q=0.5", "br"),
+        ("gzip, br;q=0", "gzip"),
+        ("deflate, br;q=0.000", None),
+        ("identity", None),
+        ("", None),
+    ],
+)
+@pytest.mark.parametrize("path", ["/static/app.css", "/static/icon.svg", "/static/vendor/htmx.min.js"])
+async def test_a_file_travels_in_the_smallest_form_that_the_peer_reads(
+    client: httpx.AsyncClient, path: str, accepted: str, encoding: str | None
+) -> None:
+    plain = await client.get(path, headers={"accept-encoding": "identity"})
+    response = await client.get(path, headers={"accept-encoding": accepted})
+    assert response.headers.get("content-encoding") == encoding
+    assert response.text == plain.text
+    assert response.headers["etag"] == plain.headers["etag"]
+    assert response.headers["cache-control"] == plain.headers["cache-control"]
+    assert response.headers["content-type"] == plain.headers["content-type"]
+    assert (int(response.headers["content-length"]) < len(plain.content)) == (encoding is not None)
+
+
 async def test_a_stream_of_tokens_is_not_held_back_by_compression(client: httpx.AsyncClient) -> None:
     asked = {"recipe": "reverse", "prompt": "ab", "policy": "prompt-masked", "stream": True}
     response = await client.post("/api/v1/generate", json=asked, headers={"accept-encoding": "gzip"})
