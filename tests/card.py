@@ -7,7 +7,7 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 CARD = Path(__file__).resolve().parent.parent / "static" / "card.png"
-SHOWN, WIDTH = {"width": 1400, "height": 735}, 720
+SHOWN, WIDTH = {"width": 1200, "height": 630}, 600
 """The shape that links are cropped to, large enough for the whole figure; and how wide it is drawn, to be light."""
 
 
