@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 from ipaddress import ip_address
 
+from starlette.datastructures import URL
+
 from model.errors import InvalidText, UnknownName
 
 ALPHABET = "CFHJKMNPRTWXY3479"
@@ -100,6 +102,11 @@ def reach(asked: str, listens_on: str) -> Reach:
     if _is_this_machine(listens_on):
         return Reach((), is_asked=False, listens_here_only=True)
     return Reach((_in_address(listens_on),), is_asked=False, listens_here_only=False)
+
+
+def sites_for_others(url: URL, listens_on: str) -> tuple[str, ...]:
+    """Where others reach what a request's address `url` shows, without its path; none if they cannot."""
+    return reach(url.hostname or "", listens_on).sites(url.scheme, url.port)
 
 
 def own_addresses(family: socket.AddressFamily) -> tuple[str, ...]:

@@ -54,6 +54,7 @@ KEYS = (
     Key(("n",), "next example"),
     Key(("f",), "present, or leave"),
     Key(("q",), "an address for the room"),
+    Key(("v",), "a vote: ask the class about this word"),
     Key(("?",), "this list"),
     Key(("←", "→"), "another position", is_character=False),
     Key(("↓", "↑"), "a step back, a step on", is_character=False),

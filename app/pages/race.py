@@ -16,6 +16,7 @@ from app.deps import RacesDep, SettingsDep, VotesDep
 from app.races.orders import RACE_WORDS, SEED_HIGH, RaceOrder, order_race
 from app.races.sessions import Race, Races
 from app.races.standings import THRESHOLDS, results_of
+from app.room import sites_for_others
 from app.templating import is_partial, render
 from app.votes.polls import Poll, Truth
 from app.votes.race import RACE_PERCENT, Progress, ask_before_race, decide_race
@@ -102,6 +103,8 @@ class RaceContext:
     message: str | None = None
     vote: str | None = None
     """The address of the vote that came before it, as its teacher has it."""
+    join: str | None = None
+    """The address by which others follow it; None if no other machine can."""
 
 
 @router.api_route("/race", methods=["GET", "HEAD"])
@@ -144,13 +147,16 @@ async def watch(
     request: Request,
     id: str,
     races: RacesDep,
+    settings: SettingsDep,
     vote: Annotated[str | None, Query(max_length=64)] = None,
     teacher: Annotated[str | None, Query(max_length=64)] = None,
 ) -> Response:
     """The race as it stands: the whole page, or to htmx the race alone. The vote's teacher has a way back to it."""
     template = "race/_live.html" if is_partial(request) else "race/page.html"
     back = f"/votes/{quote(vote, safe='')}?{urlencode({'teacher': teacher})}" if vote and teacher else None
-    return render(request, template, RaceContext(live=_live(races.find(id), races), vote=back))
+    live = _live(races.find(id), races)
+    join = next((f"{site}/race/{id}" for site in sites_for_others(request.url, settings.host)), None)
+    return render(request, template, RaceContext(live=live, vote=back, join=join))
 
 
 @router.post("/race/{id}/{command}")

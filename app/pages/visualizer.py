@@ -17,7 +17,7 @@ from app.deps import AblationDep, CatalogDep, EngineDep, ExamplesDep, OpeningsDe
 from app.engine import Engine
 from app.figures import Choices, State, choose, draw_figure
 from app.lesson_path import with_part
-from app.room import reach
+from app.room import sites_for_others
 from app.settings import Settings
 from app.templating import is_partial, render, render_view
 from app.tours.facts import Models
@@ -146,9 +146,7 @@ async def figure(
 
 
 def _site(request: Request, settings: Settings) -> str:
-    url = request.url
-    sites = reach(url.hostname or "", settings.host).sites(url.scheme, url.port)
-    return sites[0] if sites else str(request.base_url).rstrip("/")
+    return next(iter(sites_for_others(request.url, settings.host)), str(request.base_url).rstrip("/"))
 
 
 def _address_of(example: Example) -> str:

@@ -12,7 +12,7 @@ from app.charts.qr import QrCode, draw_qr_code
 from app.deps import AblationDep, CatalogDep, EngineDep, ExamplesDep, OpeningsDep, SettingsDep, VotesDep
 from app.figures import State
 from app.polls import gather_material, put_question
-from app.room import reach
+from app.room import sites_for_others
 from app.settings import Settings
 from app.templating import is_partial, render
 from app.votes.polls import Choice, Material
@@ -199,9 +199,7 @@ def _show(
 
 
 def _address_for_others(request: Request, settings: Settings, vote: Vote) -> str | None:
-    url = request.url
-    sites = reach(url.hostname or "", settings.host).sites(url.scheme, url.port)
-    return f"{sites[0]}/votes/{vote.code}" if sites else None
+    return next((f"{site}/votes/{vote.code}" for site in sites_for_others(request.url, settings.host)), None)
 
 
 def _bars(vote: Vote, voter: str | None) -> tuple[Bar, ...]:

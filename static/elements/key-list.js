@@ -8,6 +8,7 @@ const DOES = {
   n: ["examples", () => nextExample()],
   f: ["", () => find(isPresenting() ? "[data-tool=leave]" : "[data-tool=present]").click()],
   q: ["", () => find("[data-tool=room]").click()],
+  v: ["", () => find(".stage [data-href='vote.link']").click()],
   "?": ["", () => find("dialog#keys").showModal()],
   ArrowLeft: ["", () => beside(-1)],
   ArrowRight: ["", () => beside(1)],

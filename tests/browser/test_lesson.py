@@ -69,6 +69,21 @@ def test_the_text_stands_beside_the_figure_and_below_it_on_a_phone(open_page: Op
             assert figure["y"] + figure["height"] <= height + 0.5, width
 
 
+def test_the_tab_key_goes_through_the_figure_the_text_and_what_is_below_in_the_order_they_are_seen(
+    open_page: OpenPage,
+) -> None:
+    for width, height in ((1280, 800), (390, 844)):
+        page = open_page(live_address(4), viewport={"width": width, "height": height})
+        page.locator("#prompt").fill("wind")
+        expect(page.locator("#view")).to_have_attribute("data-prompt", "wind")
+        page.locator("#step").focus()
+        page.keyboard.press("Tab")
+        expect(page.locator("aside a").first).to_be_focused()
+        page.locator("aside a").last.focus()
+        page.keyboard.press("Tab")
+        expect(page.locator(".below a").first).to_be_focused()
+
+
 def test_a_key_pressed_in_a_control_is_left_to_it(open_page: OpenPage) -> None:
     page = open_page(live_address(5))
     page.get_by_label("Type a word").focus()
