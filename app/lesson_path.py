@@ -65,9 +65,10 @@ LESSON: tuple[Part, ...] = (
             "model: the answer attends to it.",
             "Prompt positions have no loss of their own, but the answer's loss flows back through them. "
             "Ignored does not mean unimportant.",
-            "What the model predicts there is untrained, but not noise: it names letters it has read, as answers do.",
+            "What a trained model predicts there was never scored, but it is no noise: nearly always a letter it has "
+            "read, or the stop.",
         ),
-        "/?gradient=input_norm",
+        "/?step=1000&gradient=input_norm",
         "The bars show the gradient “on its input”: they are not zero at ignored positions.",
     ),
     Part(

@@ -19,6 +19,7 @@ from model.claims.claim import (
 )
 from model.claims.evidence import Evidence
 from model.experiments.ablation.findings import Comparison, MeanCurve, Side, judged, side_of_end, side_of_steps
+from model.experiments.ablation.sentences import conditions
 from model.intervals import Interval
 from model.masks.policies import POLICY_NAMES, RIGHT, UNMASKED
 from model.text.tasks import describe_range
@@ -90,7 +91,8 @@ def _over_seeds(label: str, found: Interval, unit: Unit, comparison: Comparison)
     seeds = comparison.seeds()
     bound = comparison.bound() if unit == "times" else None
     ends = found.low, found.high, BOOTSTRAP
-    return Figure(label, found.value, unit, comparison.setting.slug, seeds, *ends, bound=bound)
+    setting = f"{conditions(comparison.setting)}; {comparison.setting.steps:,} steps"
+    return Figure(label, found.value, unit, setting, seeds, *ends, bound=bound)
 
 
 def _turned(found: Interval) -> Interval:

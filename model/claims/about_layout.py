@@ -16,10 +16,11 @@ from model.claims.claim import (
     shown,
 )
 from model.claims.evidence import Evidence
-from model.claims.gallery_figures import difference_from_the_right, rates_beside_the_right
+from model.claims.gallery_figures import difference_from_the_right, rates_beside_the_right, told
 from model.experiments.shipped import SEEDS
 from model.experiments.turns import mixed_rows
 from model.masks.policies import RIGHT
+from model.training.recipes import RECIPES
 from model.writing import joined
 
 LEFT = {
@@ -30,6 +31,7 @@ LEFT = {
     "right": (RIGHT.slug, "pads on the right"),
 }
 """How the same words are asked, and what that is called."""
+REVERSE = RECIPES["reverse"].name
 LOWEST_TO_HIGHEST: Spans = "lowest to highest seed"
 LOGIT_ROUNDING = 1e-3
 """A logit's change by less than this is that of sums in another order."""
@@ -37,9 +39,9 @@ LOGIT_ROUNDING = 1e-3
 
 def _right_pad_figures(evidence: Evidence) -> Figures:
     change, same = evidence.right_pad_change, evidence.paddings[RIGHT.slug, RIGHT.slug]
-    conditions = f"reverse, step {same.steps}, one batch"
+    conditions = f"{REVERSE}, step {same.steps:,}, one batch"
     return {
-        "change": Figure("largest change of any logit by pads on the right", change, "logits", "six words, reverse"),
+        "change": Figure("largest change of any logit by pads on the right", change, "logits", f"six words, {REVERSE}"),
         "rounding": Figure("counts as rounding below", LOGIT_ROUNDING, "logits", "sums in another order"),
         "exact": Figure.of_rate("exact match, right-padded", same.exact_match, conditions),
     }
@@ -58,7 +60,9 @@ def _left_pad_figures(evidence: Evidence) -> Figures:
     found = {}
     for name, (asked, title) in LEFT.items():
         row = evidence.paddings[RIGHT.slug, asked]
-        conditions = f"reverse, trained with pads on the right, step {row.steps}, seed {row.seed}; words that get pads"
+        conditions = (
+            f"{REVERSE}, trained with pads on the right, step {row.steps:,}, seed {row.seed}; words that get pads"
+        )
         found[name] = Figure.of_rate(f"exact match, {title}", row.with_pads, conditions)
     return found
 
@@ -87,7 +91,9 @@ def _turns_figures(evidence: Evidence) -> Figures:
     found = {**rates_beside_the_right("dialogue", "last-turn-only", "by_turn")(evidence)}
     every, last = mixed_rows(evidence.turns)
     for name, row in (("all", every), ("last", last)):
-        conditions = f"half of the conversations have one turn, {row.policy}, {len(SEEDS)} seeds, step {row.steps:,}"
+        conditions = (
+            f"half of the conversations have one turn, {told(row.policy)}, {len(SEEDS)} seeds, step {row.steps:,}"
+        )
         for turn, rate in enumerate(row.by_turn, 1):
             found[f"{name}_{turn}"] = Figure.of_seeds(f"right and stopped, turn {turn}", rate, conditions)
     ratio, conditions = every.targets / last.targets, f"half of the conversations have one turn, {every.steps:,} steps"
@@ -132,9 +138,9 @@ def _other_seeds(recipe: str, evidence: Evidence) -> Figure:
     """Where the ablation's seeds of the same recipe end under the right mask: what a seed alone does."""
     comparison = next(c for c in evidence.comparisons if c.setting.slug == recipe)
     end, words = comparison.curve("exact_match", RIGHT.slug), comparison.setting.evaluation_words
-    conditions = f"{recipe}, step {end.steps[-1]}, {comparison.seeds()} seeds, all of the ablation's"
+    conditions = f"{RECIPES[recipe].name}, step {end.steps[-1]:,}, {comparison.seeds()} seeds, all of the ablation's"
     ends = end.least[-1], end.most[-1], LOWEST_TO_HIGHEST
-    return Figure(f"exact match, {RIGHT.slug}", end.mean[-1], "share", conditions, words, *ends, questions=words)
+    return Figure(f"exact match, {told(RIGHT.slug)}", end.mean[-1], "share", conditions, words, *ends, questions=words)
 
 
 def _judge_packing(f: Figures) -> Judgement:

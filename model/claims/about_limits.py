@@ -145,11 +145,11 @@ def _reasoning_figures(evidence: Evidence) -> Figures:
         most = pair.sums.most
         for recipe in pair.recipes:
             rows = [run.at(most) for run in runs_of(evidence.reasoning, recipe.slug)]
-            conditions = f"{most} {pair.title}, {len(rows)} seeds, step {recipe.training.steps}"
+            conditions = f"{most} {pair.title}, {len(rows)} seeds, step {recipe.training.steps:,}"
             found[recipe.slug] = Figure.of_rates(
-                f"right and stopped, {recipe.slug}", [row.right for row in rows], conditions
+                f"right and stopped, {recipe.name}", [row.right for row in rows], conditions
             )
-            passes = Figure.of_mean(f"forward passes, {recipe.slug}", [row.passes for row in rows], "count", conditions)
+            passes = Figure.of_mean(f"forward passes, {recipe.name}", [row.passes for row in rows], "count", conditions)
             found[f"{recipe.slug}-passes"] = passes
     return found | _control_figures(evidence)
 

@@ -58,8 +58,12 @@ def _budget_figures(evidence: Evidence) -> Figures:
     for recipe in ALL_RECIPES.values():
         masked = policy_budgets(recipe, training_conversations(recipe, 0))[RIGHT.slug]
         found[recipe.slug] = Figure(
-            f"positions without gradient, {recipe.slug}", masked.ignored, "share", "a training batch", masked.positions
+            f"positions without gradient, {recipe.name}", masked.ignored, "share", "a training batch", masked.positions
         )
+    low, high = PRACTICE
+    inside = sum(low <= figure.value <= high for figure in found.values())
+    label = f"recipes that ignore {100 * low:.0f} to {100 * high:.0f} % of their positions"
+    found["inside"] = Figure(label, inside, "count", "a training batch of each", len(found))
     lengths = LESSON_LENGTHS
     found["example"] = Figure(
         f"positions without gradient, prompt of {lengths.prompt_tokens} tokens, response of {lengths.response_tokens}",
@@ -83,11 +87,11 @@ def _judge_budget(f: Figures) -> Judgement:
     by_share = sorted(ALL_RECIPES, key=lambda slug: f[slug].value)
     least, most = by_share[0], by_share[-1]
     low, high = PRACTICE
-    inside = [slug for slug in by_share if low <= f[slug].value <= high]
     toy = f"The lesson's toy, four letters and their reversal, ignores {f['reverse4']} of its positions"
     ours = (
-        f"The recipes here are toys and say nothing about practice. They ignore {f[least]} ({least}) to {f[most]} "
-        f"({most}); {len(inside)} of the {len(by_share)} lie between {100 * low:.0f} and {100 * high:.0f} %"
+        f"The recipes here are toys and say nothing about practice. They ignore {f[least]} ({ALL_RECIPES[least].name}) "
+        f"to {f[most]} ({ALL_RECIPES[most].name}); {f['inside']} of the {f['inside'].n} lie between "
+        f"{100 * low:.0f} and {100 * high:.0f} %"
     )
     lengths = LESSON_LENGTHS
     sizes = f"a prompt of {lengths.prompt_tokens} tokens and a response of {lengths.response_tokens}"

@@ -6,11 +6,12 @@ from itertools import product
 from model.claims.claim import Figure, Figures
 from model.claims.evidence import Evidence
 from model.masks.policies import MASK_POLICIES, POLICY_NAMES, RIGHT
+from model.training.recipes import ALL_RECIPES
 
 TITLES = {
     "exact_match": "exact match",
     "first_right": "first letter right",
-    "by_turn": "first answer of a dialogue right",
+    "by_turn": "first answer of a conversation right",
 }
 
 
@@ -29,7 +30,7 @@ def rates_beside_the_right(recipe: str, policy: str, *rates: str) -> Callable[[E
             measured = evidence.gallery[recipe, slug]
             value = getattr(measured.symptoms, rate)
             first = value[0] if isinstance(value, tuple) else value
-            conditions = f"{recipe}, {told(slug)}, step {measured.steps}, seed {measured.seed}"
+            conditions = f"{ALL_RECIPES[recipe].name}, {told(slug)}, step {measured.steps:,}, seed {measured.seed}"
             found[f"{name}_{rate}"] = Figure.of_rate(f"{TITLES[rate]}, {told(slug)}", first, conditions)
         return found
 
@@ -42,7 +43,7 @@ def difference_from_the_right(recipe: str, policy: str, rate: str) -> Callable[[
     def collect(evidence: Evidence) -> Figures:
         bug, right = (evidence.gallery[recipe, slug] for slug in (policy, RIGHT.slug))
         rates = getattr(bug.symptoms, rate), getattr(right.symptoms, rate)
-        conditions = f"{recipe}, step {right.steps}, seed {right.seed}"
+        conditions = f"{ALL_RECIPES[recipe].name}, step {right.steps:,}, seed {right.seed}"
         label = f"{TITLES[rate]}, {told(policy)} minus {told(RIGHT.slug)}"
         return {"difference": Figure.of_difference(label, *rates, conditions)}
 

@@ -57,6 +57,11 @@ class Recipe:
     """The pretrained model that training starts from; None: from random weights."""
 
     @property
+    def name(self) -> str:
+        """The title as it stands inside a sentence."""
+        return self.title[0].lower() + self.title[1:]
+
+    @property
     def row_tokens(self) -> int:
         """The most tokens of a row, packed or not."""
         return self.model.row_tokens

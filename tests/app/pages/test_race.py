@@ -163,6 +163,18 @@ async def test_what_cannot_be_run_is_said_beside_what_was_given(
     assert not [element for element in page.iter("script") if element.text]
 
 
+async def test_a_race_says_where_others_follow_it_or_that_they_cannot(
+    client: httpx.AsyncClient, finished: tuple[str, str]
+) -> None:
+    address = finished[0]
+    there = (await client.get(address, headers={"Host": "192.0.2.7:8000"})).text
+    assert f"<b>192.0.2.7:8000{address}</b>" in there
+    assert f'<a href="/room?view={address}">QR code</a>' in there
+    here = (await client.get(address, headers={"Host": "localhost:8000"})).text
+    assert "Only this machine can open that." in here
+    assert f'<a href="/room?view={address}">What to do about it</a>' in here
+
+
 @pytest.mark.parametrize("address", ["/race/nothing", "/race/" + "x" * 3000, "/race?recipe=none"])
 async def test_a_race_or_recipe_that_is_not_there_is_a_page_that_says_so(
     client: httpx.AsyncClient, address: str
