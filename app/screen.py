@@ -30,7 +30,7 @@ PARTS = {
         Part("predictions", "what both models predict"),
         Part("answers", "what both models write"),
         Part("curve", "the curve, its slider and the buttons beside it"),
-        Part("seeds", "what ten seeds say"),
+        Part("seeds", "what all seeds say"),
         Part("counters", "the counters"),
         Part("details", "everything under the figure"),
     )

@@ -63,7 +63,7 @@ def draw_seeds(at: SeedsAtStep, shown_seed: int) -> SeedChart:
         f"seed {p.seed}: mask on {100 * p.masked:.1f} %, mask off {100 * p.unmasked:.1f} %" for p in at.pairs
     )
     return SeedChart(
-        at.sentence(),
+        at.sentence().replace(" %", "\N{NO-BREAK SPACE}%"),
         (at.masked, at.unmasked),
         at.step,
         at.setting.evaluation_words,

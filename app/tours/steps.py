@@ -113,7 +113,7 @@ TOUR: tuple[Step, ...] = (
         ),
         "Show its guesses",
         (
-            "It gives its best guess {sure}, where blind choice has {blind}. More training will not help: at "
+            "It gives its best guess {sure}; blind choice would give it {blind}. More training will not help: at "
             "step {end} it is {later}. Nothing gives a random letter away.",
             "Only the question's last place is different. There `{closing}` always follows, and the model is "
             "{closed} sure of it.",
@@ -155,7 +155,7 @@ TOUR: tuple[Step, ...] = (
         "Show its predictions",
         (
             "`{surest}`, the stop, with {surest_sure}. It was scored in answers only, and what it learned there shows "
-            "in the question too: confident, untrained, and harmless, because the question is always given.",
+            "up in the question too: confident, untrained, and harmless, because the question is always given.",
             "In the answer it is right {on_right} times out of {answered}, though only {on_low} to {on_high} sure of "
             "each letter. The mask-off model gets {off_wrong} wrong.",
         ),

@@ -42,12 +42,12 @@ class SeedsAtStep:
     def sentence(self) -> str:
         """Who is ahead in how many pairs, by how much on average, and what one pair says then."""
         seeds = len(self.pairs)
-        level = seeds - self.ahead - self.behind
-        ties = f", level in {level}" if level else ""
+        if not (self.ahead or self.behind):
+            said = f"both are level in all {seeds} seeds, with {percent(self.masked.value, 1)} right on average"
+            return f"At step {self.step:,} {said}."
+        behind = "" if self.ahead == seeds else f", mask off in {self.behind}"
         means = f"{percent(self.masked.value, 1)} against {percent(self.unmasked.value, 1)}"
-        count = f"At step {self.step:,} mask on is ahead in {self.ahead} of {seeds} seeds{ties}: {means} on average."
-        if level == seeds:
-            return f"{count} Both are level in every pair."
+        count = f"At step {self.step:,} mask on is ahead in {self.ahead} of {seeds} seeds{behind}: {means} on average."
         if seeds in (self.ahead, self.behind):
             return f"{count} Every pair says the same."
         return f"{count} One pair tells you little here."
