@@ -52,10 +52,10 @@ def _first_truth(material: Material) -> Truth:
         f"{name} first writes `{material.right}` at step {arrived[policy]:,}"
         if arrived[policy] is not None
         else f"{name} never writes `{material.right}`"
-        for policy, name in ((ON, "Mask on"), (OFF, "mask off"))
+        for policy, name in ((ON, "mask on"), (OFF, "mask off"))
     ]
     kept = len(material.steps())
-    sentence = f"{joined(told)}, of the {kept} steps kept. That is one word and one pair of runs. "
+    sentence = f"Of the {kept} steps kept, {joined(told)}. That is one word and one pair of runs. "
     first = min((step for step in arrived.values() if step is not None), default=None)
     link = material.link(material.steps()[-1] if first is None else first)
     return Truth(leader(arrived), sentence + over_seeds(material.comparison), link)
@@ -171,8 +171,8 @@ def _stop_truth(material: Material) -> Truth:
     cut = f", cut off after {len(text)} characters" if done.finish_reason == "length" else ""
     stopped = round(material.stops.value * material.stops.n)
     sentence = (
-        f"It writes `{text}`{cut}. On {material.stops.n} unseen words it stopped {stopped} times. That is one "
-        "model, of one seed; only the label of the stop was missing."
+        f"It writes `{text}`{cut}. It stopped on {stopped or 'none'} of {material.stops.n} unseen words. That is "
+        "one model, of one seed; only the label of the stop was missing."
     )
     link = "/bugs?" + urlencode({"bug": "eos-masked", "prompt": material.word, "generate": "true"})
     return Truth("stops" if text == material.right else "runs" if runs else "else", sentence, link)

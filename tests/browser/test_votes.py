@@ -72,7 +72,7 @@ def test_thirty_phones_answer_at_once_and_nobody_sees_the_bars_before_it_closes(
     screen.get_by_role("button", name="Show the truth").click()
     for page in (screen, mine):
         expect(page.locator(".true")).to_contain_text("Mask on")
-        expect(page.locator(".state")).to_contain_text("Mask on first writes evil# at step 300")
+        expect(page.locator(".state")).to_contain_text("mask on first writes evil# at step 300")
     # Its last state: nobody asks any more.
     asked: list[str] = []
     mine.on("request", lambda request: asked.append(request.url))

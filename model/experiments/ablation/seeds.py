@@ -50,7 +50,7 @@ class SeedsAtStep:
         count = f"At step {self.step:,} mask on is ahead in {self.ahead} of {seeds} seeds{behind}: {means} on average."
         if seeds in (self.ahead, self.behind):
             return f"{count} Every pair says the same."
-        return f"{count} One pair tells you little here."
+        return f"{count} One pair says little."
 
 
 def seeds_at(ablation: Ablation, setting: Setting, step: int) -> SeedsAtStep:

@@ -83,7 +83,7 @@ async def test_from_the_question_to_the_truth(client: httpx.AsyncClient, read_ht
     assert (await do(client, teacher, "reveal")).status_code == 303
     for view in (teacher, mine):
         html = (await client.get(view)).text
-        assert "Mask on first writes <code>evil#</code> at step 300" in html
+        assert "mask on first writes <code>evil#</code> at step 300" in html
         shown = read_html(html)
         (true,) = (li for li in shown.iter("li") if "true" in li.attrib.get("class", "").split())
         assert text_of(true).startswith("A Mask on ✓ right")

@@ -64,7 +64,7 @@ def test_who_writes_it_first_is_what_the_kept_models_write(live: Material) -> No
                 break
     truth = truth_of("first", live)
     assert truth.choice == min(arrived, key=lambda policy: arrived[policy])
-    assert f"Mask on first writes `evil#` at step {arrived[ON]}" in truth.sentence
+    assert f"mask on first writes `evil#` at step {arrived[ON]}" in truth.sentence
     assert f"mask off first writes `evil#` at step {arrived[OFF]}" in truth.sentence
     assert f"step={min(arrived.values())}&" in truth.link
 
@@ -94,7 +94,8 @@ def test_the_model_without_a_stop_is_asked_and_its_measured_rate_told(live: Mate
     (written,) = complete_prompts(live.stopless, live.recipe.task, live.recipe.tokenizer, ["live"])
     truth = truth_of("stop", live)
     assert f"It writes `{written}`, cut off after {len(written)} characters" in truth.sentence
-    assert f"On {live.stops.n} unseen words it stopped {round(live.stops.value * live.stops.n)} times" in truth.sentence
+    stopped = round(live.stops.value * live.stops.n) or "none"
+    assert f"It stopped on {stopped} of {live.stops.n} unseen words" in truth.sentence
     assert truth.choice == "runs"
 
 

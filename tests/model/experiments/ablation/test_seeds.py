@@ -65,12 +65,20 @@ def at_step(masked: list[float], unmasked: list[float], own: Setting) -> SeedsAt
     ("masked", "unmasked", "says"),
     [
         ([0.9, 0.8], [0.1, 0.2], "ahead in 2 of 2 seeds: 85.0 % against 15.0 % on average. Every pair says the same."),
-        ([0.1, 0.1], [0.9, 0.2], "0 of 2 seeds, mask off in 2: 10.0 % against 55.0 % on average. Every pair says the same."),
-        ([0.9, 0.1], [0.1, 0.2], "1 of 2 seeds, mask off in 1: 50.0 % against 15.0 % on average. One pair tells you little"),
+        (
+            [0.1, 0.1],
+            [0.9, 0.2],
+            "0 of 2 seeds, mask off in 2: 10.0 % against 55.0 % on average. Every pair says the same.",
+        ),
+        (
+            [0.9, 0.1],
+            [0.1, 0.2],
+            "1 of 2 seeds, mask off in 1: 50.0 % against 15.0 % on average. One pair says little.",
+        ),
         (
             [0.9, 0.2],
             [0.1, 0.2],
-            "1 of 2 seeds, mask off in 0: 55.0 % against 15.0 % on average. One pair tells you little",
+            "1 of 2 seeds, mask off in 0: 55.0 % against 15.0 % on average. One pair says little.",
         ),
         (
             [1.0, 1.0],
