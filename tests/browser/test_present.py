@@ -91,6 +91,9 @@ def test_all_is_done_by_keys_and_the_list_names_them_all(open_page: OpenPage) ->
     assert not is_presented(page)
     assert query(page)["policy"] == "unmasked"
     page.wait_for_function("!document.fullscreenElement")
+    shown = query(page)
+    press("v")
+    expect(page).to_have_url(re.compile(f"/votes[?]recipe=.*&prompt={shown['prompt']}&step={shown['step']}$"))
     arrows = {"ArrowLeft": "←", "ArrowRight": "→", "ArrowUp": "↑", "ArrowDown": "↓", "Escape": "Esc"}
     assert sorted(listed) == sorted(arrows.get(key, key) for key in pressed)
 
@@ -113,7 +116,7 @@ def test_single_characters_can_be_turned_off_and_the_address_remembers(open_page
     page.get_by_role("link", name="Keys, and what can be hidden").click()
     page.get_by_role("link", name="Turn single characters off").press("Enter")
     page.keyboard.press("Escape")
-    for key in ("m", "p", "g", "n", "f", "q", "?"):
+    for key in ("m", "p", "g", "n", "f", "q", "v", "?"):
         page.keyboard.press(key)
     assert query(page) == {"prompt": "live", "keys": "off"}
     expect(page.locator("dialog[open]")).to_have_count(0)
