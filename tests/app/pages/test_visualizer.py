@@ -709,7 +709,7 @@ async def test_every_seed_is_drawn_and_the_shown_one_is_marked(
     at = seeds_at(ablation.findings.ablation, ablation.comparison(recipe).setting, step)
     said = find(page, "p", class_="seeds-said")
     assert " ".join(at.sentence().split()) in text_of(said)
-    assert "Shown: seed 0, ringed." in text_of(said)
+    assert "Ringed: seed 0." in text_of(said)
     counters = text_of(find(page, "dl", class_="counters"))
     for rate in (at.masked, at.unmasked):
         assert f"10 seeds {percent(rate.value, 1)}" in counters
