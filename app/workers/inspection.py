@@ -91,6 +91,10 @@ class InspectionProcess:
             if "failed" in news:
                 raise KINDS.get(news["kind"], UnreadableInput)(news["failed"], param=news["param"])
 
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
     def stop(self) -> None:
         process, self._process, self._read = self._process, None, b""
         if process is not None:
@@ -115,7 +119,8 @@ class InspectionProcess:
 
     def _next(self, patience_seconds: float) -> dict[str, Any]:
         """The next line it says. Kills it if none comes in time."""
-        assert self._process
+        if self._process is None:
+            raise LimitHit("the process that renders has died")
         assert self._process.stdout
         pipe, until = self._process.stdout.fileno(), time.monotonic() + patience_seconds
         while b"\n" not in self._read:

@@ -1,7 +1,7 @@
 """A whole file inspected: surveyed once, then judged piece by piece, by one process or several, in bounded memory."""
 
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any
 
 from app.workers.inspection import InspectionProcess
@@ -15,6 +15,9 @@ from model.inspector.shown import ShownRow
 
 Progress = Callable[[int, int], None]
 """Called with rows done and rows in all."""
+
+AHEAD = 4
+"""Chunks that a worker has been given and not answered for."""
 
 
 def inspect_files(materials: Materials, options: Options, processes: int, progress: Progress) -> Report:
@@ -30,13 +33,13 @@ def inspect_and_show(
         workers = [stack.enter_context(InspectionProcess()) for _ in range(processes if materials.dump is None else 1)]
         first = workers[0]
         materials = _load(first, materials)
-        plain = first.ask({"do": "survey", "options": OPTIONS.dump_python(options, mode="json")})["surveyed"]
+        plain = _survey(workers, options, materials)
         surveyed = SURVEYED.validate_python(plain)
         if not surveyed.rows:
             raise UnreadableInput("there are no rows", param="data")
         order = {"do": "open", "order": plain["order"], "slug": plain["slug"]}
         workers = workers[: max(len(surveyed.chunks), 1)]
-        made = _open(workers, order, materials)
+        made = _open(workers, order)
         partial = PARTIAL.validate_python(made["partial"])
         progress(0, surveyed.rows)
         if materials.dump is not None:
@@ -67,17 +70,23 @@ def _load(worker: InspectionProcess, materials: Materials) -> Materials:
     return materials
 
 
-def _open(workers: Sequence[InspectionProcess], order: dict[str, Any], materials: Materials) -> dict[str, Any]:
-    """What the first says of template and folder. All load and compile at the same time."""
+def _survey(workers: Sequence[InspectionProcess], options: Options, materials: Materials) -> dict[str, Any]:
+    """What the first says of all rows. The others start and load meanwhile: each takes as long as the first did."""
     first, *others = workers
+    first.send({"do": "survey", "options": OPTIONS.dump_python(options, mode="json")})
     for worker in others:
         worker.send({"do": "load", "materials": MATERIALS.dump_python(materials, mode="json")})
-    made = first.ask(order)
+    surveyed: dict[str, Any] = first.receive("survey")["surveyed"]
     for worker in others:
         worker.receive("load")
+    return surveyed
+
+
+def _open(workers: Sequence[InspectionProcess], order: dict[str, Any]) -> dict[str, Any]:
+    """What the first says of template and folder. All compile at the same time."""
+    for worker in workers:
         worker.send(order)
-    for worker in others:
-        worker.receive("open")
+    made, *_ = [worker.receive("open") for worker in workers]
     return made
 
 
@@ -99,10 +108,18 @@ def _judge_chunks(
     rows: int,
     progress: Progress,
 ) -> None:
-    """In order, one after the other to each worker, which has its next before what it said is counted. Ends at the
-    first limit that is hit."""
-    for worker, chunk in zip(workers, chunks, strict=False):
-        worker.send({"do": "chunk", "chunk": chunk})
+    """In order. Each worker has its next chunks before what it said of one is read, so that none waits for another
+    whose core is busy. Ends at the first limit that is hit."""
+    ahead = AHEAD * len(workers)
+
+    def send(place: int) -> None:
+        worker = workers[place % len(workers)]
+        if place < len(chunks) and worker.running:
+            with suppress(LimitHit):  # it died over an earlier chunk, which is told when that one's answer is read
+                worker.send({"do": "chunk", "chunk": chunks[place]})
+
+    for place in range(ahead):
+        send(place)
     for place, chunk in enumerate(chunks):
         worker = workers[place % len(workers)]
         try:
@@ -112,7 +129,6 @@ def _judge_chunks(
             row = CHUNK.validate_python(chunk).first_row + worker.at
             partial.add([Place("M31", "error", f"A limit was hit: {error.message}", row)])
             return
-        if place + len(workers) < len(chunks):
-            worker.send({"do": "chunk", "chunk": chunks[place + len(workers)]})
+        send(place + ahead)
         partial.merge(PARTIAL.validate_python(judged))
         progress(partial.rows, rows)
