@@ -44,6 +44,7 @@ class Turn:
     """What the switch says."""
     details: tuple[tuple[int, int, bool], ...] = ()
     """Begin and end (inclusive) in the content, and whether that is trained."""
+    details_key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +97,12 @@ def _turn(message: Mapping[str, Any]) -> Turn:
             switch, trained = key, bool(value) is means
             break
     details: tuple[tuple[int, int, bool], ...] = ()
+    details_key = ""
     for key in DETAILS:
         if isinstance(listed := message.get(key), list):
-            switch = switch or key
             details = tuple((int(d["begin_offset"]), int(d["end_offset"]), bool(d["train"])) for d in listed)
-    return Turn(ROLES.get(name.lower()), name, switch, trained, details)
+            switch, details_key = switch or key, key
+    return Turn(ROLES.get(name.lower()), name, switch, trained, details, details_key)
 
 
 def text_of_content(content: Any) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from model.inspector.contract import PLAIN_PROBES, StopContract, generation_prompt_of, read_contract, shape_of
 from model.inspector.conventions import Convention
 from model.inspector.conversations import Conversation, text_of_content
+from model.inspector.details import detail_spans
 from model.inspector.dumps import DumpRow
 from model.inspector.folders import TokenizerFolder
 from model.inspector.formats import PlainText
@@ -205,7 +206,11 @@ class Inspector:
         encoded = self.folder.tokenizer.encode(structure.text, add_special_tokens=False)
         ids, offsets = encoded.ids, encoded.offsets
         owned = paint_ends(own_tokens(structure, ids, offsets), self.setting.bos, self.setting.stops)
-        return Rendered(structure, replace(owned, marked=self._marked(row, structure, offsets)), offsets)
+        owned = replace(owned, marked=self._marked(row, structure, offsets))
+        if any(turn.details for turn in row.turns):
+            wanted, unwanted = detail_spans(row, structure, offsets)
+            owned = replace(owned, wanted=wanted, unwanted=unwanted)
+        return Rendered(structure, owned, offsets)
 
     def _plain(self, row: PlainText) -> Rendered | None:
         if self.folder is None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from model.inspector.conversations import Conversation
-from model.inspector.owners import CALL, REASONING, SAMPLED, SEPARATOR, SUPPLIED, Owned
+from model.inspector.owners import ANSWER, CALL, REASONING, SAMPLED, SEPARATOR, SUPPLIED, Owned, TokenTurn
 
 Turns = Literal["all-assistant", "last-assistant", "completion", "declared", "full"]
 INTENTS: dict[Turns, str] = {
@@ -78,6 +78,7 @@ def right_mask(owned: Owned, declared: frozenset[int], intent: Intent, conversat
             start = turn.header_start if intent.supplied else turn.start
             stop = turn.end if intent.separator == "train" else turn.stop_end
             mask[start:stop] = owned.parts[start:stop].translate(table)
+            _follow_details(mask, owned, turn)
     if intent.roles and conversation is not None:
         for start, stop, message in owned.speakers:
             if conversation.turns[message].role in intent.roles:
@@ -85,6 +86,17 @@ def right_mask(owned: Owned, declared: frozenset[int], intent: Intent, conversat
     if mask:
         mask[0] = 0
     return bytes(mask)
+
+
+def _follow_details(mask: bytearray, owned: Owned, turn: TokenTurn) -> None:
+    """Parts of the answer that the message's own details name; what they do not name goes with the ignored if any is
+    trained."""
+    if wanted := [(start, stop) for start, stop, message in owned.wanted if message == turn.message]:
+        for at in range(turn.start, turn.stop):
+            mask[at] &= owned.parts[at] != ANSWER or any(start <= at < stop for start, stop in wanted)
+    for start, stop, message in owned.unwanted:
+        if message == turn.message:
+            mask[start:stop] = bytes(stop - start)
 
 
 def f_score(mask: bytes, other: bytes) -> tuple[int, int, int]:

@@ -78,6 +78,10 @@ class Owned:
     """False: no oracle says whose these are."""
     marked: tuple[tuple[int, int, int], ...] = ()
     """(start, stop, message) of texts that hold control tokens of their own."""
+    wanted: tuple[tuple[int, int, int], ...] = ()
+    """(start, stop, message) of parts of answers that the messages' own details have trained."""
+    unwanted: tuple[tuple[int, int, int], ...] = ()
+    """And of those that they have ignored."""
     conversations: tuple[int, ...] = ()
     """Where each conversation of a packed row begins, if several were recognised."""
 

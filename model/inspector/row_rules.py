@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 
 from model.inspector import turn_rules
+from model.inspector.details import detail_ignored, left_open
 from model.inspector.intents import right_mask
 from model.inspector.labelled import LabelledRow, Place, Setting, place, plural, they
 from model.inspector.owners import CONTEXT, HEADER, INJECTED, PAD, SAMPLED, SEPARATOR, STOP, SUPPLIED
@@ -239,6 +240,8 @@ def unexplained(row: LabelledRow, setting: Setting, told: set[int]) -> Iterator[
 
 def _allowed(row: LabelledRow, at: int, setting: Setting) -> bool:
     part = row.owned.parts[at]
+    if left_open(row, at):
+        return True
     if part == STOP:
         return any(turn.shared and turn.stop <= at < turn.stop_end for turn in row.turns())
     return at == 0 or part == INJECTED or (part == SEPARATOR and setting.intent.separator == "any")
@@ -251,7 +254,12 @@ ON_ROWS: tuple[Check, ...] = (
 """Asked of every row."""
 ON_TURNS: tuple[Check, ...] = (
     *(turn_rules.stop_not_supervised, turn_rules.first_token_not_trained, turn_rules.supplied_supervised),
-    *(turn_rules.other_role_supervised, turn_rules.turn_not_supervised, turn_rules.undeclared_supervised),
+    *(
+        turn_rules.other_role_supervised,
+        turn_rules.turn_not_supervised,
+        turn_rules.undeclared_supervised,
+        detail_ignored,
+    ),
 )
 """Asked of a row where neither nothing nor everything is trained, and whose mask lies on its tokens."""
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from model.inspector.details import left_open
 from model.inspector.labelled import LabelledRow, Place, Setting, place, plural, they
 from model.inspector.owners import (
     ANSWER,
@@ -43,7 +44,7 @@ def first_token_not_trained(row: LabelledRow, setting: Setting) -> Iterator[Plac
     skipped |= set() if setting.intent.tool_calls else {CALL}
     for turn in row.declared_turns():
         start = turn.start + (1 if turn.merged_start else 0)
-        while start < turn.stop and row.owned.parts[start] in skipped:
+        while start < turn.stop and (row.owned.parts[start] in skipped or left_open(row, start)):
             start += 1
         if start >= turn.stop or row.trained[start] or not row.trains(turn):
             continue
@@ -115,6 +116,8 @@ def turn_not_supervised(row: LabelledRow, setting: Setting) -> Iterator[Place]:
     for turn in row.declared_turns():
         if turn.cut or turn.blank or row.trains(turn) or turn.stop_end <= turn.start:
             continue
+        if any(message == turn.message for *_, message in row.owned.unwanted):
+            continue  # parts of it are meant to be ignored, and perhaps the rest is
         key = _switch(row, turn)
         where = range(turn.start, turn.stop_end)
         if key:

@@ -29,7 +29,7 @@ def tokenizer_json(special: tuple[str, ...]) -> str:
 @pytest.fixture(scope="session")
 def make_folder() -> MakeFolder:
     """`make_folder(generation_config={...}, config={...}, eos_token="<e>")`; `special` for other special tokens."""
-    made = {special: tokenizer_json(special) for special in (SPECIAL, CHATML)}
+    made: dict[tuple[str, ...], str] = {}
 
     def make(
         special: tuple[str, ...] = SPECIAL,
@@ -40,6 +40,7 @@ def make_folder() -> MakeFolder:
         usual = {"bos_token": "<b>", "eos_token": "<e>", "pad_token": "<p>"} if special == SPECIAL else {}
         if special == CHATML:
             usual = {"eos_token": "<|im_end|>", "pad_token": "<|endoftext|>"}
+        made[special] = made.get(special) or tokenizer_json(special)
         files = {"tokenizer.json": made[special], "tokenizer_config.json": json.dumps(usual | tokens)}
         if generation_config:
             files["generation_config.json"] = json.dumps(generation_config)
