@@ -131,7 +131,7 @@ class InspectionProcess:
             more = os.read(pipe, 1 << 20)
             if not more:
                 self.stop()
-                raise LimitHit("the process that renders has died: out of memory or depth")
+                raise LimitHit("the process that renders has died: out of memory or depth, or a fault of the tokenizer")
             self._read += more
         line, self._read = self._read.split(b"\n", 1)
         return dict(json.loads(line))

@@ -5,6 +5,7 @@ by whoever reads the answers: while it works the process says so, and when it ha
 """
 
 import json
+import logging
 import resource
 import signal
 import sys
@@ -194,7 +195,7 @@ class Worker:
                         continue
                     if may_tell(line):
                         one = Chunk(0, 0, chunk.first_row + number)
-                        survey.add_data(next(read_data(read_chunk(path, one, [line]), known))[1])
+                        survey.add_data(next(read_data(read_chunk(path, one, [line]), known, one.first_row))[1])
                     else:
                         survey.rows += 1
                 chunks.append(chunk)
@@ -214,9 +215,8 @@ class Worker:
     def _chunk(self, chunk: Chunk) -> dict[str, Any]:
         assert self.inspector
         assert self.materials.data
-        rows = read_data(read_chunk(self.materials.data, chunk), FORMATS.get(self.slug))
-        numbered = ((chunk.first_row + number, row) for number, row in self.beating(rows))
-        return {"partial": PARTIAL.dump_python(self.inspector.inspect_rows(numbered), mode="json")}
+        rows = read_data(read_chunk(self.materials.data, chunk), FORMATS.get(self.slug), chunk.first_row)
+        return {"partial": PARTIAL.dump_python(self.inspector.inspect_rows(self.beating(rows)), mode="json")}
 
     def _dump(self) -> dict[str, Any]:
         assert self.inspector
@@ -290,6 +290,9 @@ def answered(run: Callable[[], dict[str, Any]]) -> dict[str, Any]:
             "kind": LimitHit.__name__,
             "param": None,
         }
+    except Exception as error:  # a stranger's rows are told what stopped them, and the next order is answered
+        logging.getLogger(__name__).exception("an order failed")
+        return {"failed": f"{type(error).__name__}: {error}", "kind": UnreadableInput.__name__, "param": "rows"}
 
 
 if __name__ == "__main__":

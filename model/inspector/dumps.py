@@ -56,13 +56,15 @@ def read_dump(row: Any) -> Iterator[DumpRow]:
         raise UnreadableInput(f"a dump holds ids and labels, a mask or weights; this line holds: {keys}", param="dump")
     ids = next(row[key] for key in ID_KEYS if key in row)
     try:
+        if not isinstance(ids, list):
+            raise ValueError("its ids are no list")
         if ids and isinstance(ids[0], list):
             for place in range(len(ids)):
                 one = {key: _at(value, place, len(ids)) for key, value in row.items()}
                 yield _row({key: value for key, value in one.items() if value is not None}, "batch")
         else:
             yield _row(row, None)
-    except (TypeError, ValueError, IndexError) as error:
+    except (TypeError, ValueError, IndexError, OverflowError) as error:
         raise UnreadableInput(f"a dump's row: {error}", param="dump") from error
 
 
@@ -75,8 +77,7 @@ def _row(row: Mapping[str, Any], layout: str | None) -> DumpRow:
     labels = None if row.get("labels") is None else [int(label) for label in row["labels"]]
     weights, mask_name = _weights(row, len(ids))
     segments = _segments(row, len(ids))
-    positions = row.get("position_ids")
-    attended = row.get("attention_mask")
+    positions, attended = _whole_numbers(row, "position_ids"), _whole_numbers(row, "attention_mask")
     found = "labels" if labels is not None else "mask" if mask_name not in WEIGHT_KEYS else "weights"
     for name, present in (
         ("labels-attention", attended is not None),
@@ -86,6 +87,15 @@ def _row(row: Mapping[str, Any], layout: str | None) -> DumpRow:
     ):
         found = name if present and labels is not None else found
     return DumpRow(ids, labels, weights, attended, segments, positions, layout or found, mask_name)
+
+
+def _whole_numbers(row: Mapping[str, Any], key: str) -> list[int] | None:
+    values = row.get(key)
+    if values is None:
+        return None
+    if not isinstance(values, list) or not all(isinstance(value, int) for value in values):
+        raise ValueError(f"{key} is no list of whole numbers")
+    return values
 
 
 def _weights(row: Mapping[str, Any], length: int) -> tuple[list[float] | None, str]:
@@ -113,5 +123,7 @@ def _segments(row: Mapping[str, Any], length: int) -> list[int] | None:
 
 def _numbered(lengths: Sequence[int], length: int) -> list[int]:
     """1, 1, 1, 2, 2, ...; 0 behind the last."""
-    numbers = [number for number, size in enumerate(lengths, 1) for _ in range(size)]
-    return [*numbers, *[0] * (length - len(numbers))][:length]
+    numbers: list[int] = []
+    for number, size in enumerate(lengths, 1):
+        numbers += [number] * min(int(size), length - len(numbers))
+    return [*numbers, *[0] * (length - len(numbers))]

@@ -16,6 +16,8 @@ from tokenizers import AddedToken, Tokenizer
 from model.inspector.refusals import LimitHit, UnreadableInput
 
 TOKENIZER_BYTES = 64 << 20
+LARGEST_ID = (1 << 32) - 1
+"""That a tokenizer can be asked for."""
 FILES = (
     *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja"),
     *("generation_config.json", "config.json"),
@@ -74,7 +76,8 @@ class TokenizerFolder:
         return None if text is None else self.tokenizer.token_to_id(text)
 
     def text_of(self, token: int) -> str:
-        return self.tokenizer.decode([token], skip_special_tokens=False) if token >= 0 else f"id {token}"
+        known = 0 <= token <= LARGEST_ID
+        return self.tokenizer.decode([token], skip_special_tokens=False) if known else f"id {token}"
 
     def template(self, name: str | None = None) -> str | None:
         return self.templates.get(name or "default")
@@ -104,7 +107,9 @@ def folder_of(files: Mapping[str, str]) -> TokenizerFolder:
     try:
         tokenizer = Tokenizer.from_str(files["tokenizer.json"])
     except Exception as error:  # the library raises nothing narrower
-        raise UnreadableInput(f"tokenizer.json: {error}", param="tokenizer") from error
+        kind = _json(files, "tokenizer.json").get("model")
+        named = f"; its model is of the type {kind.get('type')!r}" if isinstance(kind, dict) else ""
+        raise UnreadableInput(f"tokenizer.json: {error}{named}", param="tokenizer") from error
     tokenizer.no_padding()
     tokenizer.no_truncation()
     config = _json(files, "tokenizer_config.json")
@@ -134,7 +139,8 @@ def _templates(files: Mapping[str, str], config: Mapping[str, Any]) -> dict[str,
     if isinstance(given, str):
         templates["default"] = given
     elif isinstance(given, list):
-        templates = {str(entry["name"]): str(entry["template"]) for entry in given if isinstance(entry, dict)}
+        entries = ((one.get("name"), one.get("template")) for one in given if isinstance(one, dict))
+        templates = {str(name): text for name, text in entries if isinstance(text, str)}
     for name, text in files.items():
         if name.startswith("chat_templates/"):
             templates[Path(name).stem] = text

@@ -56,8 +56,10 @@ def read_row(row: Any, known: RowFormat) -> Conversation | PlainText:
         raise UnreadableInput(f"a row of the shape {other.slug} in a file of {known.slug}", param="data")
     try:
         return known.read(row)
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-        raise UnreadableInput(f"a row of the shape {known.slug}: {error!r}", param="data") from error
+    except KeyError as error:
+        raise UnreadableInput(f"a row of the shape {known.slug}: {error} is missing", param="data") from error
+    except (TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
+        raise UnreadableInput(f"a row of the shape {known.slug}: {error}", param="data") from error
 
 
 def _is_messages(value: Any) -> bool:
@@ -73,6 +75,8 @@ def _extras(row: Row) -> dict[str, Any]:
     tools, arguments = row.get("tools"), row.get("chat_template_kwargs") or {}
     if isinstance(tools, str):
         tools = _parsed(tools)
+    if not isinstance(arguments, dict):
+        raise ValueError("chat_template_kwargs is no object")
     return {"tools": tools or None, "system": row.get("system"), "arguments": arguments}
 
 
@@ -99,6 +103,8 @@ def _read_prompt_completion(row: Row) -> Conversation | PlainText:
         return PlainText(prompt + completion, len(prompt))
     if isinstance(completion, dict):
         completion = [completion]
+    if not (_is_messages(prompt) and _is_messages(completion)):
+        raise ValueError("prompt and completion are neither two texts nor two lists of messages")
     return conversation_of([*prompt, *completion], **_extras(row), prompt_messages=len(prompt))
 
 
@@ -133,7 +139,7 @@ def _history(row: Row) -> list[dict[str, Any]]:
 
 
 def _read_alpaca(row: Row) -> Conversation:
-    asked = "\n".join(part for part in (row["instruction"], row.get("input")) if part)
+    asked = "\n".join(str(part) for part in (row["instruction"], row.get("input")) if part)
     said = [{"role": "user", "content": asked}, {"role": "assistant", "content": row["output"]}]
     return conversation_of([*_history(row), *said], **_extras(row))
 

@@ -23,7 +23,7 @@ from model.inspector.oracles import learn_markers, marker_places, read_prefixes,
 from model.inspector.owners import ANSWER, CONTEXT, Offsets, Owned, Ruler, TokenTurn, own_tokens, paint_ends
 from model.inspector.pairing import Fresh, pair
 from model.inspector.partial import Partial
-from model.inspector.refusals import LimitHit, TemplateRefused
+from model.inspector.refusals import LimitHit, TemplateRefused, UnreadableInput
 from model.inspector.row_rules import check_row
 from model.inspector.structure import Structure, StructureReader
 from model.inspector.survey import Survey
@@ -185,7 +185,7 @@ class Inspector:
     ) -> Rendered | None:
         """None if there is nothing to render with, or the row cannot be rendered, which is then found."""
         if isinstance(row, PlainText):
-            return self._plain(row)
+            return self._plain(number, row)
         if self.reader is None:
             return None
         try:
@@ -203,8 +203,7 @@ class Inspector:
         found += escaped_arguments(row, structure, number)
         if self.folder is None:
             return Rendered(structure, Owned([], b"", (), known=False), ())
-        encoded = self.folder.tokenizer.encode(structure.text, add_special_tokens=False)
-        ids, offsets = encoded.ids, encoded.offsets
+        ids, offsets = encode(self.folder, structure.text, number)
         owned = paint_ends(own_tokens(structure, ids, offsets), self.setting.bos, self.setting.stops)
         owned = replace(owned, marked=self._marked(row, structure, offsets))
         if any(turn.details for turn in row.turns):
@@ -212,11 +211,11 @@ class Inspector:
             owned = replace(owned, wanted=wanted, unwanted=unwanted)
         return Rendered(structure, owned, offsets)
 
-    def _plain(self, row: PlainText) -> Rendered | None:
+    def _plain(self, number: int, row: PlainText) -> Rendered | None:
         if self.folder is None:
             return None
-        encoded = self.folder.tokenizer.encode(row.text, add_special_tokens=False)
-        ids, ruler = encoded.ids, Ruler(encoded.offsets)
+        ids, offsets = encode(self.folder, row.text, number)
+        ruler = Ruler(offsets)
         start = ruler.first(row.prompt_chars)
         stop = len(ids) - 1 if ids and ids[-1] in self.setting.stops else len(ids)
         parts = bytes((CONTEXT,)) * start + bytes((ANSWER,)) * (len(ids) - start)
@@ -224,7 +223,7 @@ class Inspector:
         turn = TokenTurn(1, start, start, start, stop, stop, len(ids), len(ids), merged_start=merged is not None)
         speakers = ((0, start, 0),) if start else ()
         merges = () if merged is None else (merged,)
-        return Rendered(Structure(row.text, (), (), ()), Owned(ids, parts, (turn,), merges, speakers), encoded.offsets)
+        return Rendered(Structure(row.text, (), (), ()), Owned(ids, parts, (turn,), merges, speakers), offsets)
 
     def _prompt_for(self, row: Conversation) -> str:
         """The generation prompt depends on a row's arguments, and on whether it has tools or a system turn."""
@@ -273,6 +272,15 @@ class Inspector:
             yield from tag_places(row, mask, self.setting)
         if row.owned.ids and row.owned.turns and self.markers_learned:
             yield from marker_places(row, self.markers, row.trained)
+
+
+def encode(folder: TokenizerFolder, text: str, row: int) -> tuple[list[int], Offsets]:
+    """Ids, and of each the characters that it stands for. Raises UnreadableInput."""
+    try:
+        encoded = folder.tokenizer.encode(text, add_special_tokens=False)
+    except TypeError as error:
+        raise UnreadableInput(f"row {row + 1}: half of a surrogate pair is no text", param="data") from error
+    return encoded.ids, encoded.offsets
 
 
 def _cut_owned(owned: Owned, length: int) -> Owned:

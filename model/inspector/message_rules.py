@@ -37,9 +37,10 @@ def role_problems(conversation: Conversation, row: int, trained: bool) -> Iterat
 def value_problems(conversation: Conversation, row: int, keys_with_values: frozenset[str]) -> Iterator[Place]:
     """M33. `keys_with_values`: of the tools of all rows, those that some row has a value for."""
     for at, message in enumerate(conversation.messages):
-        for call in message.get("tool_calls") or ():
+        calls = message.get("tool_calls")
+        for call in calls if isinstance(calls, list) else ():
             function = call.get("function", call) if isinstance(call, dict) else {}
-            if says := _wrong_arguments(function.get("arguments")):
+            if isinstance(function, dict) and (says := _wrong_arguments(function.get("arguments"))):
                 yield Place("M33", "warning", says, row, at)
     if nulls := sorted(set(null_keys(conversation.tools, keys_with_values))):
         says = f"The row's tools hold {plural(len(nulls), 'key')} that {'is' if len(nulls) == 1 else 'are'} null "

@@ -167,7 +167,7 @@ def _find(stop: str, text: str) -> Any:
 
 def marker_places(row: LabelledRow, markers: Markers, right: bytes) -> Iterator[Place]:
     """M30: tokens that a search for markers takes for an answer and O1 does not, or the other way round."""
-    if not markers.known or row.owned.marked:
+    if not markers.known or row.owned.marked or row.owned.wanted or row.owned.unwanted:
         return
     found = read_by_markers(row.owned.ids, markers)
     mask = bytearray(len(right))

@@ -18,7 +18,7 @@ from model.inspector.formats import PlainText, RowFormat, detect_format, read_ro
 from model.inspector.inspection import Inspector, Order
 from model.inspector.intents import INTENTS, Intent, Turns
 from model.inspector.partial import Partial
-from model.inspector.refusals import LimitHit
+from model.inspector.refusals import LimitHit, UnreadableInput
 from model.inspector.report import Report, file_places, not_evaluated_labels
 from model.inspector.survey import Survey
 from model.inspector.template_rules import unevaluated
@@ -40,17 +40,24 @@ class Options:
     most_turns: int | None = None
 
 
-def read_data(rows: Iterable[Any], known: RowFormat | None = None) -> Iterator[DataRow]:
-    """Rows of one shape, told by the first. Raises UnreadableInput."""
-    for number, row in enumerate(rows):
-        known = known or detect_format(row)
-        yield number, read_row(row, known)
+def read_data(rows: Iterable[Any], known: RowFormat | None = None, first_row: int = 0) -> Iterator[DataRow]:
+    """Rows of one shape, told by the first, numbered on from `first_row`. Raises UnreadableInput, naming the row."""
+    for number, row in enumerate(rows, first_row):
+        try:
+            known = known or detect_format(row)
+            yield number, read_row(row, known)
+        except UnreadableInput as error:
+            raise UnreadableInput(f"row {number + 1}: {error.message}", param=error.param) from error
 
 
 def read_dumps(rows: Iterable[Any]) -> Iterator[tuple[int, DumpRow]]:
     number = 0
     for line in rows:
-        for row in read_dump(line):
+        try:
+            found = list(read_dump(line))
+        except UnreadableInput as error:
+            raise UnreadableInput(f"row {number + 1}: {error.message}", param=error.param) from error
+        for row in found:
             yield number, row
             number += 1
 

@@ -117,10 +117,14 @@ def test_tables_arrays_and_standard_input_are_read_as_lines_are(folder: Path, tm
 
 def test_what_cannot_be_read_ends_with_2_and_a_limit_with_4_in_one_line(folder: Path, data: Path, tmp_path: Path):
     broken, loops = tmp_path / "broken.jsonl", tmp_path / "loops.jinja"
+    half = lines(tmp_path / "half.jsonl", [*ROWS[:2], {"messages": [{"role": "user", "content": "\ud800"}]}])
+    endless = lines(tmp_path / "endless.jsonl", [{"input_ids": [1, 2], "labels": [1, float("inf")]}])
     broken.write_text('{"messages": [}\n')
     loops.write_text("{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}")
     for words, code, says in (
         ((broken, "--tokenizer", folder), 2, "line 1"),
+        ((half, "--tokenizer", folder), 2, "surrogate"),
+        ((endless, "--dump", "--tokenizer", folder), 2, "row 1: a dump's row"),
         ((tmp_path / "none.jsonl", "--tokenizer", folder), 2, "No such file"),
         ((data, "--tokenizer", tmp_path), 2, "tokenizer.json"),
         ((data, "--tokenizer", folder, "--template", loops), 4, "longer than it may"),
