@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from app.charts.tokens import visible
-from model.inspector.owners import CONTEXT, HEADER, PART_NAMES, SAMPLED
+from model.inspector.owners import CONTEXT, PAD, PART_NAMES, PART_WORDS, SAMPLED, SUPPLIED
 from model.inspector.shown import ShownRow
 
 Rules = Mapping[int, Sequence[tuple[str, bool]]]
@@ -65,11 +65,12 @@ def _whose(row: ShownRow, at: int) -> str:
 
 
 def _says_of(part: int) -> str:
+    words = PART_WORDS[PART_NAMES[part]]
     if part in SAMPLED:
-        return f"{PART_NAMES[part]}, which the server samples"
+        return f"{words}, which the server samples"
     if part == CONTEXT:
         return "text, which the caller gives"
-    return f"{PART_NAMES[part]}, which the {'template' if part == HEADER else 'template or the server'} supplies"
+    return words if part in (SUPPLIED, PAD) else f"{words}, supplied by the server"
 
 
 _PARTS = tuple(map(_says_of, range(len(PART_NAMES))))

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from app.charts.tokens import FRAME
-from model.inspector.owners import ANSWER, CALL, CONTEXT, INJECTED, REASONING, STOP
+from model.inspector.owners import ANSWER, CALL, CONTEXT, INJECTED, PART_WORDS, REASONING, STOP
 from model.inspector.shown import ShownRow
 
-NAMES = {ANSWER: "answer", REASONING: "reasoning", CALL: "tool call", STOP: "stop", INJECTED: "injected"}
+PUT_IN = PART_WORDS["injected"]
+NAMES = {ANSWER: "answer", REASONING: "reasoning", CALL: "tool call", STOP: "stop", INJECTED: PUT_IN}
 ORDER = (
     "template",
     "system",
@@ -22,7 +23,7 @@ ORDER = (
     "text",
     "reasoning",
     "tool call",
-    "injected",
+    PUT_IN,
     "answer",
     "stop",
 )

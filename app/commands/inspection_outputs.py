@@ -9,7 +9,9 @@ from rich.console import Console
 from rich.table import Table
 
 from model.inspector.catalogue import RULES
+from model.inspector.contract import WHERE
 from model.inspector.labelled import Place, plural
+from model.inspector.owners import PART_WORDS
 from model.inspector.report import Finding, Report
 
 MOST_RESULTS = 100
@@ -49,7 +51,7 @@ def _print_budget(report: Report, console: Console) -> None:
     for name in ("tokens of", "all", "trained"):
         table.add_column(name, justify="left" if name == "tokens of" else "right")
     for name, count in sorted(partial.owners.items(), key=lambda item: -item[1]):
-        table.add_row(name, f"{count:,}", f"{partial.owners_trained[name]:,}")
+        table.add_row(PART_WORDS.get(name, name), f"{count:,}", f"{partial.owners_trained[name]:,}")
     console.print(table)
 
 
@@ -57,14 +59,14 @@ def _print_stops(report: Report, console: Console) -> None:
     if not report.contract.transitions:
         return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in ("behind an answer", "with", "stop", "ids", "shared", "server stops there"):
+    for name in ("where", "with", "stop", "ids", "shared", "server stops there"):
         table.add_column(name)
     for one in report.contract.transitions:
         given = ", ".join(name for name, there in (("system", one.system), ("tools", one.tools)) if there)
         stop = "refused" if one.refused else "answer lost" if one.lost else ascii(one.stop)[1:-1] or "none"
         server = {None: "not known", True: "yes", False: "no"}[one.server_stops]
         ids = " ".join(map(str, one.stop_ids))
-        table.add_row(one.name, given, stop.replace("[", "\\["), ids, "yes" if one.shared else "", server)
+        table.add_row(WHERE[one.name], given, stop.replace("[", "\\["), ids, "yes" if one.shared else "", server)
     console.print(table)
 
 

@@ -55,6 +55,17 @@ PROBES: dict[str, tuple[tuple[Message, ...], int]] = {
     "thought and answer, user": ((USER, THINKS, AGAIN, LAST), 1),
 }
 """The conversation, and which message the transition stands behind."""
+WHERE = {
+    "answer, user": "answer, then user",
+    "answer, end": "last answer",
+    "answer, answer": "answer, then another",
+    "answer, tool": "answer, then a tool's result",
+    "call, tool": "tool call, then its result",
+    "call, end": "tool call, then nothing",
+    "tool, answer, user": "answer to a result, then user",
+    "thought and answer, user": "thought and answer, then user",
+}
+"""Each probe in words."""
 LONG_PROBES = (
     {"messages": [USER, SAYS, AGAIN, LAST]},
     {"messages": [SYSTEM, USER, LAST]},
@@ -86,7 +97,7 @@ class Transition:
     """The answer does not stand in the render."""
 
     def as_plain(self) -> dict[str, object]:
-        return {**vars(self), "stop_ids": list(self.stop_ids)}
+        return {**vars(self), "where": WHERE[self.name], "stop_ids": list(self.stop_ids)}
 
 
 @dataclass(frozen=True)
@@ -263,9 +274,9 @@ def refusals(contract: StopContract) -> Iterator[tuple[str, str]]:
     said: dict[str, list[str]] = {}
     for one in contract.transitions:
         if one.refused:
-            said.setdefault(one.refused, []).append(one.name + (" with a system turn" if one.system else ""))
+            said.setdefault(one.refused, []).append(WHERE[one.name] + (" with a system turn" if one.system else ""))
     for words, names in said.items():
-        yield ", ".join(dict.fromkeys(names)), words
+        yield "; ".join(dict.fromkeys(names)), words
 
 
 def shape_of(messages: Sequence[Message]) -> frozenset[tuple[str, str]]:

@@ -15,6 +15,13 @@ PART_NAMES = (
     *("header", "text", "answer", "reasoning", "tool call", "stop", "separator", "supplied", "injected"),
     *("begin of text", "pad", "extra end"),
 )
+"""As reports have them."""
+PART_WORDS = {name: name for name in PART_NAMES} | {
+    "separator": "space behind a stop",
+    "supplied": "supplied by the server",
+    "injected": "put in by the template",
+}
+"""As a reader is told them."""
 SAID = bytes((ANSWER, REASONING, CALL))
 """What the assistant itself says."""
 SAMPLED = bytes((ANSWER, REASONING, CALL, STOP, INJECTED))

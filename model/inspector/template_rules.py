@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from model.inspector.contract import StopContract, probe, refusals
+from model.inspector.contract import WHERE, StopContract, probe, refusals
 from model.inspector.folders import TokenizerFolder
 from model.inspector.labelled import Place, plural
 from model.inspector.refusals import TemplateRefused
@@ -38,15 +38,16 @@ def stop_missing(contract: StopContract, tools: bool) -> Iterator[Place]:
     if not missing:
         return
     at_end = [one for one in missing if one.name.endswith("end")]
-    names = ", ".join(dict.fromkeys(f"'{one.name}'" for one in missing))
-    says = f"The template writes no control token behind an answer at {plural(len(missing), 'transition')}: {names}."
+    names = dict.fromkeys(WHERE[one.name] for one in missing)
+    places = f"in {plural(len(names), 'kind')} of place{'' if len(names) == 1 else 's'}"
+    says = f"The template writes no control token behind an answer {places}: {'; '.join(names)}."
     yield Place("M07", "error" if at_end else "warning", says, count=len(missing))
 
 
 def refused_shapes(contract: StopContract) -> Iterator[Place]:
     """M31, of conversations that the data need not have."""
     for names, words in refusals(contract):
-        yield Place("M31", "info", f"The template refuses conversations of the kind {names}: {words}")
+        yield Place("M31", "info", f"The template refuses some conversations ({names}): {words}")
 
 
 def server_stops(contract: StopContract, folder: TokenizerFolder, given: frozenset[int]) -> Iterator[Place]:

@@ -132,6 +132,22 @@ def test_thousands_of_tokens_are_all_there_and_only_what_is_near_is_drawn(open_p
     expect(page.locator("[data-dock=before]")).to_have_text("position 3999 reads")
 
 
+def test_in_forced_colours_axe_finds_nothing_and_what_is_trained_is_told_by_its_line(
+    open_page: OpenPage, axe_finds_nothing: Callable[[Page], None]
+) -> None:
+    page = open_page("/inspect")
+    page.emulate_media(forced_colors="active")
+    axe_finds_nothing(page)
+    styles = [
+        page.locator(f".bands .t.{kind}").first.evaluate(
+            "e => { const s = getComputedStyle(e); return [s.borderTopStyle, s.borderBottomStyle,"
+            " s.borderBottomWidth, s.textDecorationLine, s.outlineStyle].join(' '); }"
+        )
+        for kind in ("tr", "ig", "su")
+    ]
+    assert len(set(styles)) == 3, styles
+
+
 def test_it_fits_can_be_read_and_axe_finds_nothing(look_at: Callable[..., None], open_page: OpenPage) -> None:
     look_at("/inspect?example=stop-lost", "inspect", axe_widths=(390, 1280))
     look_at("/inspect?example=marker", "inspect-marker", axe_widths=(1920,))

@@ -40,6 +40,17 @@ async def test_the_first_sight_is_a_lost_stop_with_its_tokens_and_the_model_trai
     assert (await client.get("/bugs?bug=eos-masked")).status_code == 200
 
 
+async def test_the_stop_table_says_in_words_where_each_stop_stands_and_each_outcome_once(
+    client: httpx.AsyncClient,
+) -> None:
+    page = (await client.get("/inspect")).text
+    table = page[page.index("What ends an answer") :].split("</table>")[0]
+    where = re.findall(r'<th scope="row">([^<]*)', table)
+    assert where[:2] == ["answer, then user", "last answer"]
+    assert len(where) == len(set(where)) == 8
+    assert re.findall("injected|separator", re.sub(r'data-row="[^"]*"', "", page)) == []
+
+
 @pytest.mark.parametrize("example", ["all-trained", "late", "shifted", "right", "rows", "marker"])
 async def test_every_example_is_shown(client: httpx.AsyncClient, example: str) -> None:
     page = (await client.get("/inspect", params={"example": example})).text
