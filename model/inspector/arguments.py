@@ -16,8 +16,13 @@ from jinja2.ext import loopcontrols
 from model.inspector.refusals import UnreadableInput
 from model.inspector.templates import GenerationTags
 
-NOT_CHOSEN = frozenset(("messages", "documents", "raise_exception", "strftime_now", "namespace", "dict", "range"))
-"""What the row, transformers or Jinja brings."""
+NOT_CHOSEN = frozenset(
+    (
+        *("messages", "documents", "tools", "add_generation_prompt"),
+        *("raise_exception", "strftime_now", "namespace", "dict", "range"),
+    )
+)
+"""What the row, transformers or Jinja brings. A server adds the generation prompt whatever else it is told."""
 SPECIAL_TOKEN = re.compile(r"_token$")
 MOST_ARGUMENTS, MOST_CHOICES, LONGEST = 12, 6, 40
 MOST_NAMES, LONGEST_JSON = 16, 2_000

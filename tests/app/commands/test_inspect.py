@@ -12,6 +12,8 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from typer.testing import CliRunner, Result
 
 from app.cli import app
+from app.settings import ROOT, Settings
+from model.inspector.shipped import NAME
 
 TEMPLATE = (
     "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
@@ -189,6 +191,18 @@ def test_labels_that_cannot_be_told_end_with_3_and_a_row_at_a_limit_with_4(folde
     data = lines(tmp_path / "data.jsonl", [*ROWS[:2], loops])
     ended = maskscope("inspect", data, "--tokenizer", folder, "--template", template)
     assert (ended.exit_code, "A limit was hit" in ended.stdout) == (4, True), ended.stdout
+
+
+def test_the_example_of_the_readme_ends_as_the_readme_says(monkeypatch: pytest.MonkeyPatch):
+    readme = (ROOT / "README.md").read_text("utf-8")
+    said = re.findall(r"^maskscope (inspect .+?)  # exit code (\d): (.+?)\.?$", readme, re.MULTILINE)
+    monkeypatch.chdir(Settings().trained_folder / "tokenizers" / NAME)
+    codes = []
+    for words, code, says in said:
+        ended = maskscope(*words.split())
+        assert (ended.exit_code, all(word in ended.stdout for word in says.split())) == (int(code), True), ended.stdout
+        codes.append(ended.exit_code)
+    assert codes == [1, 0]
 
 
 def test_two_processes_say_what_one_says(folder: Path, tmp_path: Path):

@@ -168,9 +168,11 @@ async def test_an_intent_moves_the_mask_of_rows_and_of_a_dump_what_counts_as_wro
 
 
 async def test_the_switches_are_what_the_template_reads(client: httpx.AsyncClient) -> None:
-    template = "{% if effort == 'high' or tools %}!{% endif %}{% for m in messages %}{{ m.content }}{% endfor %}"
+    template = (
+        "{% if effort == 'high' or tools or brief %}{% endif %}{% for m in messages %}{{ m.content }}{% endfor %}"
+    )
     page = (await paste(client, template="pasted", template_text=template)).text
-    assert set(re.findall(r'name="arg\.(\w+)"', page)) == {"effort", "tools"}
+    assert set(re.findall(r'name="arg\.(\w+)"', page)) == {"effort", "brief"}
     assert 'name="arg.effort" value="&#34;high&#34;"' in page
 
 

@@ -18,9 +18,7 @@ def test_arguments_are_those_that_a_template_reads_and_nobody_else_brings() -> N
     """
     assert read_arguments(source) == (
         Argument("date"),
-        Argument("add_generation_prompt"),
         Argument("effort", ("high", "low", "none")),
-        Argument("tools"),
     )
 
 
