@@ -197,8 +197,11 @@ def test_tests_are_no_package_and_use_no_client_but_httpx() -> None:
 
 NOT_OF_ONE_MODULE = {
     "tests/model/explain/test_objectives.py",
+    "tests/model/inspector/test_damaged.py",
     "tests/model/inspector/test_families.py",
+    "tests/model/inspector/test_referee.py",
     "tests/model/inspector/test_trl.py",
+    "tests/model/inspector/test_variants.py",
     "tests/model/masks/test_policy_tables.py",
     "tests/model/masks/test_trl.py",
     "tests/model/test_trained.py",

@@ -92,6 +92,10 @@ class Owned:
     conversations: tuple[int, ...] = ()
     """Where each conversation of a packed row begins, if several were recognised."""
 
+    @property
+    def spans(self) -> tuple[tuple[tuple[int, int, int], ...], ...]:
+        return self.speakers, self.marked, self.wanted, self.unwanted
+
 
 class Ruler:
     """Finds tokens by characters."""

@@ -38,10 +38,7 @@ def pair(
     parts = bytearray(len(ids))
     turns: list[TokenTurn] = []
     merges: list[int] = []
-    speakers: list[tuple[int, int, int]] = []
-    marked: list[tuple[int, int, int]] = []
-    wanted: list[tuple[int, int, int]] = []
-    unwanted: list[tuple[int, int, int]] = []
+    spans: tuple[list[tuple[int, int, int]], ...] = ([], [], [], [])
     at, last = _attended(dump, ids, pad)
     parts[:at], parts[last:] = bytes((PAD,)) * at, bytes((PAD,)) * (len(ids) - last)
     used: list[Fresh] = []
@@ -62,10 +59,7 @@ def pair(
             if turn.start < length
         ]
         merges += [at + place for place in owned.merges if place < length]
-        for kept, mine in (
-            *((speakers, owned.speakers), (marked, owned.marked)),
-            *((wanted, owned.wanted), (unwanted, owned.unwanted)),
-        ):
+        for kept, mine in zip(spans, owned.spans, strict=True):
             kept += [(at + a, at + min(b, length), m + messages) for a, b, m in mine if a < length]
         used.append(replace(one, message_base=messages))
         messages += 1 + max([m for _, _, m in owned.speakers] + [turn.message for turn in owned.turns], default=-1)
@@ -84,10 +78,8 @@ def pair(
     differs = at if at < last and cut_from is None else None
     conversations = tuple(starts) if len(starts) > 1 else ()
     known = bool(used) and differs is None
-    owned = Owned(
-        *(ids, bytes(parts), tuple(turns), tuple(merges), tuple(speakers), known, tuple(marked)),
-        *(tuple(wanted), tuple(unwanted), conversations),
-    )
+    speakers, *others = map(tuple, spans)
+    owned = Owned(ids, bytes(parts), tuple(turns), tuple(merges), speakers, known, *others, conversations)
     return Pairing(owned, tuple(used), cut_from, differs)
 
 
