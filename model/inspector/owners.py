@@ -96,6 +96,11 @@ class Owned:
     def spans(self) -> tuple[tuple[tuple[int, int, int], ...], ...]:
         return self.speakers, self.marked, self.wanted, self.unwanted
 
+    def with_spans(self, *spans: tuple[tuple[int, int, int], ...]) -> "Owned":
+        """In the order of `spans`."""
+        speakers, marked, wanted, unwanted = spans
+        return replace(self, speakers=speakers, marked=marked, wanted=wanted, unwanted=unwanted)
+
 
 class Ruler:
     """Finds tokens by characters."""

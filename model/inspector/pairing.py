@@ -78,8 +78,8 @@ def pair(
     differs = at if at < last and cut_from is None else None
     conversations = tuple(starts) if len(starts) > 1 else ()
     known = bool(used) and differs is None
-    speakers, *others = map(tuple, spans)
-    owned = Owned(ids, bytes(parts), tuple(turns), tuple(merges), speakers, known, *others, conversations)
+    owned = Owned(ids, bytes(parts), tuple(turns), tuple(merges), known=known, conversations=conversations)
+    owned = owned.with_spans(*map(tuple, spans))
     return Pairing(owned, tuple(used), cut_from, differs)
 
 

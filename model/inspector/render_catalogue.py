@@ -35,7 +35,7 @@ RENDER_RULES = (
         "double-stop",
         "warning",
         "T1",
-        "A server ends the answer at the first stop; a second that is trained teaches the model to write on behind the end.",
+        "A server ends the answer at the first stop; a second one, trained, teaches the model to write on.",
         "Let either the template or the trainer append the stop, not both.",
         "meta-pytorch/torchtune#949",
     ),
