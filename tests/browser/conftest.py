@@ -33,7 +33,6 @@ FLAGS = (
 )
 SIZES = ((390, 844), (1024, 768), (1280, 800), (1920, 1080))
 """A phone, a tablet, a laptop, a projector."""
-SCHEMES = ("light", "dark")
 MISSING = "no Chromium found: the browser tests need Debian's package `chromium` (apt-get install chromium)"
 
 
@@ -230,6 +229,7 @@ def axe_finds_nothing() -> Callable[..., None]:
 
 @pytest.fixture
 def look_at(
+    request: pytest.FixtureRequest,
     open_page: Callable[..., Page],
     take_picture: Callable[[Page, str], None],
     axe_finds_nothing: Callable[..., None],
@@ -251,6 +251,7 @@ def look_at(
         expected_problems: int = 0,
     ) -> None:
         viewports = [{"width": width, "height": height} for width, height in SIZES]
+        takes_pictures = request.config.getoption("--pictures")
         page = open_page(path, expected_problems=expected_problems, viewport=viewports[0], reduced_motion="reduce")
         before(page)
         for viewport in viewports:
@@ -258,12 +259,14 @@ def look_at(
             page.set_viewport_size(viewport)
             assert page.evaluate("document.documentElement.scrollWidth") == width, f"{name} scrolls sideways"
             at_each_size(page)
-            for scheme in SCHEMES:
-                page.emulate_media(color_scheme=scheme)
-                take_picture(page, f"{name}-{width}-{scheme}")
-                if width in axe_widths and scheme == "light":
-                    axe_finds_nothing(page)
-                elif width in axe_widths[-1:]:
+            take_picture(page, f"{name}-{width}-light")
+            if width in axe_widths:
+                axe_finds_nothing(page)
+            if width in axe_widths[-1:] or takes_pictures:
+                page.emulate_media(color_scheme="dark")
+                take_picture(page, f"{name}-{width}-dark")
+                if width in axe_widths[-1:]:
                     axe_finds_nothing(page, only_colours=True)
+                page.emulate_media(color_scheme="light")
 
     return look

@@ -198,22 +198,17 @@ def test_who_comes_later_sees_all_of_it_and_the_end_at_the_same_time(open_page: 
     assert points(first) == points(second)
 
 
-def test_a_third_mask_runs_against_the_two(open_page: OpenPage) -> None:
-    page = open_page("/race")
-    page.locator("select[name=policies]").select_option("no-shift")
-    begin(page, steps="40", evaluate_every="10")
-    expect(page.locator(".status")).to_contain_text("Finished", timeout=PATIENCE)
-    assert points(page) == {"prompt-masked": 5, "unmasked": 5, "no-shift": 5}
-    assert page.locator(".runner h2").all_inner_texts() == ["mask on", "mask off", "labels not shifted"]
-
-
-def test_a_race_waits_for_its_place_and_says_which(open_page: OpenPage) -> None:
-    first, second = open_page("/race"), open_page("/race")
-    begin(first, steps="9000", evaluate_every="1000")
-    begin(second, steps="20", evaluate_every="10")
+def test_a_race_waits_for_its_place_says_which_and_a_third_mask_runs_against_the_two(
+    open_page: OpenPage, long_race: LongRace
+) -> None:
+    first, second = open_page(long_race()), open_page("/race")
+    second.locator("select[name=policies]").select_option("no-shift")
+    begin(second, steps="40", evaluate_every="10")
     expect(second.locator(".status")).to_contain_text("place 1 in the queue")
     stop(first)
     expect(second.locator(".status")).to_contain_text("Finished", timeout=PATIENCE)
+    assert points(second) == {"prompt-masked": 5, "unmasked": 5, "no-shift": 5}
+    assert second.locator(".runner h2").all_inner_texts() == ["mask on", "mask off", "labels not shifted"]
 
 
 def test_everything_works_without_javascript(open_page: OpenPage) -> None:
