@@ -20,6 +20,7 @@ from app.settings import Settings
 from model.experiments.ablation.plan import plan_of
 from model.experiments.ablation.runs import Ablation, MeasuredRun, ablation_of
 from model.experiments.ablation.shipped import load_ablation
+from model.kept import KeptFile
 from model.training.recipes import Variation
 
 Arrivals = Mapping[str, Sequence[int | None]]
@@ -77,6 +78,25 @@ StartServer = Callable[..., AbstractContextManager[Server]]
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--pictures", action="store_true", help="only look at pages, and take a picture each time")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """What ships as JSON is read and checked once: dozens of files read it as they are collected, the claims at every
+    start of an application. Any other folder is read each time.
+    """
+    shipped, read = Settings().trained_folder, KeptFile.read
+    kept: dict[int, tuple[KeptFile[Any, Any], Any]] = {}
+
+    def read_once(self: KeptFile[Any, Any], folder: Path) -> Any:
+        if folder != shipped:
+            return read(self, folder)
+        if id(self) not in kept:
+            kept[id(self)] = self, read(self, folder)
+        return kept[id(self)][1]
+
+    patch = pytest.MonkeyPatch()
+    patch.setattr(KeptFile, "read", read_once)
+    config.add_cleanup(patch.undo)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
