@@ -35,9 +35,12 @@ LONG = (
         "races/test_sessions.py",
         "experiments/test_limits.py",
     ),
-    *("workers/test_ablation.py", "tests/test_readme.py", "commands/test_claims.py"),
+    *("commands/test_claims.py", "workers/test_ablation.py", "tests/test_wheel.py", "tests/test_architecture.py"),
+    *("network/test_generation.py", "network/test_learner.py", "pages/test_visualizer.py", "serving/test_server.py"),
+    *("tests/test_readme.py", "app/test_cli.py", "bugs/test_gallery.py", "dispatcher/test_arms.py"),
+    *("commands/test_inspect.py", "inspector/test_templates.py", "pages/test_ablation.py", "commands/test_padding.py"),
 )
-"""Where tests wait for browsers, servers, trainings: what takes ten seconds and more, the longest first."""
+"""Where tests wait for browsers, servers, trainings: what takes five seconds and more, the longest first."""
 
 SLOWED = """
 import time

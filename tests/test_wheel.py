@@ -24,7 +24,19 @@ def test_an_installed_wheel_serves_from_any_folder(tmp_path: Path) -> None:
     run(sys.executable, "-m", "venv", "--without-pip", venv, cwd=elsewhere)
     python = venv / "bin" / "python"
     (wheel,) = tmp_path.glob("maskscope-*.whl")
-    run(sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-deps", wheel, cwd=elsewhere)
+    run(
+        sys.executable,
+        "-m",
+        "pip",
+        "--python",
+        python,
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--no-compile",
+        wheel,
+        cwd=elsewhere,
+    )
     # This environment's dependencies, not its Maskscope: a .pth file's folders are searched, their .pth files are not.
     site = Path(run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", cwd=elsewhere).strip())
     (site / "dependencies.pth").write_text(sysconfig.get_path("purelib"))

@@ -237,8 +237,8 @@ def look_at(
     """`look_at(path, name)`: one visit on a phone, a tablet, a laptop and a projector, light and dark.
 
     Nothing scrolls sideways, and at `axe_widths` axe finds nothing; by the colours of the dark scheme at the last of
-    them. `before` is done to the page first, `at_each_size` at each. With --pictures there is one of each; a scheme
-    changes colours and moves nothing.
+    them. No width: test_frame.py asks axe about this address. `before` is done to the page first, `at_each_size` at
+    each. With --pictures there is one of each; a scheme changes colours and moves nothing.
     """
 
     def look(

@@ -26,5 +26,5 @@ def test_an_address_that_names_a_claim_opens_it_without_a_script(open_page: Open
     expect(page.locator("details[open] .says")).to_have_text("Pads on the left pollute what comes after them.")
 
 
-def test_pictures_fit_their_width_and_axe_finds_nothing(look_at: LookAt) -> None:
-    look_at("/claims", "claims")
+def test_pictures_fit_their_width(look_at: LookAt) -> None:
+    look_at("/claims", "claims", axe_widths=())
