@@ -61,13 +61,13 @@ def query_parameters(route: APIRoute) -> list[tuple[str, object]]:
 def _kept(name: str) -> Any:
     """A dependency on what `app.state` keeps under a name."""
 
-    def read(request: Request) -> Any:
+    async def read(request: Request) -> Any:  # a plain function would be called in a thread of the pool
         return getattr(request.app.state, name)
 
     return Depends(read)
 
 
-def _openings(request: Request) -> Any:
+async def _openings(request: Request) -> Any:
     """Asked when the first page needs them: an ablation of other settings serves every page but the visualizer."""
     return request.app.state.openings()
 

@@ -14,6 +14,7 @@ from app.catalog import load_catalog
 from app.deps import refuse_repeats
 from app.engine import Engine
 from app.figures import draw_training
+from app.kept_answers import KeptAnswers
 from app.methods import MethodsMiddleware, methods_of
 from app.metrics import Metrics, MetricsMiddleware
 from app.pages import PAGES
@@ -70,6 +71,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.include_router(router, dependencies=[Depends(refuse_repeats)])
     app.mount("/static", AddressedFiles(), name="static")
     app.add_middleware(GZipMiddleware, compresslevel=6)  # leaves event streams alone
+    app.add_middleware(KeptAnswers, limit_bytes=settings.kept_answers_bytes)
     app.add_middleware(MethodsMiddleware, methods=methods_of(routers))
     large = dict.fromkeys(("/inspect", "/api/v1/inspect"), settings.inspection_body_limit_bytes)
     app.add_middleware(Guard, settings=settings, body_limits=large)

@@ -49,6 +49,8 @@ class Settings(BaseSettings):
     """Followers of races at once, besides the requests. Beyond, one of the address that has most is let go."""
     max_followers_per_address: Annotated[int, Field(ge=1, le=10_000)] = 600
     """The same for one address; one more is answered 503."""
+    kept_answers_bytes: Annotated[int, Field(ge=0, le=10_000_000_000)] = 64_000_000
+    """Room for answers that are kept to be given again; 0 keeps none."""
     body_limit_bytes: Annotated[int, Field(ge=1024, le=10_000_000)] = 65_536
     body_timeout_seconds: Annotated[float, Field(gt=0, le=300)] = 10.0
     stream_timeout_seconds: Annotated[float, Field(gt=0, le=3600)] = 30.0

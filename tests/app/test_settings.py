@@ -47,6 +47,7 @@ def test_what_is_given_goes_before_the_environment(monkeypatch: pytest.MonkeyPat
         ("max_requests_per_client", 1, 10_000),
         ("max_followers", 1, 10_000),
         ("max_followers_per_address", 1, 10_000),
+        ("kept_answers_bytes", 0, 10_000_000_000),
         ("body_limit_bytes", 1024, 10_000_000),
         ("body_timeout_seconds", 0.01, 300),
         ("stream_timeout_seconds", 0.01, 3600),
