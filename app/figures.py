@@ -3,6 +3,7 @@
 In: a State, the models in memory, what all seeds said. Out: Choices, and a Figure as the page and its script draw it.
 """
 
+import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -158,14 +159,22 @@ async def draw_figure(
     choices: Choices, runs: RecipeRuns, ablation: ShippedAblation, engine: Engine, *, writes: bool
 ) -> tuple[Figure, dict[str, Analysis]]:
     sides, analyses, texts = {}, {}, {"step": f"{choices.step:,}", "vote.link": _vote(choices)}
-    for policy, loaded in runs.by_policy.items():
-        side, model = SIDES[policy], loaded.model(choices.step)
-        analysis = await engine.call(partial(analyze, choices.recipe, model, MASK_POLICIES[policy], choices.prompt))
-        written = await _write(choices, loaded, engine) if writes else None
+    asked = [_analyze_and_write(choices, policy, loaded, engine, writes) for policy, loaded in runs.by_policy.items()]
+    answers = await asyncio.gather(*asked)
+    for (policy, loaded), (analysis, written) in zip(runs.by_policy.items(), answers, strict=True):
+        side = SIDES[policy]
         sides[side], analyses[side] = draw_side(analysis, policy, written), analysis
         texts |= texts_of(side, analysis, loaded.run.metrics_at(choices.step)) | _requests(choices, policy)
     seeds = _seeds(choices, runs, ablation)
     return Figure(choices.step, sides, texts | texts_of_seeds(seeds), seeds), analyses
+
+
+async def _analyze_and_write(
+    choices: Choices, policy: str, loaded: LoadedRun, engine: Engine, writes: bool
+) -> tuple[Analysis, Written | None]:
+    model = loaded.model(choices.step)
+    analysis = await engine.call(partial(analyze, choices.recipe, model, MASK_POLICIES[policy], choices.prompt))
+    return analysis, await _write(choices, loaded, engine) if writes else None
 
 
 async def _write(choices: Choices, loaded: LoadedRun, engine: Engine) -> Written:

@@ -23,7 +23,14 @@ DECIDED_BY_ADDRESS = frozenset(
         *("/api/v1/ablation", "/api/v1/ablation.csv", "/api/v1/ablation/findings", "/api/v1/policies", "/api/v1/mask"),
         *("/api/v1/budget", "/api/v1/budget/lengths", "/api/v1/claims", "/api/v1/dispatcher", "/api/v1/gallery"),
         *("/api/v1/dispatcher/mass", "/api/v1/dispatcher/rates", "/api/v1/dispatcher/factors", "/api/v1/limits"),
-        *("/v1/models", "/api/v1/packing", "/api/v1/padding", "/api/v1/reasoning", "/api/v1/turns", "/api/v1/inspect/rules"),
+        *(
+            "/v1/models",
+            "/api/v1/packing",
+            "/api/v1/padding",
+            "/api/v1/reasoning",
+            "/api/v1/turns",
+            "/api/v1/inspect/rules",
+        ),
     }
 )
 """Paths whose GET says the same whenever it is asked: what ships, and models that do not change."""
