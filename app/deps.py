@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
+from app.analyses import Analyses
 from app.catalog import Catalog
 from app.charts.timelines import Timeline
 from app.engine import Engine
@@ -80,6 +81,7 @@ def _place(request: Request) -> Any:
 PlaceDep = Annotated[Place, Depends(_place)]
 SettingsDep = Annotated[Settings, _kept("settings")]
 CatalogDep = Annotated[Catalog, _kept("catalog")]
+AnalysesDep = Annotated[Analyses, _kept("analyses")]
 AblationDep = Annotated[ShippedAblation, _kept("ablation")]
 EvidenceDep = Annotated[Evidence, _kept("evidence")]
 OpeningsDep = Annotated[dict[str, SeedsAtStep], Depends(_openings)]

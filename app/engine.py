@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 import torch
 
+from app.calls import Call, WaitingCalls, compute
 from model.errors import MaskscopeError
 from model.network.generation import DecodedStep, FinishReason, decode
 from model.network.gpt import GPT
@@ -40,12 +41,6 @@ class EngineFailed(MaskscopeError, RuntimeError):
     """A generation ended by an error that nobody foresaw."""
 
     code = "failed"
-
-
-@dataclass(frozen=True)
-class _Call:
-    function: Callable[[], Any]
-    future: asyncio.Future[Any]
 
 
 @dataclass(frozen=True)
@@ -84,7 +79,7 @@ class Engine:
         self._timeout_seconds = timeout_seconds
         self._loop = asyncio.get_running_loop()
         self._condition = threading.Condition()
-        self._calls: deque[_Call] = deque()
+        self._calls = WaitingCalls()
         self._rows: deque[_Row] = deque()
         self._load = 0
         self._closing = self._ending = False
@@ -108,7 +103,19 @@ class Engine:
             EngineStopped: the worker has ended.
         """
         future: asyncio.Future[Result] = self._loop.create_future()
-        self._admit(self._calls, _Call(function, future))
+        self._admit(Call(function, future))
+        return await self._in_time(future)
+
+    async def call_together(
+        self, function: Callable[[list[Any]], Sequence[Result]], group: object, item: object, size: int
+    ) -> Result:
+        """The item's part of `function(items)`: items of one group that wait together are computed by one call.
+
+        Functions of one group do the same. At most MOST_TOGETHER at once: the one that has waited longest and those
+        nearest to it in size. What the function raises reaches all of them: check an item before. Raises as `call`.
+        """
+        future: asyncio.Future[Result] = self._loop.create_future()
+        self._admit(Call(function, future, group, item, size))
         return await self._in_time(future)
 
     def generate(
@@ -122,7 +129,7 @@ class Engine:
             EngineBusy, EngineStopped: before the first token, as `call`.
         """
         row = _Row(model, prompt_ids, stop_id, max_new_tokens, asyncio.Queue())
-        self._admit(self._rows, row)
+        self._admit(row)
         return self._tokens(row)
 
     def end_generations(self) -> None:
@@ -155,16 +162,19 @@ class Engine:
         except TimeoutError as error:
             raise EngineBusy(f"No answer within {self._timeout_seconds:g} s; try again") from error
 
-    def _admit(self, queue: deque[Any], job: _Call | _Row) -> None:
+    def _admit(self, job: Call | _Row) -> None:
         with self._condition:
             if not self.alive:
                 raise _stopped()
-            if self._ending and queue is self._rows:
+            if self._ending and isinstance(job, _Row):
                 raise _ends()
             if self._load >= self._queue_size:
                 raise EngineBusy(f"All {self._queue_size} places are taken; try again")
             self._load += 1
-            queue.append(job)
+            if isinstance(job, Call):
+                self._calls.append(job)
+            else:
+                self._rows.append(job)
             self._condition.notify()
 
     # The worker's side: everything below runs in its thread.
@@ -178,7 +188,7 @@ class Engine:
                     self._condition.wait_for(lambda: self._closing or self._calls or self._rows or batches)
                     if self._closing:
                         return
-                    call = self._calls.popleft() if self._calls else None
+                    calls = self._calls.take()
                     rows = tuple(self._rows)
                     self._rows.clear()
                 if self._ending:
@@ -186,8 +196,8 @@ class Engine:
                     batches.clear()
                 else:
                     batches.extend(_start(rows))
-                if call is not None:
-                    self._answer(call)
+                if calls:
+                    self._answer(calls)
                 for _ in range(len(batches)):
                     if self._advance(batches[0]):
                         batches.rotate(-1)
@@ -198,24 +208,28 @@ class Engine:
         finally:
             self._refuse_all([row for batch in batches for row in batch.running.values()])
 
-    def _answer(self, call: _Call) -> None:
+    def _answer(self, calls: list[Call]) -> None:
         """Whoever has an answer has left its place: the place is given back before the answer is told."""
-        result: object = None
+        wanted = [call for call in calls if not call.future.cancelled()]
+        results: Sequence[object] = ()
         problem: BaseException | None = None
         try:
-            if not call.future.cancelled():
-                result = call.function()
+            if wanted:
+                results = compute(wanted)
         except Exception as error:  # the caller's to raise, whatever it is
             problem = error
         except BaseException:
-            self._leave(1)
-            self._tell(_reject, call.future, _stopped())
+            self._leave(len(calls))
+            for call in wanted:
+                self._tell(_reject, call.future, _stopped())
             raise
-        self._leave(1)
+        self._leave(len(calls))
         if problem is None:
-            self._tell(_resolve, call.future, result)
+            for call, result in zip(wanted, results, strict=True):
+                self._tell(_resolve, call.future, result)
         else:
-            self._tell(_reject, call.future, problem)
+            for call in wanted:
+                self._tell(_reject, call.future, problem)
 
     def _advance(self, batch: _DecodingBatch) -> bool:
         """Decode one token of each row; False when the batch has ended."""

@@ -7,12 +7,12 @@ import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
 from pydantic import field_validator
 
+from app.analyses import Analyses
 from app.catalog import Catalog, LoadedRun, RecipeRuns
 from app.charts.chips import GRADIENT_CHOICES, GradientChoice
 from app.charts.figure import NAMES, SIDES, Figure, Written, draw_side, judge_written, texts_of, texts_of_seeds
@@ -24,7 +24,7 @@ from app.screen import Screen, ScreenState, read_screen
 from model.errors import check_known
 from model.experiments.ablation.seeds import SeedsAtStep, seeds_at
 from model.experiments.ablation.shipped import ShippedAblation
-from model.explain.analysis import Analysis, analyze
+from model.explain.analysis import Analysis
 from model.explain.guessing import measure_guessing
 from model.masks.policies import MASK_POLICIES, RIGHT, MaskPolicy, find_policy
 from model.text.tokenizer import END_OF_TURN
@@ -156,10 +156,12 @@ def _seeds(choices: Choices, runs: RecipeRuns, ablation: ShippedAblation) -> See
 
 
 async def draw_figure(
-    choices: Choices, runs: RecipeRuns, ablation: ShippedAblation, engine: Engine, *, writes: bool
+    choices: Choices, runs: RecipeRuns, ablation: ShippedAblation, known: Analyses, engine: Engine, *, writes: bool
 ) -> tuple[Figure, dict[str, Analysis]]:
     sides, analyses, texts = {}, {}, {"step": f"{choices.step:,}", "vote.link": _vote(choices)}
-    asked = [_analyze_and_write(choices, policy, loaded, engine, writes) for policy, loaded in runs.by_policy.items()]
+    asked = [
+        _analyze_and_write(choices, policy, loaded, known, engine, writes) for policy, loaded in runs.by_policy.items()
+    ]
     answers = await asyncio.gather(*asked)
     for (policy, loaded), (analysis, written) in zip(runs.by_policy.items(), answers, strict=True):
         side = SIDES[policy]
@@ -170,10 +172,10 @@ async def draw_figure(
 
 
 async def _analyze_and_write(
-    choices: Choices, policy: str, loaded: LoadedRun, engine: Engine, writes: bool
+    choices: Choices, policy: str, loaded: LoadedRun, analyses: Analyses, engine: Engine, writes: bool
 ) -> tuple[Analysis, Written | None]:
     model = loaded.model(choices.step)
-    analysis = await engine.call(partial(analyze, choices.recipe, model, MASK_POLICIES[policy], choices.prompt))
+    analysis = await analyses.of(choices.recipe, model, MASK_POLICIES[policy], choices.prompt)
     return analysis, await _write(choices, loaded, engine) if writes else None
 
 

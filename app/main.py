@@ -10,6 +10,7 @@ from fastapi import Depends, FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 
 from app import errors
+from app.analyses import Analyses
 from app.api import API
 from app.catalog import load_catalog
 from app.deps import refuse_repeats
@@ -46,6 +47,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.state.timelines = cache(partial(draw_training, app.state.catalog, app.state.ablation))
         app.state.examples = KEPT_EXAMPLES.read(settings.trained_folder)
         app.state.engine = Engine(settings.queue_size, settings.queue_timeout_seconds)
+        app.state.analyses = Analyses(app.state.engine)
         app.state.races = Races(settings)
         app.state.votes = Votes(settings, time.monotonic)
         app.state.inspections = Inspections(settings)

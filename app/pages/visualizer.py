@@ -9,11 +9,21 @@ from fastapi import APIRouter, Query, Request
 from pydantic import TypeAdapter
 from starlette.responses import JSONResponse, Response
 
+from app.analyses import Analyses
 from app.catalog import RecipeRuns
 from app.charts.chips import Span, spans_of
 from app.charts.figure import NAMES, SIDES, Figure
 from app.charts.timelines import Timeline
-from app.deps import AblationDep, CatalogDep, EngineDep, ExamplesDep, OpeningsDep, SettingsDep, TimelinesDep
+from app.deps import (
+    AblationDep,
+    AnalysesDep,
+    CatalogDep,
+    EngineDep,
+    ExamplesDep,
+    OpeningsDep,
+    SettingsDep,
+    TimelinesDep,
+)
 from app.engine import Engine
 from app.figures import Choices, State, choose, draw_figure
 from app.lesson_path import with_part
@@ -98,6 +108,7 @@ async def page(
     examples: ExamplesDep,
     openings: OpeningsDep,
     timelines: TimelinesDep,
+    known: AnalysesDep,
     engine: EngineDep,
     settings: SettingsDep,
 ) -> Response:
@@ -112,7 +123,7 @@ async def page(
     offered = tuple(Chip(example, _address_of(example)) for example in examples)
     site, timeline = _site(request, settings), timelines(choices.recipe.slug).at(choices.step)
     context = VisualizerContext(choices, offered, timeline, NAMES, site, streams)
-    view = _view(choices, state.position, runs, ablation, engine, writes=not streams)
+    view = _view(choices, state.position, runs, ablation, known, engine, writes=not streams)
     if not streams:
         return await render_view(request, "visualizer/page.html", context, view)
     response = await render_view(request, "visualizer/_view.html", context, view, refused=())
@@ -137,11 +148,12 @@ async def figure(
     catalog: CatalogDep,
     ablation: AblationDep,
     openings: OpeningsDep,
+    known: AnalysesDep,
     engine: EngineDep,
 ) -> Response:
     """The figure at another step, for the page's script: all positions of both models, and what they write."""
     choices, runs = choose(state, catalog, openings)
-    drawn, _ = await draw_figure(choices, runs, ablation, engine, writes=True)
+    drawn, _ = await draw_figure(choices, runs, ablation, known, engine, writes=True)
     return JSONResponse(AS_JSON.dump_python(drawn), headers={"Cache-Control": "no-store"})
 
 
@@ -158,12 +170,13 @@ async def _view(
     position: int | None,
     runs: RecipeRuns,
     ablation: ShippedAblation,
+    known: Analyses,
     engine: Engine,
     *,
     writes: bool,
 ) -> View:
     recipe = choices.recipe
-    drawn, analyses = await draw_figure(choices, runs, ablation, engine, writes=writes)
+    drawn, analyses = await draw_figure(choices, runs, ablation, known, engine, writes=writes)
     shown = analyses[choices.side]
     wanted = shown.prompt_length - 1 if position is None else position
     metrics = {SIDES[policy]: loaded.run.metrics_at(choices.step) for policy, loaded in runs.by_policy.items()}

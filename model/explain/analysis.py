@@ -4,6 +4,7 @@ In: a recipe, a model, a prompt. Out: an Analysis. Raises for a prompt or respon
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,14 +13,19 @@ from torch import Tensor
 from model.errors import outside
 from model.explain.cells import right_in_this_layout
 from model.masks.batches import Batch, lay_out
-from model.masks.policies import IGNORE_INDEX, MaskPolicy
+from model.masks.policies import COMPARED_POLICIES, IGNORE_INDEX, MASK_POLICIES, MaskPolicy
 from model.masks.shift import shift
-from model.network.attribution import Attribution, attribute
+from model.network.attribution import Attributions, attribute_rows
 from model.network.gpt import GPT
 from model.network.loss import token_losses
 from model.text.chat_template import Rendered, SegmentKind
 from model.training.conversations import batch_of, render_prompt
 from model.training.recipes import Recipe
+
+TOP = 5
+"""Predictions at each position, unless another number is asked for."""
+TOGETHER = tuple(MASK_POLICIES[slug] for slug in COMPARED_POLICIES)
+"""Policies whose rows can stand in one batch: they pad on the right and ignore the pads."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +91,7 @@ class Analysis:
 
 
 def analyze(
-    recipe: Recipe, model: GPT, policy: MaskPolicy, prompt: str, response: str | None = None, *, top_k: int = 5
+    recipe: Recipe, model: GPT, policy: MaskPolicy, prompt: str, response: str | None = None, *, top_k: int = TOP
 ) -> Analysis:
     """Losses, predictions and gradients of `<prompt>response#`; the response defaults to the task's right answer.
 
@@ -94,24 +100,60 @@ def analyze(
         OutOfRange: top_k exceeds the vocabulary.
     """
     rendered = render_prompt(recipe, prompt, response)
+    check_top(recipe, top_k)
+    return _analyze_rows(recipe, model, policy, [rendered], top_k)[0]
+
+
+def check_top(recipe: Recipe, top_k: int) -> None:
+    """Raises OutOfRange if top_k exceeds the vocabulary."""
     if not 1 <= top_k <= recipe.tokenizer.vocab_size:
         raise outside("top_k", f"1 to {recipe.tokenizer.vocab_size}", top_k, param="top_k")
-    ((row,),) = lay_out([rendered], policy, recipe.row_tokens).rows
-    batch = batch_of(recipe, [rendered], policy)
-    right = batch_of(recipe, [rendered], right_in_this_layout(policy))
-    attribution = attribute(model, batch)
-    positions = _positions(recipe, row, policy, batch, right, attribution, top_k)
+
+
+def analyze_words(recipe: Recipe, model: GPT, policy: MaskPolicy, prompts: Sequence[str]) -> tuple[Analysis, ...]:
+    """`analyze` of each prompt with its right answer, all in one pass; equal to single ones but for rounding.
+
+    Pads cost what tokens cost: prompts of about one length are fastest.
+
+    Raises:
+        InvalidText: as `render_prompt` does, for any of them.
+    """
+    rendered = [render_prompt(recipe, prompt) for prompt in prompts]
+    even = len({*map(len, prompts)}) == 1
+    if policy in TOGETHER and (even or recipe.tokenizer.pad_id is not None):
+        return _analyze_rows(recipe, model, policy, rendered, TOP)
+    return tuple(_analyze_rows(recipe, model, policy, [row], TOP)[0] for row in rendered)
+
+
+def _analyze_rows(
+    recipe: Recipe, model: GPT, policy: MaskPolicy, rendered: Sequence[Rendered], top_k: int
+) -> tuple[Analysis, ...]:
+    rows = [row for (row,) in lay_out(rendered, policy, recipe.row_tokens).rows]
+    batch = batch_of(recipe, rendered, policy)
+    right_policy = right_in_this_layout(policy)
+    right = batch if right_policy == policy else batch_of(recipe, rendered, right_policy)
+    attributions = attribute_rows(model, batch)
+    numbers = _numbers(rows, policy, batch, right, attributions, top_k)
+    similarities = attributions.similarity_BTT.tolist()
+    return tuple(_analysis(recipe, row, policy, numbers, similarities[place], place) for place, row in enumerate(rows))
+
+
+def _analysis(
+    recipe: Recipe, row: Rendered, policy: MaskPolicy, numbers: "_Numbers", similarity: list[list[float]], place: int
+) -> Analysis:
+    positions = _positions(recipe, row, policy, numbers, place)
     losses = [position.loss for position in positions if position.supervised and position.loss is not None]
+    T = len(positions)
     return Analysis(
         tokens=tuple(recipe.tokenizer.tokens[i] for i in row.token_ids),
         token_ids=row.token_ids,
         prompt_length=row.prompt_length,
         sequence_length=len(row.token_ids),
         supervised_count=len(losses),
-        ignored_count=len(positions) - len(losses),
+        ignored_count=T - len(losses),
         loss=sum(losses) / len(losses) if losses else None,
         positions=positions,
-        similarity=tuple(tuple(row) for row in attribution.similarity_TT.tolist()),
+        similarity=tuple(tuple(cosines[:T]) for cosines in similarity[:T]),
     )
 
 
@@ -143,37 +185,57 @@ def _most_likely(recipe: Recipe, probabilities_TV: Tensor, top_k: int) -> list[t
     return [tuple(Prediction(tokens[i], p) for i, p in zip(*row, strict=True)) for row in zip(ids, values, strict=True)]
 
 
+@dataclass(frozen=True)
+class _Numbers:
+    """What the rows' positions are told, as lists: by row, by position."""
+
+    losses: list[list[float]]
+    supervised: list[list[bool]]
+    right_ids: list[list[int]]
+    gradients: list[list[list[float]]]
+    likeliest: list[list[list[int]]]
+    probabilities: list[list[list[float]]]
+
+
+def _numbers(
+    rows: Sequence[Rendered], policy: MaskPolicy, batch: Batch, right: Batch, found: Attributions, top_k: int
+) -> _Numbers:
+    width = batch.inputs_BT.shape[1] + 1
+    tokens_BT = torch.tensor([[*row.token_ids, *[IGNORE_INDEX] * (width - len(row.token_ids))] for row in rows])
+    values, ids = found.logits_BTV.softmax(-1).topk(top_k)
+    four = (found.logit_norm_BT, found.parameter_norm_BT, found.share_BT, found.input_norm_BT)
+    return _Numbers(
+        token_losses(found.logits_BTV, shift(tokens_BT, policy.shift)).tolist(),
+        batch.supervised_BT.tolist(),
+        right.targets_BT.tolist(),
+        torch.stack(four, 2).tolist(),
+        ids.tolist(),
+        values.tolist(),
+    )
+
+
 def _positions(
-    recipe: Recipe,
-    row: Rendered,
-    policy: MaskPolicy,
-    batch: Batch,
-    right: Batch,
-    attribution: Attribution,
-    top_k: int,
+    recipe: Recipe, row: Rendered, policy: MaskPolicy, numbers: _Numbers, place: int
 ) -> tuple[Position, ...]:
     tokens, segments, ids = recipe.tokenizer.tokens, row.segment_kinds(), row.token_ids
-    scored_T = shift(torch.tensor([ids]), policy.shift)[0]
-    losses = token_losses(attribution.logits_TV[None], scored_T[None])[0].tolist()
-    scored = [None if token == IGNORE_INDEX else t + policy.shift for t, token in enumerate(scored_T.tolist())]
-    supervised, right_ids = batch.supervised_BT[0].tolist(), right.targets_BT[0].tolist()
-    predictions = _most_likely(recipe, attribution.logits_TV.softmax(-1), top_k)
-    gradients_T4 = torch.stack(
-        (attribution.logit_norm_T, attribution.parameter_norm_T, attribution.share_T, attribution.input_norm_T), 1
-    )
-    return tuple(
-        Position(
-            position=t,
-            input=tokens[ids[t]],
-            target=tokens[ids[place]] if place is not None else None,
-            right_target=None if right_ids[t] == IGNORE_INDEX else tokens[right_ids[t]],
-            input_segment=segments[t],
-            target_segment=segments[place] if place is not None else None,
-            supervised=supervised[t],
-            loss=losses[t] if place is not None else None,
-            target_probability=math.exp(-losses[t]) if place is not None else None,
-            gradient=Gradient(*numbers),
-            predictions=predictions[t],
+    losses, supervised, right_ids = numbers.losses[place], numbers.supervised[place], numbers.right_ids[place]
+    gradients, likeliest, chances = numbers.gradients[place], numbers.likeliest[place], numbers.probabilities[place]
+    positions = []
+    for t in range(len(ids) - 1):
+        scored = t + policy.shift if t + policy.shift < len(ids) else None
+        positions.append(
+            Position(
+                position=t,
+                input=tokens[ids[t]],
+                target=None if scored is None else tokens[ids[scored]],
+                right_target=None if right_ids[t] == IGNORE_INDEX else tokens[right_ids[t]],
+                input_segment=segments[t],
+                target_segment=None if scored is None else segments[scored],
+                supervised=supervised[t],
+                loss=None if scored is None else losses[t],
+                target_probability=None if scored is None else math.exp(-losses[t]),
+                gradient=Gradient(*gradients[t]),
+                predictions=tuple(Prediction(tokens[i], p) for i, p in zip(likeliest[t], chances[t], strict=True)),
+            )
         )
-        for t, (place, numbers) in enumerate(zip(scored, gradients_T4.tolist(), strict=True))
-    )
+    return tuple(positions)

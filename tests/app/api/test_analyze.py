@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from app.api.analyze import AnalyzeAnswer, write_answer
 from app.catalog import Catalog
 from model.explain.analysis import analyze
 from model.masks.policies import MASK_POLICIES
@@ -169,3 +170,17 @@ async def test_every_number_is_the_domain_s(client: httpx.AsyncClient, catalog: 
     for position in expected["positions"]:
         del position["input_segment"], position["target_segment"]
     assert json.loads(json.dumps(expected)) == {name: answer[name] for name in expected}
+
+
+@pytest.mark.parametrize("similarity", [True, False])
+async def test_the_answer_written_straight_from_the_analysis_is_the_schemas(catalog: Catalog, similarity: bool) -> None:
+    model, step = catalog.model(RECIPES["reverse"], "unmasked", None)
+    analysis = analyze(RECIPES["reverse"], model, MASK_POLICIES["no-shift"], "hello")
+    head: dict[str, object] = {"recipe": "reverse", "policy": "no-shift", "trained_with": "unmasked", "step": step}
+    plain = json.loads(json.dumps(asdict(analysis)))
+    if not similarity:
+        del plain["similarity"]
+    for position in plain["positions"]:
+        del position["input_segment"], position["target_segment"]
+    written = write_answer(head, analysis, similarity)
+    assert json.loads(written) == AnalyzeAnswer.model_validate(head | plain).model_dump(mode="json")

@@ -1,0 +1,152 @@
+"""app/analyses.py and the batches of the engine behind it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from functools import partial
+from typing import Any
+
+import pytest
+
+from app.analyses import Analyses
+from app.calls import MOST_TOGETHER
+from app.catalog import Catalog
+from app.engine import Engine, EngineBusy
+from model.errors import InvalidText
+from model.explain.analysis import Analysis, analyze
+from model.masks.policies import RIGHT, UNMASKED
+from model.network.gpt import GPT
+from model.training.recipes import RECIPES
+
+pytestmark = pytest.mark.anyio
+
+REVERSE = RECIPES["reverse"]
+
+
+@pytest.fixture
+async def engine(gate: Any) -> AsyncIterator[Engine]:
+    engine = Engine(queue_size=64, timeout_seconds=30)
+    yield engine
+    gate.open(1000)
+    engine.close()
+
+
+@pytest.fixture(scope="session")
+def trained(catalog: Catalog) -> GPT:
+    return catalog.model(REVERSE, RIGHT.slug, None)[0]
+
+
+def assert_same(ours: Analysis, alone: Analysis) -> None:
+    """But for rounding: a batch adds up in another order."""
+    assert (ours.tokens, ours.token_ids, ours.prompt_length) == (alone.tokens, alone.token_ids, alone.prompt_length)
+    assert (ours.supervised_count, ours.ignored_count) == (alone.supervised_count, alone.ignored_count)
+    for one, other in zip(ours.positions, alone.positions, strict=True):
+        assert (one.target, one.right_target, one.supervised) == (other.target, other.right_target, other.supervised)
+        assert one.loss == pytest.approx(other.loss, rel=1e-4, abs=1e-6)
+        assert one.predictions[0].token == other.predictions[0].token
+        assert vars(one.gradient) == pytest.approx(vars(other.gradient), rel=1e-3, abs=1e-6)
+    for cosines, others in zip(ours.similarity, alone.similarity, strict=True):
+        assert cosines == pytest.approx(others, abs=1e-4)
+
+
+@pytest.mark.parametrize("policy", [RIGHT, UNMASKED])
+async def test_words_that_wait_together_are_analysed_each_as_if_alone(
+    engine: Engine, gate: Any, trained: GPT, policy: Any
+) -> None:
+    known = Analyses(engine)
+    held = asyncio.create_task(engine.call(gate.wait))
+    words = ["hello", "a", "zzzz", "abcdefghij", "live"]
+    asked = [asyncio.create_task(known.of(REVERSE, trained, policy, word)) for word in words]
+    while engine.load < 1 + len(words):
+        await asyncio.sleep(0)
+    gate.open()
+    for word, analysis in zip(words, await asyncio.gather(*asked), strict=True):
+        assert_same(analysis, analyze(REVERSE, trained, policy, word))
+    await held
+
+
+async def test_one_call_computes_what_waits_for_one_thing_up_to_a_limit_and_nearest_in_size(
+    engine: Engine, gate: Any
+) -> None:
+    computed: list[list[int]] = []
+
+    def double(items: list[int]) -> list[int]:
+        computed.append(items)
+        return [2 * item for item in items]
+
+    held = asyncio.create_task(engine.call(gate.wait))
+    sizes = [*range(1, 31), 3]
+    asked = [asyncio.create_task(engine.call_together(double, "sizes", size, size)) for size in sizes]
+    other = asyncio.create_task(engine.call_together(double, "others", 100, 1))
+    while engine.load < len(sizes) + 2:
+        await asyncio.sleep(0)
+    gate.open()
+    assert await asyncio.gather(*asked, other) == [2 * size for size in (*sizes, 100)]
+    assert [len(items) for items in computed] == [MOST_TOGETHER, len(sizes) - MOST_TOGETHER, 1]
+    assert sorted(computed[0]) == [1, 2, 3, 3, *range(4, MOST_TOGETHER)]
+    await held
+    assert engine.load == 0
+
+
+async def test_an_error_of_a_batch_reaches_all_who_are_in_it(engine: Engine) -> None:
+    def fail(items: list[int]) -> list[int]:
+        raise ZeroDivisionError(len(items))
+
+    results = await asyncio.gather(*(engine.call_together(fail, "a", i, i) for i in range(3)), return_exceptions=True)
+    assert [type(result) for result in results] == [ZeroDivisionError] * 3
+    assert engine.load == 0
+
+
+async def test_equal_words_are_analysed_once_and_kept(engine: Engine, gate: Any, trained: GPT) -> None:
+    known = Analyses(engine)
+    held = asyncio.create_task(engine.call(gate.wait))
+    asked = [asyncio.create_task(known.of(REVERSE, trained, RIGHT, "hello")) for _ in range(10)]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert engine.load == 2
+    gate.open()
+    first, *others = await asyncio.gather(*asked)
+    assert all(other is first for other in others)
+    assert await known.of(REVERSE, trained, RIGHT, "hello") is first
+    assert await known.of(REVERSE, trained, UNMASKED, "hello") is not first
+    await held
+
+
+async def test_one_who_leaves_takes_the_answer_from_nobody(engine: Engine, gate: Any, trained: GPT) -> None:
+    known = Analyses(engine)
+    held = asyncio.create_task(engine.call(gate.wait))
+    leaves, stays = (asyncio.create_task(known.of(REVERSE, trained, RIGHT, "hello")) for _ in range(2))
+    await asyncio.sleep(0)
+    leaves.cancel()
+    gate.open()
+    assert (await stays).tokens[0] == "<"
+    await held
+
+
+async def test_only_the_last_ones_are_kept(engine: Engine, trained: GPT) -> None:
+    known = Analyses(engine, most=3)
+    first = await known.of(REVERSE, trained, RIGHT, "ab")
+    for word in ("cd", "ef", "ab", "gh", "ij"):
+        await known.of(REVERSE, trained, RIGHT, word)
+    assert len(known) == 3
+    assert await known.of(REVERSE, trained, RIGHT, "ab") is first
+
+
+async def test_a_word_that_cannot_be_read_spoils_no_batch(engine: Engine, trained: GPT) -> None:
+    known = Analyses(engine)
+    asked = [known.of(REVERSE, trained, RIGHT, word) for word in ("hello", "HELLO!", "live")]
+    first, refused, last = await asyncio.gather(*asked, return_exceptions=True)
+    assert isinstance(refused, InvalidText)
+    assert (type(first), type(last)) == (Analysis, Analysis)
+
+
+async def test_an_analysis_that_got_no_place_is_not_remembered(gate: Any, trained: GPT) -> None:
+    engine = Engine(queue_size=1, timeout_seconds=30)
+    known = Analyses(engine)
+    held = asyncio.create_task(engine.call(partial(gate.wait)))
+    await asyncio.sleep(0)
+    with pytest.raises(EngineBusy):
+        await known.of(REVERSE, trained, RIGHT, "hello")
+    gate.open()
+    await held
+    assert (await known.of(REVERSE, trained, RIGHT, "hello")).prompt_length == 7
+    engine.close()
