@@ -1,11 +1,11 @@
 """/api/v1/analyze: one conversation under a mask and a model, position by position."""
 
+import json
 from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from pydantic import ConfigDict, Field, TypeAdapter
-from pydantic_core import to_json
 from starlette.responses import Response
 
 from app.analyses import Analyses
@@ -118,7 +118,10 @@ _ANALYSIS = TypeAdapter(Analysis)
 
 def write_answer(head: dict[str, object], analysis: Analysis, similarity: bool) -> bytes:
     """An AnalyzeAnswer as JSON, straight from the dataclass: a hundred times faster than by way of its model."""
-    unsaid: Any = {"positions": {"__all__": {"input_segment", "target_segment"}}, "similarity": True}
+    unsaid: Any = {
+        "positions": {"__all__": {"input_segment", "target_segment"}},
+        **({} if similarity else {"similarity": True}),
+    }
     body = _ANALYSIS.dump_json(analysis, exclude=unsaid)
-    cosines = to_json(analysis.similarity if similarity else None)
-    return to_json(head)[:-1] + b"," + body[1:-1] + b',"similarity":' + cosines + b"}"
+    end = b"" if similarity else b',"similarity":null'
+    return json.dumps(head, separators=(",", ":")).encode()[:-1] + b"," + body[1:-1] + end + b"}"
