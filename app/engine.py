@@ -120,8 +120,8 @@ class Engine:
 
     def generate(
         self, model: GPT, prompt_ids: tuple[int, ...], *, stop_id: int, max_new_tokens: int
-    ) -> AsyncIterator[NewToken]:
-        """Admit a generation at once and return its tokens as they come.
+    ) -> AsyncIterator[list[NewToken]]:
+        """Admit a generation at once and return its tokens as they come: each time all that have come meanwhile.
 
         A generation nobody reads is decoded to its end all the same: it is short, and its batch waits for no reader.
 
@@ -130,7 +130,7 @@ class Engine:
         """
         row = _Row(model, prompt_ids, stop_id, max_new_tokens, asyncio.Queue())
         self._admit(row)
-        return self._tokens(row)
+        return self._pieces(row)
 
     def end_generations(self) -> None:
         """Tell every generation that the server ends, and take no more; calls are answered until `close`."""
@@ -145,14 +145,18 @@ class Engine:
             self._condition.notify()
         self._worker.join()
 
-    async def _tokens(self, row: _Row) -> AsyncIterator[NewToken]:
+    async def _pieces(self, row: _Row) -> AsyncIterator[list[NewToken]]:
         finish_reason = None
         while finish_reason is None:
-            item = await self._in_time(row.tokens.get())
-            if isinstance(item, BaseException):
-                raise item
-            finish_reason = item.finish_reason
-            yield item
+            items = [await self._in_time(row.tokens.get())]
+            while not row.tokens.empty():
+                items.append(row.tokens.get_nowait())
+            new = [item for item in items if isinstance(item, NewToken)]
+            if new:
+                finish_reason = new[-1].finish_reason
+                yield new
+            if isinstance(items[-1], BaseException):
+                raise items[-1]
 
     async def _in_time(self, result: Awaitable[Result]) -> Result:
         try:

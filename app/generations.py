@@ -31,17 +31,19 @@ class Generation:
     prompt_text: str
     """The prompt as the model reads it, specials included."""
     tokenizer: Tokenizer
-    source: AsyncIterator[NewToken]
+    source: AsyncIterator[list[NewToken]]
     received: list[Token] = field(default_factory=list)
     finish_reason: FinishReason = "length"
+    ended: bool = False
 
-    async def tokens(self) -> AsyncIterator[Token]:
-        """Each token as it is decoded. Raises what the engine raises."""
+    async def tokens(self) -> AsyncIterator[list[Token]]:
+        """The tokens as they are decoded, each time all that have come meanwhile. Raises what the engine raises."""
         async for new in self.source:
-            token = Token(self.tokenizer.tokens[new.token_id], new.probability)
-            self.received.append(token)
-            self.finish_reason = new.finish_reason or self.finish_reason
-            yield token
+            tokens = [Token(self.tokenizer.tokens[token.token_id], token.probability) for token in new]
+            self.received += tokens
+            if new[-1].finish_reason:
+                self.finish_reason, self.ended = new[-1].finish_reason, True
+            yield tokens
 
     async def whole(self) -> "Generation":
         """This, once all of its tokens are there."""

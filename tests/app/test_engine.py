@@ -42,7 +42,13 @@ def untrained(catalog: Catalog) -> GPT:
 def start(engine: Engine, model: GPT, word: str, max_new_tokens: int | None = None) -> AsyncIterator[Any]:
     ids = prompt_ids(REVERSE, word)
     cap = new_token_cap(model, len(ids), max_new_tokens)
-    return engine.generate(model, ids, stop_id=STOP, max_new_tokens=cap)
+    return one_by_one(engine.generate(model, ids, stop_id=STOP, max_new_tokens=cap))
+
+
+async def one_by_one(pieces: AsyncIterator[list[Any]]) -> AsyncIterator[Any]:
+    async for piece in pieces:
+        for token in piece:
+            yield token
 
 
 async def text_of(tokens: AsyncIterator[Any]) -> str:
@@ -188,6 +194,15 @@ async def test_calls_are_answered_while_a_text_is_decoded(engine: Engine, gate: 
         await wait_for_load(engine, 2)  # the text, of which two tokens are decoded, and the call at the gate
         gate.open()
     assert len(await text_of(stream)) == 20
+
+
+async def test_tokens_that_came_meanwhile_come_together_and_in_order(engine: Engine, gate: Any, trained: GPT) -> None:
+    ids = prompt_ids(REVERSE, "hello")
+    slow, other = (engine.generate(trained, ids, stop_id=STOP, max_new_tokens=20) for _ in range(2))
+    assert await text_of(one_by_one(other)) == "olleh#"  # decoded with the slow reader's, who has read nothing
+    (piece,) = [piece async for piece in slow]
+    assert REVERSE.tokenizer.decode([token.token_id for token in piece]) == "olleh#"
+    assert [token.finish_reason for token in piece] == [*[None] * 5, "stop"]
 
 
 async def test_a_failure_while_decoding_reaches_every_reader_of_the_batch(engine: Engine, trained: GPT) -> None:

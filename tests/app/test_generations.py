@@ -32,12 +32,12 @@ async def test_a_generation_grows_token_by_token_to_its_text(engine: Engine, tra
     generation = admit(engine, REVERSE, trained, "hello")
     assert (generation.text, generation.completion) == ("<hello>", "")
     seen = []
-    async for token in generation.tokens():
-        seen.append(token)
+    async for tokens in generation.tokens():
+        seen += tokens
         assert generation.received == seen
         assert generation.text == "<hello>" + "".join(t.token for t in seen)
     assert generation.completion == "olleh#"
-    assert generation.finish_reason == "stop"
+    assert (generation.finish_reason, generation.ended) == ("stop", True)
     assert all(0 < token.probability <= 1 for token in seen)
 
 
