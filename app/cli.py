@@ -1,46 +1,108 @@
-"""The `maskscope` command. Parses, calls, prints; `--json` where a script would want it; exit code 1 for an error."""
+"""The `maskscope` command. Parses, calls, prints; `--json` where a script would want it; exit code 1 for an error.
+
+A command's module is imported when the command is called: `--help` and light commands do without torch.
+"""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, MutableMapping
 from functools import wraps
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from pydantic import ValidationError
-from pydantic_settings import SettingsError
+from typer.core import TyperCommand, TyperGroup
 
-from app.catalog import load_catalog
-from app.commands.ablate import ablate
-from app.commands.analyze import analyze
-from app.commands.bench import bench
-from app.commands.claims import claims
-from app.commands.controls import controls
-from app.commands.dispatcher import dispatcher
-from app.commands.examples import examples
-from app.commands.export import export
-from app.commands.gallery import gallery
-from app.commands.generate import generate
-from app.commands.inspect import inspect
-from app.commands.limits import limits
-from app.commands.mask import mask
-from app.commands.padding import padding
-from app.commands.prompts import prompts
-from app.commands.rates import rates
-from app.commands.reasoning import reasoning
-from app.commands.survey import survey
-from app.commands.template import template
-from app.commands.tokenizer import tokenizer
-from app.commands.train import train
-from app.commands.turns import turns
-from app.main import create_app
-from app.serving import server
-from app.settings import Settings
 from model.errors import MaskscopeError
-from model.experiments.ablation.shipped import load_ablation
+
+COMMANDS = {
+    "serve": "Serve the pages and the JSON API.",
+    "train": "Train recipes from scratch under loss masks, and keep the runs where `serve` finds them.",
+    "generate": "Let a trained model answer.",
+    "analyze": (
+        "Show what each position is trained on (y), what the right mask would train it on, and what it does to "
+        "the gradient."
+    ),
+    "export": "Write a run as a folder that transformers' GPT2LMHeadModel and AutoTokenizer load.",
+    "bench": (
+        "Measure training, per-position gradients, decoding, the server and the inspector, as ratios taken in one run."
+    ),
+    "ablate": (
+        "Train recipes under loss masks with several seeds, in every combination of the values given, into one "
+        "JSON file."
+    ),
+    "claims": "Show every claim of the lesson with its verdict and the figures that it rests on.",
+    "controls": (
+        "Show a trace with as few targets as the answers at once, and answers after a filler as long as the trace."
+    ),
+    "dispatcher": (
+        "Show how often each arm answers sums that SFT never saw: the base, SFT from it, SFT from random weights. "
+    ),
+    "examples": "Show the example words of the visualizer and what each of them tells.",
+    "gallery": "Show the symptoms of every mask bug as measured on a model trained under it.",
+    "limits": "Show what becomes of a share of answers that are others than the reversal.",
+    "mask": "Show the labels of conversations under a policy. Needs no model.",
+    "padding": "Show the accuracy of every trained padding with every padding at inference.",
+    "prompts": "Show what each model would say next inside the prompt, letter by letter.",
+    "rates": "Show what SFT learns and what it keeps at each learning rate, from the same base.",
+    "reasoning": "Show how many sums are right by number of terms, with and without a trace.",
+    "turns": "Show how many answers of each turn are right, trained on all answers or on the last alone.",
+    "inspect": (
+        "Inspect what a fine-tune is trained on. Exit code: 0 clean, 1 errors, 2 unreadable, 3 cannot tell, 4 a limit."
+    ),
+    "template": "Inspect a chat template: what ends an answer, what the server supplies, what is lost or refused.",
+    "survey": (
+        "Show what TRL's training templates supervise although a server supplies it, and what 786 real templates do."
+    ),
+    "tokenizer": "List the files of the tokenizer that ships, each made from the text, template and rows beside it.",
+}
+"""What each does, as the list of commands has it: the beginning of its function's docstring."""
+
+
+class _Loaded(MutableMapping[str, Any]):
+    """The commands themselves by name, each loaded when it is asked for."""
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in COMMANDS:
+            raise KeyError(name)
+        function = serve if name == "serve" else getattr(import_module(f"app.commands.{name}"), name)
+        alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+        alone.command(name)(errors_in_one_line(function))
+        return typer.main.get_command(alone)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(COMMANDS)
+
+    def __len__(self) -> int:
+        return len(COMMANDS)
+
+    def __setitem__(self, name: str, command: object) -> None:
+        raise NotImplementedError(f"{name}: COMMANDS has all there are")
+
+    __delitem__ = __getitem__
+
+
+class _Commands(TyperGroup):
+    """Lists the commands from COMMANDS, and loads the one that is called."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given | {"commands": {}})
+        self.commands = _Loaded()
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        return TyperCommand(cmd_name, help=COMMANDS[cmd_name]) if cmd_name in COMMANDS else None
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name, _, rest = super().resolve_command(ctx, args)
+        return name, self.commands[name] if name else None, rest
+
 
 app = typer.Typer(
     name="maskscope",
+    cls=_Commands,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -48,11 +110,19 @@ app = typer.Typer(
 )
 
 
+@app.callback()
+def maskscope() -> None:
+    """Options of all commands: none."""
+
+
 def errors_in_one_line(command: Callable[..., None]) -> Callable[..., None]:
     """What a user can cause ends as one line on stderr and exit code 1."""
 
     @wraps(command)
     def wrapped(*args: Any, **kwargs: Any) -> None:
+        from pydantic import ValidationError
+        from pydantic_settings import SettingsError
+
         try:
             command(*args, **kwargs)
         except (MaskscopeError, ValidationError, SettingsError, OSError) as error:
@@ -63,6 +133,8 @@ def errors_in_one_line(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _in_one_line(error: Exception) -> str:
+    from pydantic import ValidationError
+
     match error:
         case MaskscopeError():
             named = error.param is None or error.param in error.message.lower()
@@ -76,8 +148,6 @@ def _in_one_line(error: Exception) -> str:
             return str(error)
 
 
-@app.command()
-@errors_in_one_line
 def serve(
     host: Annotated[
         str | None, typer.Option(help="Address to listen on; default 127.0.0.1, this machine only.")
@@ -93,20 +163,15 @@ def serve(
 
     Example: maskscope serve --port 8080
     """
+    from app.main import create_app, load_shipped
+    from app.serving import server
+    from app.settings import Settings
+
     asked = {"host": host, "port": port, "tokenizers_folder": tokenizers}
     given = {name: value for name, value in asked.items() if value is not None}
     settings = Settings.model_validate(Settings().model_dump() | given)
-    load_catalog(settings.trained_folder)  # a broken run ends the command here, in one line
-    load_ablation(settings.trained_folder)
-    server.serve(create_app(settings), settings)
-
-
-for command in (
-    *(train, generate, analyze, export, bench, ablate, claims, controls, dispatcher, examples, gallery, limits, mask),
-    *(padding, prompts, rates, reasoning, turns),
-    *(inspect, template, survey, tokenizer),
-):
-    app.command()(errors_in_one_line(command))
+    shipped = load_shipped(settings.trained_folder)  # a broken file ends the command here, in one line
+    server.serve(create_app(settings, shipped), settings)
 
 
 if __name__ == "__main__":

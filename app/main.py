@@ -4,7 +4,9 @@ import gc
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from functools import cache, partial
+from pathlib import Path
 
 from fastapi import Depends, FastAPI
 from starlette.middleware.gzip import GZipMiddleware
@@ -12,7 +14,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from app import errors
 from app.analyses import Analyses
 from app.api import API
-from app.catalog import load_catalog
+from app.catalog import Catalog, load_catalog
 from app.deps import refuse_repeats
 from app.engine import Engine
 from app.figures import draw_training
@@ -28,24 +30,43 @@ from app.static_files import AddressedFiles
 from app.templating import PURPOSE
 from app.votes.sessions import Votes
 from app.workers.inspections import Inspections
-from model.claims.evidence import gather
-from model.experiments.ablation.shipped import load_ablation
-from model.experiments.examples import KEPT_EXAMPLES
+from model.claims.evidence import Evidence, gather
+from model.experiments.ablation.shipped import ShippedAblation, load_ablation
+from model.experiments.examples import KEPT_EXAMPLES, Example
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
-    """The application. It answers nothing before every model is in memory; a broken file stops its start."""
+@dataclass(frozen=True)
+class Shipped:
+    """What is read from the folder of trained runs, once."""
+
+    catalog: Catalog
+    ablation: ShippedAblation
+    evidence: Evidence
+    examples: tuple[Example, ...]
+
+
+def load_shipped(folder: Path) -> Shipped:
+    """Raises BrokenRun or BrokenAblation for a file that is missing, unreadable or altered; names it."""
+    catalog, ablation = load_catalog(folder), load_ablation(folder)
+    evidence = gather(folder, ablation.findings.comparisons)
+    return Shipped(catalog, ablation, evidence, KEPT_EXAMPLES.read(folder))
+
+
+def create_app(settings: Settings | None = None, shipped: Shipped | None = None) -> FastAPI:
+    """The application. It answers nothing before all that ships is read; a broken file stops its start.
+
+    `shipped` is what `load_shipped` read, for a caller who has to say what is broken; read at the start otherwise.
+    """
     settings = settings or Settings()
     metrics = Metrics()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.catalog = load_catalog(settings.trained_folder)
-        app.state.ablation = load_ablation(settings.trained_folder)
-        app.state.evidence = gather(settings.trained_folder, app.state.ablation.findings.comparisons)
-        app.state.openings = cache(partial(app.state.catalog.openings, app.state.ablation))
-        app.state.timelines = cache(partial(draw_training, app.state.catalog, app.state.ablation))
-        app.state.examples = KEPT_EXAMPLES.read(settings.trained_folder)
+        read = shipped or load_shipped(settings.trained_folder)
+        app.state.catalog, app.state.ablation = read.catalog, read.ablation
+        app.state.evidence, app.state.examples = read.evidence, read.examples
+        app.state.openings = cache(partial(read.catalog.openings, read.ablation))
+        app.state.timelines = cache(partial(draw_training, read.catalog, read.ablation))
         app.state.engine = Engine(settings.queue_size, settings.queue_timeout_seconds)
         app.state.analyses = Analyses(app.state.engine)
         app.state.races = Races(settings)

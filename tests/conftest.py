@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 import torch
 
 from app.catalog import Catalog, load_catalog
+from app.cli import COMMANDS
 from app.settings import Settings
 from model.experiments.ablation.plan import plan_of
 from model.experiments.ablation.runs import Ablation, MeasuredRun, ablation_of
@@ -134,6 +136,8 @@ def read_once(catalog: Catalog) -> Iterator[None]:
     """Applications and commands in this process share what ships, instead of reading 150 files and drawing the
     ablation's samples a hundred times. Any other folder is read; so is this one by every server and by the catalog.
     """
+    for command in COMMANDS.keys() - {"serve"}:  # imported when called otherwise, too late to be told
+        import_module(f"app.commands.{command}")
     shipped = Settings().trained_folder
     kept: dict[str, Any] = {"load_catalog": catalog, "load_ablation": load_ablation(shipped)}
 

@@ -12,15 +12,10 @@ import pytest
 import typer.main
 from typer.testing import CliRunner, Result
 
-from app.cli import app
+from app.cli import COMMANDS, app
 from model.training.recipes import RECIPES
 
 MARKS = ["ignored"] * 6 + ["trained"] * 6
-COMMANDS = (
-    *("serve", "train", "generate", "analyze", "export", "bench", "ablate", "gallery", "mask", "padding"),
-    *("dispatcher", "rates", "reasoning", "controls", "limits", "turns", "claims", "prompts", "examples"),
-    *("inspect", "template", "survey", "tokenizer"),
-)
 
 
 def run(*arguments: str, **environment: str) -> Result:
@@ -46,6 +41,26 @@ def test_without_arguments_the_commands_are_listed() -> None:
     for command in COMMANDS:
         assert re.search(rf"\b{command}\b", result.output)
     assert typer.main.get_command(app).commands.keys() == set(COMMANDS)  # type: ignore[attr-defined]
+
+
+def test_every_module_of_commands_is_a_command_and_is_listed_with_its_own_words() -> None:
+    folder = Path(sys.modules["app.commands"].__file__ or "").parent
+    functions = {path.stem: path.read_text() for path in folder.glob("*.py")}
+    assert {name for name, text in functions.items() if f"def {name}(" in text} == COMMANDS.keys() - {"serve"}
+    for name, told in COMMANDS.items():
+        help = typer.main.get_command(app).commands[name].help  # type: ignore[attr-defined]
+        assert " ".join(help.split()).startswith(told), name
+
+
+def test_help_and_a_command_s_name_are_had_without_what_only_commands_need() -> None:
+    heavy = ("torch", "numpy", "fastapi", "pydantic", "uvicorn", "transformers", "httpx", "jinja2")
+    program = (
+        "import sys; from app.cli import app; sys.argv[1:] = ['--help']; app(standalone_mode=False); "
+        f"print([name for name in {heavy!r} if name in sys.modules], file=sys.stderr)"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert "Usage:" in result.stdout
+    assert result.stderr.strip() == "[]"
 
 
 @pytest.mark.parametrize("command", COMMANDS)
