@@ -1,8 +1,8 @@
 """Runs on disk -> models in memory. In: the folder of trained runs. Out: models by recipe, policy and step."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from model.errors import BrokenRun, OutOfRange, unknown
@@ -16,12 +16,14 @@ from model.experiments.padding.accuracies import PaddedAccuracy, read_paddings
 from model.experiments.shipped import SHIPPED_RUNS, trained_as
 from model.masks.policies import COMPARED_POLICIES, MASK_POLICIES, RIGHT, MaskPolicy
 from model.network.gpt import GPT
-from model.training.checkpoints import RUN_FILE, Run, load_weights, read_run
+from model.training.checkpoints import RUN_FILE, CheckedWeights, ModelsByStep, Run, build_model, read_run, read_weights
 from model.training.pretraining import BaseRun, base_folder, load_base
 from model.training.recipes import ALL_RECIPES, MASK_RECIPES, RECIPES, Recipe, find_recipe
 
 BASE_SEED = 0
 """Of the base in memory, and of what starts from it."""
+BUILT = 96
+"""Models that stay built, about 1 MB each: all of the pages' last steps, and some of the others."""
 GAP_EXACT_MATCH = 0.9
 """The gap is shown where the prompt-masked model first reaches this."""
 
@@ -155,17 +157,20 @@ class Catalog:
 
 
 def load_catalog(folder: Path) -> Catalog:
-    """Load every run under `folder/<recipe>/<policy>/` and check each weight file against its sum.
+    """Read every run under `folder/<recipe>/<policy>/` and check each weight file against its sum.
+
+    A model is built from what was read when it is first asked for; the BUILT last used stay.
 
     Raises:
         BrokenRun: a run or a file of it is missing, truncated or altered; names the file.
     """
     runs = {}
+    build = lru_cache(BUILT)(build_model)
     for slug, policy in SHIPPED_RUNS:
         run_folder = folder / slug / policy
         if not (run_folder / RUN_FILE).exists():
             raise BrokenRun(f"{run_folder / RUN_FILE}: missing; `make train` makes it")
-        runs[slug, policy] = _load(run_folder, trained_as(ALL_RECIPES[slug], policy), policy)
+        runs[slug, policy] = _load(run_folder, trained_as(ALL_RECIPES[slug], policy), policy, build)
     for slug in ALL_RECIPES:
         seeds = {policy: run.run.seed for (recipe, policy), run in runs.items() if recipe == slug}
         if len(set(seeds.values())) > 1:
@@ -174,7 +179,7 @@ def load_catalog(folder: Path) -> Catalog:
     return Catalog(runs, read_gallery(folder), read_paddings(folder), base, load_asked(folder))
 
 
-def _load(folder: Path, recipe: Recipe, policy: str) -> LoadedRun:
+def _load(folder: Path, recipe: Recipe, policy: str, build: Callable[[CheckedWeights], GPT]) -> LoadedRun:
     run = read_run(folder)
     path = folder / RUN_FILE
     if (run.recipe, run.policy) != (recipe.slug, policy):
@@ -186,7 +191,7 @@ def _load(folder: Path, recipe: Recipe, policy: str) -> LoadedRun:
         raise BrokenRun(f"{path}: lists a checkpoint without a measurement, or none at all")
     if run.steps not in run.checkpoint_steps():
         raise BrokenRun(f"{path}: ends at step {run.steps}, of which it lists no checkpoint")
-    return LoadedRun(run, {c.step: load_weights(folder, run.model, c) for c in run.checkpoints})
+    return LoadedRun(run, ModelsByStep({c.step: read_weights(folder, run.model, c) for c in run.checkpoints}, build))
 
 
 def _join(names: Iterable[object]) -> str:

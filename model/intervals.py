@@ -7,6 +7,7 @@ or by bootstrap: what other seeds could have given under the same conditions. Kn
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from statistics import NormalDist, fmean, stdev
 from typing import Annotated
 
@@ -182,8 +183,10 @@ def _bounds(resampled: NDArray[np.float64], seeds: int) -> NDArray[np.float64]:
     return ends
 
 
+@cache
 def _resampled(seeds: int, resamples: int) -> NDArray[np.float64]:
     """Draws of as many seeds with replacement, each as the weights of a mean."""
     draws = np.random.default_rng(0).integers(seeds, size=(resamples, seeds))
     weights: NDArray[np.float64] = (draws[:, :, None] == np.arange(seeds)).mean(axis=1)
+    weights.flags.writeable = False  # shared by all who ask for so many
     return weights

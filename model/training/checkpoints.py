@@ -4,17 +4,19 @@ Nothing is ever unpickled. `run.json` states the recipe it was trained by, the d
 each checkpoint the sha256 of its file.
 """
 
+import dataclasses
 import hashlib
+import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Annotated
 
 import safetensors.torch
 from pydantic import Field, TypeAdapter
 from pydantic.dataclasses import dataclass
-from safetensors import SafetensorError
 
 from model.errors import BrokenRun
 from model.kept import STRICT, read_checked, write
@@ -110,6 +112,24 @@ def load_weights(folder: Path, config: GPTConfig, checkpoint: Checkpoint) -> GPT
     Raises:
         BrokenRun: the file is missing, is not the one it was recorded for, or does not fit the model.
     """
+    return build_model(read_weights(folder, config, checkpoint))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class CheckedWeights:
+    """A weight file's content, which is what was recorded and fits the model."""
+
+    content: bytes
+    config: GPTConfig
+    path: Path
+
+
+def read_weights(folder: Path, config: GPTConfig, checkpoint: Checkpoint) -> CheckedWeights:
+    """A checkpoint's file, checked. Takes a fifth of a millisecond where the model itself takes three.
+
+    Raises:
+        BrokenRun: as `load_weights`.
+    """
     path = folder / checkpoint.file
     try:
         content = path.read_bytes()
@@ -117,10 +137,51 @@ def load_weights(folder: Path, config: GPTConfig, checkpoint: Checkpoint) -> GPT
         raise BrokenRun(f"{path}: {error.strerror}") from error
     if hashlib.sha256(content).hexdigest() != checkpoint.sha256:
         raise BrokenRun(f"{path}: sha256 differs from the one recorded (truncated or altered?)")
-    model = GPT(config)
     try:
-        weights = safetensors.torch.load(content)
-        model.load_state_dict(weights | {"head.weight": weights["token_embedding.weight"]})
-    except (SafetensorError, RuntimeError, KeyError) as error:
-        raise BrokenRun(f"{path}: does not hold this model's weights: {str(error).splitlines()[0]}") from error
+        found = _stated_shapes(content)
+    except (ValueError, KeyError, TypeError) as error:
+        raise BrokenRun(f"{path}: does not hold this model's weights: no safetensors header") from error
+    if found != _shapes(config):
+        odd = sorted(dict(found.items() ^ _shapes(config).items()))
+        raise BrokenRun(f"{path}: does not hold this model's weights: {', '.join(odd)}")
+    return CheckedWeights(content, config, path)
+
+
+def build_model(weights: CheckedWeights) -> GPT:
+    """In float32, in evaluation mode, its parameters frozen."""
+    model = GPT(weights.config)
+    read = safetensors.torch.load(weights.content)
+    model.load_state_dict(read | {"head.weight": read["token_embedding.weight"]})
     return model.eval().requires_grad_(False)
+
+
+class ModelsByStep(Mapping[int, GPT]):
+    """A run's models, each built when it is asked for; `build` may keep them."""
+
+    def __init__(self, weights: Mapping[int, CheckedWeights], build: Callable[[CheckedWeights], GPT] = build_model):
+        self._weights = weights
+        self._build = build
+
+    def __getitem__(self, step: int) -> GPT:
+        return self._build(self._weights[step])
+
+    def __contains__(self, step: object) -> bool:
+        return step in self._weights
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._weights)
+
+    def __len__(self) -> int:
+        return len(self._weights)
+
+
+def _stated_shapes(content: bytes) -> dict[str, tuple[int, ...]]:
+    """By name, as a safetensors file's header states them: 8 bytes with its length, then JSON."""
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    return {name: tuple(entry["shape"]) for name, entry in header.items() if name != "__metadata__"}
+
+
+@cache
+def _shapes(config: GPTConfig) -> dict[str, tuple[int, ...]]:
+    """By name, of the parameters that a file holds."""
+    return {name: tuple(parameter.shape) for name, parameter in GPT(config).named_parameters()}

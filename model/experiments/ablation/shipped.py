@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from model.errors import BrokenAblation, check_known
@@ -27,8 +28,15 @@ OF_SWEEP = ("recipe", "min_length", "max_length", "layers", "width", "learning_r
 @dataclass(frozen=True)
 class ShippedAblation:
     findings: Findings
-    as_json: bytes
-    as_csv: bytes
+
+    @cached_property
+    def as_json(self) -> bytes:
+        """The file as it ships."""
+        return write_ablation(self.findings.ablation)
+
+    @cached_property
+    def as_csv(self) -> bytes:
+        return write_csv(self.findings.ablation)
 
     def comparison(self, slug: str) -> Comparison:
         """Raises UnknownName."""
@@ -69,7 +77,7 @@ def load_ablation(folder: Path) -> ShippedAblation:
     ablation = read_ablation(path)
     if not {RIGHT.slug, UNMASKED.slug} <= set(ablation.policies):
         raise BrokenAblation(f"{path}: has not the policies {RIGHT.slug} and {UNMASKED.slug} to compare")
-    return ShippedAblation(find(ablation), write_ablation(ablation), write_csv(ablation))
+    return ShippedAblation(find(ablation))
 
 
 def write_csv(ablation: Ablation) -> bytes:
