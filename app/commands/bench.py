@@ -3,6 +3,8 @@
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from functools import partial
+from itertools import chain
 from typing import Annotated
 
 import typer
@@ -10,11 +12,17 @@ import typer
 from app.catalog import load_catalog
 from app.commands.options import JsonOption
 from app.settings import Settings
+from app.workers.crowd import Load
 from app.workers.inspection_speed import ROWS, Ratio, inspection_speed, keep_speeds
-from app.workers.load import RACE_RECIPE, Load, RaceTime, load_server, race_against_plain_loops
+from app.workers.load import RACE_RECIPE, RaceTime, load_server, race_against_plain_loops
 from app.workers.page_latencies import page_latencies
 from app.workers.response_times import Promptness, Skipped, ending, look_for_commands
-from model.experiments.benchmarks.inference import Speedup, compare_decoding, compare_gradients
+from model.experiments.benchmarks.inference import (
+    Speedup,
+    compare_batched_gradients,
+    compare_decoding,
+    compare_gradients,
+)
 from model.experiments.benchmarks.training import (
     GemmShare,
     Speed,
@@ -44,7 +52,7 @@ def training() -> Iterator[Speed | GemmShare | RaceTime | Promptness | Skipped]:
 Result = Speedup | Load | Speed | GemmShare | RaceTime | Promptness | Ratio | Skipped
 SECTIONS: dict[str, Callable[[], Iterator[Result]]] = {
     "training": training,
-    "gradients": lambda: compare_gradients(*_default_model()),
+    "gradients": lambda: chain(compare_gradients(*_default_model()), compare_batched_gradients(*_default_model())),
     "decoding": lambda: compare_decoding(*_default_model()),
     "server": load_server,
     "page": page_latencies,
@@ -62,6 +70,8 @@ def bench(
     measure: Annotated[
         bool, typer.Option("--measure", help="With --inspect: keep its figures for the README.")
     ] = False,
+    load: Annotated[bool, typer.Option("--load", help="The same as --only server.")] = False,
+    at: Annotated[str | None, typer.Option(help="With --load: the address of a server that runs already.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measure training, per-position gradients, decoding, the server and the inspector, as ratios taken in one run.
@@ -69,15 +79,16 @@ def bench(
     Decoding is compared with transformers, and the inspector runs on DeepSeek's tokenizer: the `bench` extra brings
     both. Training is compared with TRL and the inspector with two public linters if they are installed.
     """
-    only = ["training"] * training + ["page"] * page + ["inspect"] * inspect or only
+    only = ["training"] * training + ["page"] * page + ["server"] * load + ["inspect"] * inspect or only
     unknown = set(only or ()) - set(SECTIONS)
     if unknown:
         raise typer.BadParameter(f"no section {', '.join(sorted(unknown))}")
     if measure and only != ["inspect"]:
         raise typer.BadParameter("--measure goes with --inspect alone")
     results: list[Result] = []
+    sections = SECTIONS | {"inspect": partial(inspection_speed, rows), "server": partial(load_server, at)}
     for name in only or SECTIONS:
-        for result in inspection_speed(rows) if name == "inspect" else SECTIONS[name]():
+        for result in sections[name]():
             results.append(result)
             if not as_json:
                 typer.echo(result.line())

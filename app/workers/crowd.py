@@ -7,6 +7,7 @@ long /healthz takes while a crowd opens each page of the menu.
 import asyncio
 import itertools
 import json
+import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -87,13 +88,25 @@ CROWDS = (
 )
 
 
-def crowd_on(address: str, paths: tuple[str, ...]) -> Iterator[Load]:
+def crowd_on(address: str) -> Iterator[Load]:
     """Each of CROWDS, then /healthz while clients open each of the pages."""
     words = RECIPES[DEFAULT_RECIPE].task.prompts(0, held_out=True)
     for crowd in CROWDS:
         yield asyncio.run(_load(address, crowd, words))
-    for path in paths:
+    for path in asyncio.run(_pages(address)):
         yield asyncio.run(_health(address, path))
+
+
+async def _pages(address: str) -> list[str]:
+    """Those that the server's menu names."""
+    place = urlsplit(address)
+    reader, writer = await asyncio.open_connection(place.hostname, place.port)
+    writer.write(f"GET /lesson HTTP/1.1\r\nHost: {place.netloc}\r\n\r\n".encode())
+    _, content = await _answer(reader)
+    writer.close()
+    await writer.wait_closed()
+    menu = content.decode().partition("<nav")[2].partition("</nav>")[0]
+    return list(dict.fromkeys(re.findall(r'href="(/[a-z]*)"', menu)))
 
 
 async def _load(address: str, crowd: Crowd, words: Iterator[str]) -> Load:
@@ -135,6 +148,7 @@ async def _ask_for(
             await asyncio.sleep(pause_seconds)
     finally:
         writer.close()
+        await writer.wait_closed()
     return errors
 
 

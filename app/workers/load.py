@@ -1,49 +1,25 @@
-"""A `maskscope serve` of its own on loopback, and a load on it: answers a second, how long one waits, a race's time.
+"""A `maskscope serve` of its own on loopback: a crowd's answers a second and how long one waits, a race's time.
 
 Its clients share the other core, so their cost is in the figures.
 """
 
-import asyncio
-import itertools
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from statistics import median, quantiles
+from statistics import median
 
 import httpx
 
+from app.workers.crowd import Load, crowd_on
 from app.workers.processes import command_line
 from model.experiments.benchmarks.training import times_of
-from model.masks.policies import RIGHT
-from model.training.recipes import DEFAULT_RECIPE, RECIPES
 
-CLIENTS = 32
-REQUESTS_EACH = 40
 RACE_RECIPE, RACE_ROUNDS = "reverse4", 3
 RACE_GOAL = 1.6
-
-
-@dataclass(frozen=True)
-class Load:
-    """Requests per second and percentiles of the time to the last byte, in milliseconds."""
-
-    name: str
-    requests: int
-    errors: int
-    per_second: float
-    p50_ms: float
-    p95_ms: float
-    p99_ms: float
-
-    def line(self) -> str:
-        return (
-            f"{self.name:62} {self.per_second:7.0f} per second   p50 {self.p50_ms:.0f} ms   "
-            f"p95 {self.p95_ms:.0f} ms   p99 {self.p99_ms:.0f} ms   {self.errors} errors of {self.requests}"
-        )
 
 
 @dataclass(frozen=True)
@@ -63,10 +39,13 @@ class RaceTime:
         )
 
 
-def load_server() -> Iterator[Load]:
+def load_server(at: str | None = None) -> Iterator[Load]:
+    """What crowd.py asks, of a server of its own or of one that runs at an address."""
+    if at is not None:
+        yield from crowd_on(at)
+        return
     with served() as address:
-        yield asyncio.run(_load(address, f"POST /api/v1/analyze, {CLIENTS} clients", _analyze))
-        yield asyncio.run(_load(address, f"POST /api/v1/generate streamed, {CLIENTS} clients", _stream))
+        yield from crowd_on(address)
 
 
 def race_against_plain_loops() -> RaceTime:
@@ -110,35 +89,3 @@ def served() -> Iterator[str]:
     finally:
         process.terminate()
         process.wait()
-
-
-async def _load(address: str, name: str, ask: Callable[[httpx.AsyncClient, str], Awaitable[bool]]) -> Load:
-    prompts = RECIPES[DEFAULT_RECIPE].task.prompts(0, held_out=True)
-    latencies: list[float] = []
-    errors = 0
-
-    async def client() -> None:
-        nonlocal errors
-        async with httpx.AsyncClient(base_url=address, timeout=60) as http:
-            await ask(http, "hello")
-            for prompt in itertools.islice(prompts, REQUESTS_EACH):
-                started = time.perf_counter()
-                errors += not await ask(http, prompt)
-                latencies.append(1e3 * (time.perf_counter() - started))
-
-    started = time.perf_counter()
-    await asyncio.gather(*(client() for _ in range(CLIENTS)))
-    seconds = time.perf_counter() - started
-    cuts = quantiles(latencies, n=100)
-    return Load(name, len(latencies), errors, len(latencies) / seconds, cuts[49], cuts[94], cuts[98])
-
-
-async def _analyze(http: httpx.AsyncClient, prompt: str) -> bool:
-    body = {"recipe": DEFAULT_RECIPE, "prompt": prompt, "policy": RIGHT.slug}
-    return (await http.post("/api/v1/analyze", json=body)).status_code == 200
-
-
-async def _stream(http: httpx.AsyncClient, prompt: str) -> bool:
-    body = {"recipe": DEFAULT_RECIPE, "prompt": prompt, "policy": RIGHT.slug, "stream": True}
-    response = await http.post("/api/v1/generate", json=body)
-    return response.status_code == 200 and "event: done" in response.text
