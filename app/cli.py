@@ -156,6 +156,7 @@ def serve(
     tokenizers: Annotated[
         Path | None, typer.Option(help="A folder of tokenizer folders, for the page `/inspect`.", exists=True)
     ] = None,
+    workers: Annotated[int | None, typer.Option(help="Server processes on one port; default 1.")] = None,
 ) -> None:
     """Serve the pages and the JSON API.
 
@@ -163,15 +164,23 @@ def serve(
 
     Example: maskscope serve --port 8080
     """
+    from app.forwarding import KeeperLock, keeper_of
     from app.main import create_app, load_shipped
     from app.serving import server
     from app.settings import Settings
+    from app.workers.servers import serve_with
 
-    asked = {"host": host, "port": port, "tokenizers_folder": tokenizers}
+    asked = {"host": host, "port": port, "tokenizers_folder": tokenizers, "workers": workers}
     given = {name: value for name, value in asked.items() if value is not None}
     settings = Settings.model_validate(Settings().model_dump() | given)
     shipped = load_shipped(settings.trained_folder)  # a broken file ends the command here, in one line
-    server.serve(create_app(settings, shipped), settings)
+    if settings.workers > 1:
+        words = ["serve", "--workers", "1", "--host", settings.host, "--port", str(settings.port)]
+        words += ["--tokenizers", str(tokenizers)] if tokenizers else []
+        raise typer.Exit(serve_with(settings.workers, settings.host, settings.port, tuple(words)))
+    lock = KeeperLock(settings.keeper_folder) if settings.keeper_folder else None
+    keeper = keeper_of(lock, str(settings.keeper_address or ""))
+    server.serve(create_app(settings, shipped, keeper), settings, lock.socket if lock and lock.held else None)
 
 
 if __name__ == "__main__":

@@ -75,6 +75,12 @@ class ConnectionsBusy(MaskscopeError, ConnectionError):
     code = "overloaded"
 
 
+class KeeperGone(MaskscopeError, ConnectionError):
+    """The process or machine that keeps races and votes does not answer. Trying again later helps."""
+
+    code = "keeper_gone"
+
+
 STATUS: dict[type[MaskscopeError], int] = {
     InvalidText: 422,
     OutOfRange: 422,
@@ -104,6 +110,7 @@ STATUS: dict[type[MaskscopeError], int] = {
     VoteClosed: 409,
     VotesBusy: 503,
     InspectionsBusy: 503,
+    KeeperGone: 503,
 }
 
 TYPES = {404: "not_found", 405: "not_found", 429: "rate_limit", 500: "server_error", 503: "overloaded"}

@@ -9,6 +9,7 @@ from functools import cache, partial
 from pathlib import Path
 
 from fastapi import Depends, FastAPI
+from httpx import AsyncClient
 from starlette.middleware.gzip import GZipMiddleware
 
 from app import errors
@@ -18,6 +19,7 @@ from app.catalog import Catalog, load_catalog
 from app.deps import refuse_repeats
 from app.engine import Engine
 from app.figures import draw_training
+from app.forwarding import Forwarding
 from app.kept_answers import KeptAnswers
 from app.methods import MethodsMiddleware, methods_of
 from app.metrics import Metrics, MetricsMiddleware
@@ -52,10 +54,13 @@ def load_shipped(folder: Path) -> Shipped:
     return Shipped(catalog, ablation, evidence, KEPT_EXAMPLES.read(folder))
 
 
-def create_app(settings: Settings | None = None, shipped: Shipped | None = None) -> FastAPI:
+def create_app(
+    settings: Settings | None = None, shipped: Shipped | None = None, keeper: AsyncClient | None = None
+) -> FastAPI:
     """The application. It answers nothing before all that ships is read; a broken file stops its start.
 
     `shipped` is what `load_shipped` read, for a caller who has to say what is broken; read at the start otherwise.
+    `keeper`: of the process that keeps races and votes, if this one does not; the application closes it.
     """
     settings = settings or Settings()
     metrics = Metrics()
@@ -80,6 +85,8 @@ def create_app(settings: Settings | None = None, shipped: Shipped | None = None)
         await app.state.races.close()
         await app.state.inspections.close()
         app.state.engine.close()
+        if keeper is not None:
+            await keeper.aclose()
 
     app = FastAPI(
         title="Maskscope",
@@ -99,6 +106,8 @@ def create_app(settings: Settings | None = None, shipped: Shipped | None = None)
     app.add_middleware(GZipMiddleware, compresslevel=6)  # leaves event streams alone
     app.add_middleware(KeptAnswers, limit_bytes=settings.kept_answers_bytes)
     app.add_middleware(MethodsMiddleware, methods=methods_of(routers))
+    if keeper is not None:
+        app.add_middleware(Forwarding, keeper=keeper)
     large = dict.fromkeys(("/inspect", "/api/v1/inspect"), settings.inspection_body_limit_bytes)
     app.add_middleware(Guard, settings=settings, body_limits=large)
     app.add_middleware(SecurityHeaders)

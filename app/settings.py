@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, IPvAnyNetwork
+from pydantic import Field, HttpUrl, IPvAnyNetwork
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -19,6 +19,14 @@ class Settings(BaseSettings):
     allowed_hosts: tuple[str, ...] = ()
     """Names this server may be called by, besides localhost and any IP address (JSON list)."""
     trained_folder: Path = ROOT / "model" / "trained"
+
+    workers: Annotated[int, Field(ge=1, le=64)] = 1
+    """Server processes on one port; one of them keeps races and votes, and is reached through any."""
+    keeper_address: HttpUrl | None = None
+    """Of the machine that keeps races and votes for several behind one balancer; none: this one does."""
+    listener_fd: Annotated[int, Field(ge=3, le=65_535)] | None = None
+    keeper_folder: Path | None = None
+    """These two are set by `--workers` for its processes: the socket they share, and where the keeper is found."""
 
     max_connections: Annotated[int, Field(ge=1, le=100_000)] = 2048
     """Connections at once, if there are descriptors for so many. Beyond, idle ones give way."""

@@ -10,16 +10,20 @@ import resource
 import socket
 import sys
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
 from uvicorn.config import STARTUP_FAILURE
 
+from app.forwarding import FromWorkers
 from app.serving.connections import Connections
-from app.serving.protocol import ServingConfig
+from app.serving.protocol import DeadlineProtocol, ServingConfig
 from app.settings import Settings
 
+FROM_WORKERS = 4096
+"""Connections of other processes to the keeper."""
 RESERVED_DESCRIPTORS = 160
 """For files, workers' pipes, and connections that are being refused or closed."""
 REPEATED_SECONDS = 60.0
@@ -30,8 +34,11 @@ OUT_OF_DESCRIPTORS = "socket.accept() out of system resource"
 log = logging.getLogger(__name__)
 
 
-def serve(application: FastAPI, settings: Settings) -> None:
-    """Until a signal ends it. Exits with uvicorn's code if it cannot start."""
+def serve(application: FastAPI, settings: Settings, keeper: Path | None = None) -> None:
+    """Until a signal ends it. Exits with uvicorn's code if it cannot start.
+
+    `keeper`: where this process listens for the others, if it keeps races and votes for them.
+    """
     places = min(settings.max_connections, _descriptors(settings.max_connections) - RESERVED_DESCRIPTORS)
     config = ServingConfig(
         application,
@@ -42,9 +49,10 @@ def serve(application: FastAPI, settings: Settings) -> None:
         lifespan="on",
         timeout_graceful_shutdown=settings.shutdown_timeout_seconds,
     )
-    server = Server(config, application)
+    server = Server(config, application, keeper)
+    listening = None if settings.listener_fd is None else [socket.socket(fileno=settings.listener_fd)]
     with suppress(KeyboardInterrupt):  # uvicorn has ended in order, and raises the signal once more
-        server.run()
+        server.run(listening)
     if not server.started:
         sys.exit(STARTUP_FAILURE)
 
@@ -62,8 +70,9 @@ def _descriptors(connections: int) -> int:
 class Server(uvicorn.Server):
     """uvicorn's, that tells streams of the end before it waits for them."""
 
-    def __init__(self, config: ServingConfig, application: FastAPI):
+    def __init__(self, config: ServingConfig, application: FastAPI, keeper: Path | None):
         super().__init__(config)
+        self._keeper = keeper
         self._application = application
         self._said = -REPEATED_SECONDS
 
@@ -73,6 +82,19 @@ class Server(uvicorn.Server):
         for server in self.servers:
             for listener in server.sockets:
                 listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+        if self._keeper is not None and self.started:
+            self.servers.append(await self._listen_for_workers(self._keeper))
+
+    async def _listen_for_workers(self, path: Path) -> asyncio.Server:
+        """At a Unix socket: places are for visitors' addresses, and those have been given by the worker."""
+        settings = self._application.state.settings
+        config = ServingConfig(FromWorkers(self._application), settings, Connections(FROM_WORKERS, FROM_WORKERS))
+        config.load()
+
+        def protocol() -> DeadlineProtocol:
+            return DeadlineProtocol(config, self.server_state, self.lifespan.state)
+
+        return await asyncio.get_running_loop().create_unix_server(protocol, path, backlog=FROM_WORKERS)
 
     async def shutdown(self, sockets: Any = None) -> None:
         """Followers and streams get their last event now; uvicorn waits for their connections, and then cuts off."""

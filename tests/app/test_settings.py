@@ -43,6 +43,7 @@ def test_what_is_given_goes_before_the_environment(monkeypatch: pytest.MonkeyPat
         ("close_timeout_seconds", 0.01, 300),
         ("queue_size", 1, 10_000),
         ("queue_timeout_seconds", 0.01, 300),
+        ("workers", 1, 64),
         ("max_requests", 1, 10_000),
         ("max_requests_per_client", 1, 10_000),
         ("max_followers", 1, 10_000),
