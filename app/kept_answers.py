@@ -12,9 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.room import reach
 
 DECIDED_BY_ADDRESS = frozenset(
     {
@@ -36,6 +39,9 @@ DECIDED_BY_ADDRESS = frozenset(
 """Paths whose GET says the same whenever it is asked: what ships, and models that do not change."""
 DECIDED_BY_BODY = frozenset({"/api/v1/analyze", "/api/v1/mask"})
 """The same of POST, with the body."""
+SAYS_WHERE = "/"
+"""This page says by which of the machine's addresses others reach it, and those change with its networks. So it is kept
+unless it is asked for on the machine itself while that can be reached from outside."""
 CHARTS = "/api/v1/ablation/charts/"
 """What begins so is decided by its address too."""
 
@@ -72,15 +78,16 @@ class KeptAnswer:
 class KeptAnswers:
     """Answers from what it keeps, and keeps what answered with 200."""
 
-    def __init__(self, app: ASGIApp, limit_bytes: int):
+    def __init__(self, app: ASGIApp, limit_bytes: int, listens_on: str = "127.0.0.1"):
         self.app = app
+        self.listens_on = listens_on
         self.limit_bytes = limit_bytes
         self.kept: OrderedDict[Key, KeptAnswer] = OrderedDict()
         self.kept_bytes = 0
         self._coming: dict[Key, asyncio.Future[KeptAnswer | None]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not _is_decided(scope):
+        if scope["type"] != "http" or not _is_decided(scope) or self._looks_for_networks(scope):
             await self.app(scope, receive, send)
             return
         body = b""
@@ -95,6 +102,12 @@ class KeptAnswers:
         scope["route"] = answer.route
         for message in answer.messages(headers.get("if-none-match", "")):
             await send(message)
+
+    def _looks_for_networks(self, scope: Scope) -> bool:
+        if scope["path"] != SAYS_WHERE:
+            return False
+        found = reach(urlsplit(f"//{Headers(scope=scope).get('host', '')}").hostname or "", self.listens_on)
+        return not (found.is_asked or found.listens_here_only)
 
     async def _answer(self, key: Key, scope: Scope, receive: Receive) -> KeptAnswer:
         while key not in self.kept:

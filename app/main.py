@@ -104,7 +104,7 @@ def create_app(
         app.include_router(router, dependencies=[Depends(refuse_repeats)])
     app.mount("/static", AddressedFiles(), name="static")
     app.add_middleware(GZipMiddleware, compresslevel=6)  # leaves event streams alone
-    app.add_middleware(KeptAnswers, limit_bytes=settings.kept_answers_bytes)
+    app.add_middleware(KeptAnswers, limit_bytes=settings.kept_answers_bytes, listens_on=settings.host)
     app.add_middleware(MethodsMiddleware, methods=methods_of(routers))
     if keeper is not None:
         app.add_middleware(Forwarding, keeper=keeper)

@@ -188,3 +188,22 @@ async def test_compressed_bytes_are_the_page(client: httpx.AsyncClient) -> None:
     plain = await client.get("/claims", headers={"Accept-Encoding": "identity"})
     assert gzip.decompress(raw) == plain.content
     assert response.headers["etag"] != plain.headers["etag"]
+
+
+@pytest.mark.parametrize(
+    ("listens_on", "host", "path", "asked"),
+    [
+        ("127.0.0.1", "localhost", "/", 1),
+        ("0.0.0.0", "class.example", "/", 1),
+        ("0.0.0.0", "localhost", "/claims", 1),
+        ("0.0.0.0", "localhost", "/", 2),
+        ("::", "127.0.0.1:8000", "/", 2),
+    ],
+)
+async def test_a_page_that_says_where_the_machine_is_found_looks_each_time(
+    listens_on: str, host: str, path: str, asked: int
+) -> None:
+    counted = Counted()
+    async with asking(KeptAnswers(counted, 10_000_000, listens_on), Host=host) as client:
+        assert [(await client.get(path)).status_code for _ in range(2)] == [200, 200]
+    assert len(counted.asked) == asked
