@@ -18,8 +18,8 @@ from app.errors import KeeperGone, respond
 
 KEPT = ("/race", "/api/v1/races", "/votes", "/api/v1/votes", "/room", "/r")
 """The addresses, each with all below it, of what lies in one process's memory."""
-CLIENT = b"x-forwarded-for"
-HOP_BY_HOP = {b"connection", b"keep-alive", b"transfer-encoding", b"upgrade", b"te", b"trailer", CLIENT}
+CLIENT, SCHEME = b"x-forwarded-for", b"x-forwarded-proto"
+HOP_BY_HOP = {b"connection", b"keep-alive", b"transfer-encoding", b"upgrade", b"te", b"trailer", CLIENT, SCHEME}
 SOCKET, LOCK = "keeper.sock", "keeper.lock"
 CONNECT_SECONDS = 5.0
 
@@ -81,7 +81,8 @@ class Forwarding:
         query = b"?" + scope["query_string"] if scope["query_string"] else b""
         target = (scope["raw_path"] + query).decode("latin-1")
         headers = [(name, value) for name, value in scope["headers"] if name not in HOP_BY_HOP]
-        headers.append((CLIENT, (scope["client"][0] if scope["client"] else "").encode()))
+        headers += [(CLIENT, (scope["client"][0] if scope["client"] else "").encode())]
+        headers += [(SCHEME, scope["scheme"].encode())]
         started = False
         try:
             async with self.keeper.stream(scope["method"], target, headers=headers, content=body or None) as answer:
@@ -99,16 +100,17 @@ class Forwarding:
 
 
 class FromWorkers:
-    """The keeper's side of its socket: the client is whom the worker names."""
+    """The keeper's side of its socket: the client is whom the worker names, and came as it says."""
 
     def __init__(self, app: ASGIApp):
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            named = [value.decode("latin-1") for name, value in scope["headers"] if name == CLIENT]
-            headers = [(name, value) for name, value in scope["headers"] if name != CLIENT]
-            scope = {**scope, "headers": headers, "client": (named[-1], 0) if named else None}
+            told = {name: value.decode("latin-1") for name, value in scope["headers"] if name in (CLIENT, SCHEME)}
+            headers = [(name, value) for name, value in scope["headers"] if name not in told]
+            client = (told[CLIENT], 0) if CLIENT in told else None
+            scope = {**scope, "headers": headers, "client": client, "scheme": told.get(SCHEME, scope["scheme"])}
         await self.app(scope, receive, send)
 
 

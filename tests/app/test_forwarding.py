@@ -20,11 +20,11 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
     while more:
         message = await receive()
         body, more = body + message.get("body", b""), message.get("more_body", False)
-    asked = {name: scope[name] for name in ("method", "path")} | {
+    asked = {name: scope[name] for name in ("method", "path", "scheme")} | {
         "query": scope["query_string"].decode(),
         "body": body.decode(),
         "client": scope["client"] and scope["client"][0],
-        "forwarded": [value.decode() for name, value in scope["headers"] if name == b"x-forwarded-for"],
+        "forwarded": [value.decode() for name, value in scope["headers"] if name.startswith(b"x-forwarded")],
     }
     await send(
         {"type": "http.response.start", "status": 201, "headers": [(b"x-kept", b"yes"), (b"connection", b"close")]}
@@ -40,7 +40,7 @@ async def here(scope: Scope, receive: Receive, send: Send) -> None:
 
 def visitor(address: str, keeper: httpx.AsyncClient) -> httpx.AsyncClient:
     transport = httpx.ASGITransport(Forwarding(here, keeper), client=(address, 4711))
-    return httpx.AsyncClient(transport=transport, base_url="http://localhost")
+    return httpx.AsyncClient(transport=transport, base_url="https://localhost")
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_only_what_lies_in_one_process_is_kept(path: str, kept: bool) -> None:
 async def test_a_request_reaches_the_keeper_whole_and_in_the_visitor_s_name() -> None:
     there = httpx.AsyncClient(transport=httpx.ASGITransport(FromWorkers(echo)), base_url="http://keeper")
     async with there as keeper, visitor("192.0.2.7", keeper) as client:
-        lie = {"x-forwarded-for": "203.0.113.1"}
+        lie = {"x-forwarded-for": "203.0.113.1", "x-forwarded-proto": "ftp"}
         answer = await client.post("/api/v1/races?a=1&b=%3Cx%3E", content=b"body", headers=lie)
         assert (await client.get("/recipes")).status_code == 204
     assert (answer.status_code, answer.headers["x-kept"]) == (201, "yes")
@@ -68,6 +68,7 @@ async def test_a_request_reaches_the_keeper_whole_and_in_the_visitor_s_name() ->
     assert answer.json() == {
         "method": "POST",
         "path": "/api/v1/races",
+        "scheme": "https",
         "query": "a=1&b=%3Cx%3E",
         "body": "body",
         "client": "192.0.2.7",
@@ -115,7 +116,14 @@ async def test_a_visitor_who_leaves_ends_the_keeper_s_stream() -> None:
     async def send(message: Message) -> None:
         pass
 
-    scope = {"type": "http", "method": "GET", "path": "/race/x", "raw_path": b"/race/x", "query_string": b""}
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": "/race/x",
+        "raw_path": b"/race/x",
+        "query_string": b"",
+        "scheme": "http",
+    }
     transport = httpx.ASGITransport(FromWorkers(endless))
     async with httpx.AsyncClient(transport=transport, base_url="http://keeper") as keeper:
         await Forwarding(here, keeper)({**scope, "headers": [], "client": ("192.0.2.7", 1)}, receive, send)
