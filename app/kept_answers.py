@@ -5,18 +5,17 @@ What is kept is bounded in bytes, the longest unused leaves first. A kept page h
 """
 
 import asyncio
-import gzip
 import hashlib
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.compression import compress, encoding_for
 from app.room import reach
 
 DECIDED_BY_ADDRESS = frozenset(
@@ -149,19 +148,15 @@ def _is_decided(scope: Scope) -> bool:
     return method in ("GET", "HEAD") and (path in DECIDED_BY_ADDRESS or path.startswith(CHARTS))
 
 
-def _key(scope: Scope, headers: Mapping[str, str], body: bytes) -> Key:
+def _key(scope: Scope, headers: Headers, body: bytes) -> Key:
     """All that an answer may depend on; pages write their own address, so scheme and host are of it."""
     asked = (scope["method"], scope["scheme"], headers.get("host"), scope["path"], scope["query_string"])
     read_as = headers.get("content-type") if body else None
-    return *asked, _is_partial(headers), _takes_gzip(headers), read_as, body
+    return *asked, _is_partial(headers), encoding_for(headers), read_as, body
 
 
 def _is_partial(headers: Mapping[str, str]) -> bool:
     return headers.get("hx-request-type") == "partial"
-
-
-def _takes_gzip(headers: Mapping[str, str]) -> bool:
-    return "gzip" in headers.get("accept-encoding", "")
 
 
 def _size(key: Key, answer: KeptAnswer) -> int:
@@ -184,19 +179,24 @@ async def _ask(app: ASGIApp, scope: Scope, receive: Receive) -> KeptAnswer:
     await app(asked, receive, collect)
     headers = MutableHeaders(raw=list(started[0]["headers"]))
     body, status, given = b"".join(pieces), started[0]["status"], Headers(scope=scope)
+    encoding = encoding_for(given)
     if "accept-encoding" not in headers.get("vary", "").lower():
         headers.add_vary_header("Accept-Encoding")
     etag = None
     if status == 200 and scope["method"] != "POST" and not _is_partial(given):
         headers["Cache-Control"] = "no-cache"
-        etag = f'"{hashlib.sha256(body).hexdigest()[:20]}{"-gzip" * _takes_gzip(given)}"'
+        etag = f'"{hashlib.sha256(body).hexdigest()[:20]}{f"-{encoding}" if encoding else ""}"'
         headers["ETag"] = etag
-    if _takes_gzip(given) and len(body) >= WORTH_COMPRESSING:
-        compress = partial(gzip.compress, body, 6, mtime=0)
-        body = await asyncio.to_thread(compress) if len(body) > COMPRESSED_ASIDE else compress()
-        headers["Content-Encoding"] = "gzip"
+    if encoding and len(body) >= WORTH_COMPRESSING:
+        aside = len(body) > COMPRESSED_ASIDE
+        body = await asyncio.to_thread(_compress, body, encoding) if aside else _compress(body, encoding)
+        headers["Content-Encoding"] = encoding
     headers["Content-Length"] = str(len(body))
     return KeptAnswer(status, tuple(headers.raw), body, etag, asked.get("route"))
+
+
+def _compress(body: bytes, encoding: str) -> bytes:
+    return compress(body, encoding, kept=False)  # the first who asks waits for it
 
 
 def _again(message: Message, receive: Receive) -> Receive:

@@ -63,7 +63,7 @@ async def test_every_address_that_can_be_read_is_either_kept_or_known_to_change(
 
 
 @pytest.mark.parametrize("path", ["/", "/?prompt=live&step=0", "/claims", "/lesson?part=3", "/api/v1/recipes"])
-@pytest.mark.parametrize("encoding", ["identity", "gzip"])
+@pytest.mark.parametrize("encoding", ["identity", "gzip", "br"])
 async def test_what_is_kept_is_what_would_be_computed(
     client: httpx.AsyncClient, forgetful: FastAPI, connect: Any, path: str, encoding: str
 ) -> None:
