@@ -10,15 +10,15 @@ import logging
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, TypeVar
 
 import torch
 
 from app.calls import Call, WaitingCalls, compute
+from app.rows import DecodingBatch, NewToken, Row
 from model.errors import MaskscopeError
-from model.network.generation import DecodedStep, FinishReason, decode
+from model.network.generation import decode
 from model.network.gpt import GPT
 
 Result = TypeVar("Result")
@@ -43,34 +43,6 @@ class EngineFailed(MaskscopeError, RuntimeError):
     code = "failed"
 
 
-@dataclass(frozen=True)
-class NewToken:
-    """The next token of one generation; `finish_reason` is set on its last one."""
-
-    token_id: int
-    probability: float
-    finish_reason: FinishReason | None
-
-
-@dataclass(frozen=True, eq=False)
-class _Row:
-    """A generation that waits or runs. Its tokens go to its queue, or the exception that ended it."""
-
-    model: GPT
-    prompt_ids: tuple[int, ...]
-    stop_id: int
-    max_new_tokens: int
-    tokens: asyncio.Queue[NewToken | BaseException]
-
-
-@dataclass(frozen=True)
-class _DecodingBatch:
-    """Rows decoded together. `running` holds those that have not ended, by their number in the batch."""
-
-    steps: Iterator[DecodedStep]
-    running: dict[int, _Row]
-
-
 class Engine:
     """Made and closed by the application's lifespan, in the event loop that all its callers run in."""
 
@@ -80,7 +52,7 @@ class Engine:
         self._loop = asyncio.get_running_loop()
         self._condition = threading.Condition()
         self._calls = WaitingCalls()
-        self._rows: deque[_Row] = deque()
+        self._rows: deque[Row] = deque()
         self._load = 0
         self._closing = self._ending = False
         self._worker = threading.Thread(target=self._work, name="maskscope-engine", daemon=True)
@@ -128,7 +100,7 @@ class Engine:
         Raises:
             EngineBusy, EngineStopped: before the first token, as `call`.
         """
-        row = _Row(model, prompt_ids, stop_id, max_new_tokens, asyncio.Queue())
+        row = Row(model, prompt_ids, stop_id, max_new_tokens, asyncio.Queue())
         self._admit(row)
         return self._pieces(row)
 
@@ -145,7 +117,7 @@ class Engine:
             self._condition.notify()
         self._worker.join()
 
-    async def _pieces(self, row: _Row) -> AsyncIterator[list[NewToken]]:
+    async def _pieces(self, row: Row) -> AsyncIterator[list[NewToken]]:
         finish_reason = None
         while finish_reason is None:
             items = [await self._in_time(row.tokens.get())]
@@ -166,11 +138,11 @@ class Engine:
         except TimeoutError as error:
             raise EngineBusy(f"No answer within {self._timeout_seconds:g} s; try again") from error
 
-    def _admit(self, job: Call | _Row) -> None:
+    def _admit(self, job: Call | Row) -> None:
         with self._condition:
             if not self.alive:
                 raise _stopped()
-            if self._ending and isinstance(job, _Row):
+            if self._ending and isinstance(job, Row):
                 raise _ends()
             if self._load >= self._queue_size:
                 raise EngineBusy(f"All {self._queue_size} places are taken; try again")
@@ -185,7 +157,7 @@ class Engine:
 
     def _work(self) -> None:
         torch.set_num_threads(1)
-        batches: deque[_DecodingBatch] = deque()
+        batches: deque[DecodingBatch] = deque()
         try:
             while True:
                 with self._condition:
@@ -235,7 +207,7 @@ class Engine:
             for call in wanted:
                 self._tell(_reject, call.future, problem)
 
-    def _advance(self, batch: _DecodingBatch) -> bool:
+    def _advance(self, batch: DecodingBatch) -> bool:
         """Decode one token of each row; False when the batch has ended."""
         try:
             step = next(batch.steps)
@@ -257,7 +229,7 @@ class Engine:
         self._tell(_hand_out, news)
         return bool(batch.running)
 
-    def _end(self, rows: list[_Row]) -> None:
+    def _end(self, rows: list[Row]) -> None:
         self._leave(len(rows))
         self._tell(_hand_out, [(row, _ends()) for row in rows])
 
@@ -265,7 +237,7 @@ class Engine:
         with self._condition:
             self._load -= count
 
-    def _refuse_all(self, rows: list[_Row]) -> None:
+    def _refuse_all(self, rows: list[Row]) -> None:
         with self._condition:
             self._closing, self._load = True, 0
             error = _stopped()
@@ -277,7 +249,7 @@ class Engine:
         self._loop.call_soon_threadsafe(callback, *args)
 
 
-def _start(rows: Sequence[_Row]) -> Iterator[_DecodingBatch]:
+def _start(rows: Sequence[Row]) -> Iterator[DecodingBatch]:
     """One batch for each model that rows wait for."""
     for _, group in groupby(sorted(rows, key=_model_id), key=_model_id):
         together = tuple(group)
@@ -287,7 +259,7 @@ def _start(rows: Sequence[_Row]) -> Iterator[_DecodingBatch]:
             stop_id=together[0].stop_id,
             max_new_tokens=[row.max_new_tokens for row in together],
         )
-        yield _DecodingBatch(steps, dict(enumerate(together)))
+        yield DecodingBatch(steps, dict(enumerate(together)))
 
 
 def _ends() -> EngineStopped:
@@ -298,7 +270,7 @@ def _stopped() -> EngineStopped:
     return EngineStopped("The model worker has ended; the server must be restarted")
 
 
-def _model_id(row: _Row) -> int:
+def _model_id(row: Row) -> int:
     return id(row.model)
 
 
@@ -312,6 +284,6 @@ def _reject(future: asyncio.Future[Any], error: BaseException) -> None:
         future.set_exception(error)
 
 
-def _hand_out(items: Sequence[tuple[_Row, NewToken | BaseException]]) -> None:
+def _hand_out(items: Sequence[tuple[Row, NewToken | BaseException]]) -> None:
     for row, item in items:
         row.tokens.put_nowait(item)

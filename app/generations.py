@@ -4,7 +4,8 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 from app.catalog import LoadedBase
-from app.engine import Engine, NewToken
+from app.engine import Engine
+from app.rows import NewToken
 from model.errors import InvalidText
 from model.network.generation import FinishReason, new_token_cap
 from model.network.gpt import GPT

@@ -2,14 +2,15 @@
 
 import gc
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 
-from fastapi import Depends, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 from httpx import AsyncClient
+from starlette.datastructures import State
 from starlette.middleware.gzip import GZipMiddleware
 
 from app import errors
@@ -67,17 +68,7 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        read = shipped or load_shipped(settings.trained_folder)
-        app.state.catalog, app.state.ablation = read.catalog, read.ablation
-        app.state.evidence, app.state.examples = read.evidence, read.examples
-        app.state.openings = cache(partial(read.catalog.openings, read.ablation))
-        app.state.timelines = cache(partial(draw_training, read.catalog, read.ablation))
-        app.state.engine = Engine(settings.queue_size, settings.queue_timeout_seconds)
-        app.state.analyses = Analyses(app.state.engine)
-        app.state.races = Races(settings)
-        app.state.votes = Votes(settings, time.monotonic)
-        app.state.inspections = Inspections(settings)
-        app.state.short_addresses = ShortAddresses()
+        _remember(app.state, shipped or load_shipped(settings.trained_folder), settings)
         metrics.follow(app.state.engine, app.state.races)
         gc.freeze()  # what was read stays: the collector need not walk through it again and again, 20 ms at a time
         yield
@@ -103,6 +94,28 @@ def create_app(
     for router in routers:
         app.include_router(router, dependencies=[Depends(refuse_repeats)])
     app.mount("/static", AddressedFiles(), name="static")
+    _wrap(app, settings, metrics, routers, keeper)
+    return app
+
+
+def _remember(state: State, read: Shipped, settings: Settings) -> None:
+    """The long-lived objects, where deps.py finds them."""
+    state.catalog, state.ablation = read.catalog, read.ablation
+    state.evidence, state.examples = read.evidence, read.examples
+    state.openings = cache(partial(read.catalog.openings, read.ablation))
+    state.timelines = cache(partial(draw_training, read.catalog, read.ablation))
+    state.engine = Engine(settings.queue_size, settings.queue_timeout_seconds)
+    state.analyses = Analyses(state.engine)
+    state.races = Races(settings)
+    state.votes = Votes(settings, time.monotonic)
+    state.inspections = Inspections(settings)
+    state.short_addresses = ShortAddresses()
+
+
+def _wrap(
+    app: FastAPI, settings: Settings, metrics: Metrics, routers: Iterable[APIRouter], keeper: AsyncClient | None
+) -> None:
+    """What stands before the routes, innermost first."""
     app.add_middleware(GZipMiddleware, compresslevel=6)  # leaves event streams alone
     app.add_middleware(KeptAnswers, limit_bytes=settings.kept_answers_bytes, listens_on=settings.host)
     app.add_middleware(MethodsMiddleware, methods=methods_of(routers))
@@ -112,4 +125,3 @@ def create_app(
     app.add_middleware(Guard, settings=settings, body_limits=large)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(MetricsMiddleware, metrics=metrics)
-    return app
