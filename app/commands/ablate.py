@@ -10,6 +10,8 @@ from rich.console import Console
 
 from app.settings import Settings
 from app.workers.ablation import run_ablation
+from app.workers.ablation_places import cluster_places
+from app.workers.cluster import Engine, connected
 from model.experiments.ablation.plan import cross, plan_of, shipped_plan
 from model.experiments.ablation.runs import ABLATION_FILE, Plan
 from model.masks.policies import COMPARED_POLICIES, find_policy
@@ -44,7 +46,12 @@ def ablate(
     answer_length: Annotated[list[int] | None, _each("answer_length", "Letters of the answer that are asked")] = None,
     evaluate_every: Annotated[int | None, typer.Option(min=1, help="Steps between two measurements.")] = None,
     evaluation_words: Annotated[int | None, _one(f"Unseen words measured; default: {EVALUATION_WORDS}.")] = None,
-    jobs: Annotated[int, typer.Option(min=1, max=64, help="Processes, each with one thread; default: cores.")] = CORES,
+    jobs: Annotated[
+        int | None, _one("Runs at once, each with one thread; default: cores, or the cluster's.", 1024)
+    ] = None,
+    engine: Annotated[
+        Engine, typer.Option(help="Where runs are trained; ray: on the cluster at RAY_ADDRESS.")
+    ] = "local",
     into: Annotated[Path | None, typer.Option(help=f"The file; with --shipped by default {ABLATION_FILE}.")] = None,
 ) -> None:
     """Train recipes under loss masks with several seeds, in every combination of the values given, into one JSON file.
@@ -67,14 +74,21 @@ def ablate(
     }
     if shipped:
         if recipes or policy or seeds or length or any(values.values()):
-            raise typer.BadParameter("--shipped takes --jobs and --into only")
+            raise typer.BadParameter("--shipped takes --jobs, --engine and --into only")
         plan = shipped_plan()
     else:
         plan = _plan(recipes or (), policy or COMPARED_POLICIES, seeds or DEFAULT_SEEDS, length or (), values)
         if into is None:
             raise typer.BadParameter("--into is missing")
-    if not run_ablation(plan, into or Settings().trained_folder / ABLATION_FILE, jobs, Console()):
+    if not _run(plan, into or Settings().trained_folder / ABLATION_FILE, jobs, engine):
         raise typer.Exit(1)
+
+
+def _run(plan: Plan, into: Path, jobs: int | None, engine: Engine) -> bool:
+    if engine == "local":
+        return run_ablation(plan, into, jobs or CORES, Console())
+    with connected() as cluster:
+        return run_ablation(plan, into, jobs or cluster.cpus(), Console(), cluster_places(cluster))
 
 
 def _plan(

@@ -1,4 +1,4 @@
-"""Trains an ablation's plan in processes side by side, keeps each finished run at once, and writes one file at the end.
+"""Trains an ablation's plan in places side by side, keeps each finished run at once, and writes one file at the end.
 
 Finished runs lie in `FILE.parts/`, each named by a hash of all that determines it, until the file is whole: whatever
 was finished before a kill is not trained again, and nothing made by other code is taken for it.
@@ -9,10 +9,8 @@ import hashlib
 import json
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from importlib.metadata import version
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -20,31 +18,25 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from app.settings import ROOT
-from app.workers.ablation_worker import JOB, RUN, Job, write_whole
+from app.workers.ablation_places import MEASURED_BY, Place, Places, made_by, process_place
+from app.workers.ablation_worker import RUN, Job, write_whole
 from model.experiments.ablation.runs import MeasuredRun, Plan, Setting, ablation_of, write_ablation
 
-MEASURED_BY = (
-    *("errors", "intervals", "kept", "writing"),
-    *(f"text/{name}" for name in ("chat_template", "corpus", "sums", "tasks", "tokenizer")),
-    *(f"masks/{name}" for name in ("batches", "policies", "shift")),
-    *(f"network/{name}" for name in ("decoder", "generation", "gpt", "learner", "loss")),
-    *(f"training/{name}" for name in ("checkpoints", "conversations", "evaluation", "loop", "recipes")),
-    "experiments/ablation/runs",
-)
-"""The modules of model/ that train and measure: a change of any other leaves the runs as they are."""
 
+def run_ablation(plan: Plan, into: Path, at_once: int, console: Console, places: Places = process_place) -> bool:
+    """Train what is not kept yet, `at_once` at a time, then write the file and drop the parts.
 
-def run_ablation(plan: Plan, into: Path, at_once: int, console: Console) -> bool:
-    """Train what is not kept yet, then write the file and drop the parts. False if a run failed; it is named."""
+    `places`: where runs are trained. False if a run failed; it is named.
+    """
     parts, commit = into.with_name(f"{into.name}.parts"), code_commit()
     parts.mkdir(parents=True, exist_ok=True)
-    jobs = jobs_of(plan, parts, commit, code_digest(), version("torch"))
+    jobs = jobs_of(plan, parts, commit, *made_by())
     missing = [job for job in jobs if kept_run(job) is None]
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     with Progress(*columns, TextColumn("{task.fields[news]}"), console=console) as progress:
         bar = progress.add_task(f"{len(jobs)} runs", total=plan.steps(), news=f"{len(jobs) - len(missing)} kept")
         progress.advance(bar, plan.steps() - sum(job.setting.steps for job in missing))
-        if not asyncio.run(_train(missing, at_once, progress, bar)):
+        if not asyncio.run(_train(missing, at_once, places, progress, bar)):
             return False
     runs = [run for job in jobs if (run := kept_run(job))]
     write_whole(into, write_ablation(ablation_of(runs, plan, commit)))
@@ -86,58 +78,35 @@ def code_commit() -> str:
     return (commit.strip() + ("+changes" if changes else "")) if commit else "unknown"
 
 
-def code_digest() -> str:
-    """Of MEASURED_BY as it is now, committed or not."""
-    digest = hashlib.sha256()
-    for name in MEASURED_BY:
-        digest.update(name.encode() + b"\0" + (ROOT / "model" / f"{name}.py").read_bytes())
-    return digest.hexdigest()
-
-
-async def _train(jobs: Sequence[Job], at_once: int, progress: Progress, bar: TaskID) -> bool:
-    """Each process takes the next job when it has finished one. After a failure none takes another."""
+async def _train(jobs: Sequence[Job], at_once: int, places: Places, progress: Progress, bar: TaskID) -> bool:
+    """Each place takes the next job when it has finished one. After a failure none takes another."""
     waiting = iter(jobs)
-    followers = [_follow(waiting, progress, bar) for _ in range(min(at_once, len(jobs)))]
-    ended = await asyncio.gather(*followers)
-    return all(ended)
+    followers = [_follow(waiting, places, progress, bar) for _ in range(min(at_once, len(jobs)))]
+    return all(await asyncio.gather(*followers))
 
 
-async def _follow(waiting: Iterator[Job], progress: Progress, bar: TaskID) -> bool:
-    """One process and the jobs that it gets. False if one failed."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "app.workers.ablation_worker"),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        cwd=ROOT,
-    )
-    assert process.stdin
-    assert process.stdout
-    try:
+async def _follow(waiting: Iterator[Job], places: Places, progress: Progress, bar: TaskID) -> bool:
+    """One place and the jobs that it gets. False if one failed."""
+    async with places() as place:
         for job in waiting:
-            process.stdin.write(JOB.dump_json(job) + b"\n")
-            if failure := await _follow_job(job, process.stdout, progress, bar):
+            if failure := await _follow_job(job, place, progress, bar):
                 progress.console.print(failure, markup=False)
                 for _ in waiting:
                     pass
                 return False
-        return True
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
+    return True
 
 
-async def _follow_job(job: Job, news: asyncio.StreamReader, progress: Progress, bar: TaskID) -> str | None:
+async def _follow_job(job: Job, place: Place, progress: Progress, bar: TaskID) -> str | None:
     """Why the run failed, or None."""
     reached = 0
-    async for line in news:
-        match json.loads(line):
-            case {"step": step}:
-                progress.advance(bar, step - reached)
-                reached = step
-            case {"failed": message}:
-                return str(message)
-            case _:
-                progress.update(bar, news=f"{job.name()} finished")
-                return None
-    return f"{job.name()}: its process has died"
+
+    def told(step: int) -> None:
+        nonlocal reached
+        progress.advance(bar, step - reached)
+        reached = step
+
+    failure = await place.train(job, told)
+    if failure is None:
+        progress.update(bar, news=f"{job.name()} finished")
+    return failure

@@ -9,7 +9,6 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,8 @@ from typer.testing import CliRunner
 
 from app.cli import app
 from app.settings import ROOT
-from app.workers.ablation import MEASURED_BY, code_commit, code_digest, jobs_of, kept_run, run_ablation
+from app.workers.ablation import code_commit, jobs_of, kept_run, run_ablation
+from app.workers.ablation_places import MEASURED_BY, made_by
 from app.workers.ablation_worker import RUN, write_whole
 from model.experiments.ablation.plan import plan_of
 from model.experiments.ablation.runs import Ablation, Plan, read_ablation
@@ -83,7 +83,7 @@ def test_a_finished_run_is_not_trained_again(
     into = tmp_path / "ablation.json"
     parts = tmp_path / "ablation.json.parts"
     parts.mkdir()
-    jobs = jobs_of(plan, parts, code_commit(), code_digest(), version("torch"))
+    jobs = jobs_of(plan, parts, code_commit(), *made_by())
     made_up = make_ablation(("reverse4", TINY, {"prompt-masked": [20, 30], "unmasked": [40, None]}))
     for job in jobs[:3]:
         write_whole(job.file, RUN.dump_json(made_up.run(job.setting, job.policy, job.seed)))
