@@ -3,6 +3,7 @@
 A command's module is imported when the command is called: `--help` and light commands do without torch.
 """
 
+import os
 import sys
 from collections.abc import Callable, Iterator, MutableMapping
 from functools import wraps
@@ -157,6 +158,14 @@ def serve(
         Path | None, typer.Option(help="A folder of tokenizer folders, for the page `/inspect`.", exists=True)
     ] = None,
     workers: Annotated[int | None, typer.Option(help="Server processes on one port; default 1.")] = None,
+    teacher_token: Annotated[
+        str | None,
+        typer.Option(
+            envvar="MASKSCOPE_TEACHER_TOKEN",
+            show_envvar=True,
+            help="16 characters or more; /race?owner=TOKEN stops every race. Others on this machine see an option.",
+        ),
+    ] = None,
 ) -> None:
     """Serve the pages and the JSON API.
 
@@ -170,13 +179,18 @@ def serve(
     from app.settings import Settings
     from app.workers.servers import serve_with
 
-    asked = {"host": host, "port": port, "tokenizers_folder": tokenizers, "workers": workers}
+    asked = {
+        **{"host": host, "port": port, "tokenizers_folder": tokenizers},
+        **{"workers": workers, "teacher_token": teacher_token},
+    }
     given = {name: value for name, value in asked.items() if value is not None}
     settings = Settings.model_validate(Settings().model_dump() | given)
     shipped = load_shipped(settings.trained_folder)  # a broken file ends the command here, in one line
     if settings.workers > 1:
         words = ["serve", "--workers", "1", "--host", settings.host, "--port", str(settings.port)]
         words += ["--tokenizers", str(tokenizers)] if tokenizers else []
+        if teacher_token:
+            os.environ["MASKSCOPE_TEACHER_TOKEN"] = teacher_token  # not among the words, which others can list
         raise typer.Exit(serve_with(settings.workers, settings.host, settings.port, tuple(words)))
     lock = KeeperLock(settings.keeper_folder) if settings.keeper_folder else None
     keeper = keeper_of(lock, str(settings.keeper_address or ""))

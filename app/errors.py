@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 
 from app.engine import EngineBusy, EngineFailed, EngineStopped
 from app.races.followers import FollowersBusy
+from app.races.owners import NotTheOwner
 from app.races.sessions import RaceFailed, RacesBusy, WrongState
 from app.templating import is_partial, render
 from app.votes.sessions import NotTheTeacher, VoteClosed, VotesBusy
@@ -106,6 +107,7 @@ STATUS: dict[type[MaskscopeError], int] = {
     RacesBusy: 503,
     FollowersBusy: 503,
     RaceFailed: 503,
+    NotTheOwner: 403,
     NotTheTeacher: 403,
     VoteClosed: 409,
     VotesBusy: 503,

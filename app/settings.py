@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, HttpUrl, IPvAnyNetwork
+from pydantic import Field, HttpUrl, IPvAnyNetwork, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -91,6 +91,8 @@ class Settings(BaseSettings):
     """A race that nobody follows or asks for ends after so long."""
     race_max_cost: Annotated[float, Field(gt=0, le=1e15)] = 2e12
     """Parameters x tokens x steps, over all policies; a costlier race is refused. `reverse` as it is costs 8.8e11."""
+    teacher_token: Annotated[SecretStr, Field(min_length=16, max_length=128)] | None = None
+    """Whoever gives it as a race's owner may stop and command every race; without it only who started one may."""
     max_races: Annotated[int, Field(ge=1, le=10_000)] = 50
     """Races kept to be read, up to 10 MB each; of more, the oldest that has ended is forgotten."""
 

@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 from app.api.schemas import ERRORS, Answer, ErrorDetail, MeanLoss, Rate, Request, Slug, Text
 from app.deps import PlaceDep, RacesDep, SettingsDep
 from app.races.orders import RACE_WORDS, SEED_HIGH, order_race
+from app.races.owners import TOKEN_LIMIT
 from app.races.sessions import Command, Race, Races
 from app.races.standings import results_of
 from app.shares import asking
@@ -29,6 +30,10 @@ COLUMNS = (
     *("policy", "step", "seconds", "exact_match", "low", "high", "n", "token_accuracy", "stop_rate"),
     *("loss_user", "loss_template", "loss_assistant"),
 )
+
+OwnerToken = Annotated[
+    str, Query(max_length=TOKEN_LIMIT, description="As the race's start was answered, or the teacher's of this server.")
+]
 
 router = APIRouter(prefix="/api/v1/races", tags=["races"], responses={**ERRORS, 409: ERRORS[404]})
 
@@ -80,10 +85,15 @@ class RaceList(Answer):
 
 
 class RaceStarted(Answer):
+    """`owner` is told here only: whoever has it may command the race. `address`, `events` and `page` are for all."""
+
     id: str
+    owner: str
     address: str
+    owner_address: str
     events: str
     page: str
+    owner_page: str
     status: str
     place: int | None
 
@@ -116,13 +126,22 @@ class RaceState(Answer):
 
 @router.post("", status_code=201)
 async def start(body: RaceRequest, response: Response, races: RacesDep, settings: SettingsDep) -> RaceStarted:
-    """Start a race, or queue it if others are running."""
+    """Start a race, or queue it if others are running. The answer alone has the token of its `owner`."""
     order = order_race(body.recipe, body.policies, body.seed, body.prompt, body.variation(), settings.race_max_cost)
     race = races.start(order)
     address = f"/api/v1/races/{race.id}"
     response.headers["Location"] = address
+    response.headers["Cache-Control"] = "no-store"
+    page, owned = f"/race/{race.id}", f"?owner={race.owner.token}"
     return RaceStarted(
-        id=race.id, address=address, events=f"{address}/events", page=f"/race/{race.id}", **_state(race, races)
+        id=race.id,
+        owner=race.owner.token,
+        address=address,
+        owner_address=address + owned,
+        events=f"{address}/events",
+        page=page,
+        owner_page=page + owned,
+        **_state(race, races),
     )
 
 
@@ -170,18 +189,21 @@ async def events(
     )
 
 
-@router.post("/{id}/{command}")
-async def command(id: str, command: Command, races: RacesDep) -> RaceState:
-    """`pause`, `resume`, or, while it pauses, `step`: one optimizer step of each model."""
+@router.post("/{id}/{command}", responses={403: ERRORS[404]})
+async def command(id: str, command: Command, races: RacesDep, owner: OwnerToken = "") -> RaceState:
+    """`pause`, `resume`, or, while it pauses, `step`: one optimizer step of each model. 403 but for its owner."""
     race = races.find(id)
+    race.owner.check(owner)
     race.command(command)
     return _read(race, races)
 
 
-@router.delete("/{id}", status_code=204)
-async def stop(id: str, races: RacesDep) -> None:
-    """Stop a race that waits or runs; forget one that has ended."""
-    races.stop(races.find(id))
+@router.delete("/{id}", status_code=204, responses={403: ERRORS[404]})
+async def stop(id: str, races: RacesDep, owner: OwnerToken = "") -> None:
+    """Stop a race that waits or runs; forget one that has ended. 403 but for its owner."""
+    race = races.find(id)
+    race.owner.check(owner)
+    races.stop(race)
 
 
 @router.get("/{id}/result.json")

@@ -14,6 +14,7 @@ from app.charts.files import to_standalone_svg
 from app.charts.race import draw_race, name_of
 from app.deps import RacesDep, SettingsDep, VotesDep
 from app.races.orders import RACE_WORDS, SEED_HIGH, RaceOrder, order_race
+from app.races.owners import TOKEN_LIMIT
 from app.races.sessions import Race, Races
 from app.races.standings import THRESHOLDS, results_of
 from app.room import sites_for_others
@@ -45,6 +46,7 @@ NUMBERS = {
 RACE_FIELDS = {"recipe", "seed", "prompt", *NUMBERS}
 """Of the form, beside the policies."""
 VARIATION = TypeAdapter(Variation)
+OwnerToken = Annotated[str, Query(max_length=TOKEN_LIMIT)]
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,8 @@ class Start:
     """A third one's slug, or nothing."""
     numbers: tuple[NumberField, ...]
     races: tuple[Race, ...]
+    owner: str = ""
+    """The token that this page was opened with: the list leads on with it to the races that it commands."""
     seed_high: int = SEED_HIGH
     words: int = RACE_WORDS
 
@@ -93,6 +97,8 @@ class Live:
     names: dict[str, str]
     """Of the models, by policy."""
     answer: str
+    owner: str | None = None
+    """The token of whoever may command it, on his own page only."""
     thresholds: tuple[int, ...] = THRESHOLDS
 
 
@@ -108,11 +114,13 @@ class RaceContext:
 
 
 @router.api_route("/race", methods=["GET", "HEAD"])
-async def page(request: Request, races: RacesDep, recipe: Annotated[str, Query()] = RACE_RECIPE) -> Response:
+async def page(
+    request: Request, races: RacesDep, recipe: Annotated[str, Query()] = RACE_RECIPE, owner: OwnerToken = ""
+) -> Response:
     """The form to start a race, and the races there are. Workers get ready while it is filled in."""
     if request.method == "GET":
         races.expect_race()
-    return render(request, "race/page.html", RaceContext(start=_start({"recipe": recipe}, COMPARED_POLICIES, races)))
+    return render(request, "race/page.html", RaceContext(_start({"recipe": recipe}, COMPARED_POLICIES, races, owner)))
 
 
 @router.post("/race")
@@ -133,12 +141,14 @@ async def start(request: Request, races: RacesDep, votes: VotesDep, settings: Se
         context = RaceContext(start=_start(form, policies, races), message=error.message)
         return render(request, "race/page.html", context, 422)
     if "vote" not in form:
-        return RedirectResponse(f"/race/{races.start(order).id}", 303)
+        race = races.start(order)
+        return RedirectResponse(_address(race, race.owner.token), 303)
     vote = votes.find(form["vote"])
     vote.check_teacher(form.get("teacher", ""))
     if vote.race is None:
         _decide_by(vote, races.start(order))
-    asked = urlencode({"vote": vote.code, "teacher": vote.teacher})
+    assert vote.race
+    asked = urlencode({"vote": vote.code, "teacher": vote.teacher, "owner": vote.race_owner})
     return RedirectResponse(f"/race/{vote.race}?{asked}", 303)
 
 
@@ -150,24 +160,28 @@ async def watch(
     settings: SettingsDep,
     vote: Annotated[str | None, Query(max_length=64)] = None,
     teacher: Annotated[str | None, Query(max_length=64)] = None,
+    owner: OwnerToken = "",
 ) -> Response:
-    """The race as it stands: the whole page, or to htmx the race alone. The vote's teacher has a way back to it."""
+    """The race as it stands, its owner's page with buttons; to htmx the race alone. The vote's teacher has a way back."""
     template = "race/_live.html" if is_partial(request) else "race/page.html"
     back = f"/votes/{quote(vote, safe='')}?{urlencode({'teacher': teacher})}" if vote and teacher else None
-    live = _live(races.find(id), races)
+    live = _live(races.find(id), races, owner)
     join = next((f"{site}/race/{id}" for site in sites_for_others(request.url, settings.host)), None)
     return render(request, template, RaceContext(live=live, vote=back, join=join))
 
 
 @router.post("/race/{id}/{command}")
-async def command(id: str, command: Literal["pause", "resume", "step", "stop"], races: RacesDep) -> Response:
-    """Command a race and go back to it."""
-    race = races.find(id)
+async def command(
+    request: Request, id: str, command: Literal["pause", "resume", "step", "stop"], races: RacesDep
+) -> Response:
+    """Command a race and go back to it. Raises NotTheOwner for a form without its owner's token."""
+    race, owner = races.find(id), _fields(await request.body())[0].get("owner", "")
+    race.owner.check(owner)
     if command != "stop":
         race.command(command)
     elif not race.ended:
         races.stop(race)
-    return RedirectResponse(f"/race/{race.id}", 303)
+    return RedirectResponse(_address(race, owner), 303)
 
 
 @router.get("/race/{id}/{chart}.svg")
@@ -178,6 +192,10 @@ async def chart_file(id: str, chart: str, races: RacesDep) -> Response:
     check_known(chart, charts, "chart")
     headers = {"Content-Disposition": f'attachment; filename="race-{race.id}-{chart}.svg"'}
     return Response(to_standalone_svg(charts[chart]), media_type="image/svg+xml", headers=headers)
+
+
+def _address(race: Race, owner: str) -> str:
+    return f"/race/{race.id}?{urlencode({'owner': owner})}"
 
 
 def _fields(body: bytes) -> tuple[dict[str, str], tuple[str, ...]]:
@@ -229,11 +247,11 @@ def _decide_by(vote: Vote, race: Race) -> None:
             progress[policy] = Progress(name_of(policy), step, standing.last()["step"])
         return decide_race(progress, race.status == "finished", f"/race/{race.id}", conditions)
 
-    vote.race, vote.decide = race.id, decide
+    vote.race, vote.race_owner, vote.decide = race.id, race.owner.token, decide
     vote.close()
 
 
-def _start(form: dict[str, str], policies: tuple[str, ...], races: Races) -> Start:
+def _start(form: dict[str, str], policies: tuple[str, ...], races: Races, owner: str = "") -> Start:
     recipe = find_recipe(form.get("recipe", RACE_RECIPE), RECIPES.values())
     task, model, training = recipe.task, recipe.model, recipe.training
     defaults = {**vars(task), **vars(model), **vars(training), "steps": training.steps}
@@ -251,6 +269,7 @@ def _start(form: dict[str, str], policies: tuple[str, ...], races: Races) -> Sta
         other=next((policy for policy in policies if policy not in COMPARED_POLICIES), ""),
         numbers=tuple(numbers),
         races=races.newest_first(),
+        owner=owner,
     )
 
 
@@ -258,7 +277,7 @@ def _step_of(name: str) -> str:
     return {"learning_rate": "any", "width": str(WIDTH_STEP)}.get(name, "1")
 
 
-def _live(race: Race, races: Races) -> Live:
+def _live(race: Race, races: Races, owner: str) -> Live:
     return Live(
         race=race,
         title=_title(race.order),
@@ -267,6 +286,7 @@ def _live(race: Race, races: Races) -> Live:
         results=results_of(race.standings),
         names={policy: name_of(policy) for policy in race.order.policies},
         answer=race.order.recipe.task.answer(race.order.prompt) + END_OF_TURN,
+        owner=owner if race.owner.is_told_by(owner) else None,
     )
 
 

@@ -16,6 +16,7 @@ from typing import Literal
 from app.races.event_log import EventLog
 from app.races.followers import Follower, Followers
 from app.races.orders import RaceOrder
+from app.races.owners import Owner
 from app.races.spares import Spares, end_worker
 from app.races.standings import Standing, results_of
 from app.races.worker import ORDER, RunnerOrder
@@ -60,8 +61,8 @@ class RaceFailed(MaskscopeError, RuntimeError):
 class Race:
     """One race, from the queue to its end. Made by Races."""
 
-    def __init__(self, id: str, order: RaceOrder, clock: float):
-        self.id, self.order = id, order
+    def __init__(self, id: str, order: RaceOrder, clock: float, owner: Owner | None = None):
+        self.id, self.order, self.owner = id, order, owner or Owner()
         self.log = EventLog()
         self.status: Status = "queued"
         self.commands = self.followers = 0
@@ -184,7 +185,7 @@ class Races:
         """Queue a race; it runs as soon as there is a place. Raises RacesBusy."""
         if self._closing or len(self.waiting()) >= self._settings.race_queue_size:
             raise RacesBusy(f"All {self._settings.race_queue_size} places in the queue are taken; try again")
-        race = Race(secrets.token_urlsafe(6), order, time.monotonic())
+        race = Race(secrets.token_urlsafe(6), order, time.monotonic(), Owner(self._settings.teacher_token))
         self._races[race.id] = race
         ended = [race for race in self._races.values() if race.ended]
         for race_too_many in ended[: max(0, len(self._races) - self._settings.max_races)]:

@@ -69,6 +69,8 @@ class Vote:
     """What came of the race that the question was about; None as long as that is open."""
     race: str | None = None
     """The race that decides it, once that was started."""
+    race_owner: str = ""
+    """What the teacher's address of that race holds."""
 
     @property
     def count(self) -> int:

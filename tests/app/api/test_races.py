@@ -41,6 +41,11 @@ def error_of(response: httpx.Response, status: int) -> dict[str, Any]:
     return error
 
 
+async def command(client: httpx.AsyncClient, race: dict[str, Any], name: str) -> httpx.Response:
+    """By its owner."""
+    return await client.post(f"{race['address']}/{name}", params={"owner": race["owner"]})
+
+
 @pytest.fixture(scope="module")
 async def racing_app(start_app: Any) -> AsyncIterator[FastAPI]:
     async with start_app(race_slots=1, race_queue_size=2, stream_timeout_seconds=1, send_timeout_seconds=1) as app:
@@ -71,6 +76,9 @@ async def test_a_race_is_made_with_an_id_and_addresses(finished: dict[str, Any])
     assert response.headers["location"] == body["address"] == f"{RACES}/{body['id']}"
     assert body["events"] == f"{RACES}/{body['id']}/events"
     assert body["page"] == f"/race/{body['id']}"
+    for name in ("address", "page"):
+        assert body[f"owner_{name}"] == f"{body[name]}?owner={body['owner']}"
+    assert response.headers["cache-control"] == "no-store"
     assert (body["status"], body["place"]) == ("queued", None)
 
 
@@ -156,11 +164,11 @@ async def test_its_result_can_be_taken_away(racing: httpx.AsyncClient, finished:
         assert float(row["loss_user"]) == pytest.approx(evaluation["loss"]["user"]["value"], abs=1e-6)
 
 
-@pytest.mark.parametrize("command", ["pause", "resume", "step"])
+@pytest.mark.parametrize("name", ["pause", "resume", "step"])
 async def test_a_race_that_has_ended_takes_no_command(
-    racing: httpx.AsyncClient, finished: dict[str, Any], command: str
+    racing: httpx.AsyncClient, finished: dict[str, Any], name: str
 ) -> None:
-    error = error_of(await racing.post(f"{finished['started'].json()['address']}/{command}"), 409)
+    error = error_of(await command(racing, finished["started"].json(), name), 409)
     assert (error["type"], error["code"]) == ("invalid_request", "wrong_state")
     assert "The race is finished" in error["message"]
 
@@ -179,9 +187,9 @@ async def test_races_are_listed_the_newest_first_and_counted(
     refused = await racing.post(RACES, json=LONG)
     assert error_of(refused, 503)["code"] == "busy"
     assert int(refused.headers["retry-after"]) >= 1
-    error_of(await racing.post(f"{started[1]['address']}/pause"), 409)
+    error_of(await command(racing, started[1], "pause"), 409)
     for race in reversed(started):
-        assert (await racing.delete(race["address"])).status_code == 204
+        assert (await racing.delete(race["owner_address"])).status_code == 204
     with anyio.fail_after(60):
         while racing_app.state.races.running():
             await anyio.sleep(0.01)
@@ -190,8 +198,38 @@ async def test_races_are_listed_the_newest_first_and_counted(
         assert (state["status"], state["results"]["policies"]["unmasked"]["exact_match"]) == ("stopped", None)
         assert (await racing.get(race["events"])).text.count("event: finished") == 1
         assert (await racing.get(f"{race['address']}/result.csv")).text.splitlines() == [COLUMNS]
-        assert (await racing.delete(race["address"])).status_code == 204  # it has ended: now it is forgotten
+        assert (await racing.delete(race["owner_address"])).status_code == 204  # it has ended: now it is forgotten
         error_of(await racing.get(race["address"]), 404)
+
+
+@pytest.mark.parametrize("token", [None, "", "x" * 22, "é😀"])
+async def test_a_race_obeys_nobody_but_its_owner(
+    racing: httpx.AsyncClient, finished: dict[str, Any], token: str | None
+) -> None:
+    race = finished["started"].json()
+    given = {} if token is None else {"owner": token}
+    for method, path in (("POST", "/pause"), ("POST", "/resume"), ("POST", "/step"), ("DELETE", "")):
+        error = error_of(await racing.request(method, race["address"] + path, params=given), 403)
+        assert (error["type"], error["param"], error["code"]) == ("invalid_request", "owner", "not_the_owner")
+    assert (await racing.get(race["address"])).status_code == 200
+
+
+async def test_nothing_that_followers_get_holds_the_owner_s_token(
+    racing: httpx.AsyncClient, finished: dict[str, Any]
+) -> None:
+    race = finished["started"].json()
+    for address in (RACES, race["address"], race["page"], "/race", f"{race['address']}/result.json"):
+        assert race["owner"] not in (await racing.get(address)).text
+    assert race["owner"] not in finished["stream"].text
+
+
+async def test_the_teacher_s_token_stops_any_race(start_app: Any, connect: Any) -> None:
+    teacher = "a teacher's long word"
+    async with start_app(teacher_token=teacher) as app, connect(app) as client:
+        race = (await client.post(RACES, json=LONG)).json()
+        error_of(await client.delete(race["address"], params={"owner": teacher[:-1]}), 403)
+        assert (await client.delete(race["address"], params={"owner": teacher})).status_code == 204
+        assert teacher not in repr(app.state.settings)
 
 
 async def test_a_race_obeys_and_the_server_answers_meanwhile(racing: httpx.AsyncClient, read_events: Any) -> None:
@@ -199,14 +237,14 @@ async def test_a_race_obeys_and_the_server_answers_meanwhile(racing: httpx.Async
     with anyio.fail_after(60):
         while (await racing.get(race["address"])).json()["status"] != "running":
             await anyio.sleep(0.05)
-    assert (await racing.post(f"{race['address']}/pause")).json()["status"] == "paused"
-    assert (await racing.post(f"{race['address']}/step")).json()["status"] == "paused"
-    assert (await racing.post(f"{race['address']}/resume")).json()["status"] == "running"
+    assert (await command(racing, race, "pause")).json()["status"] == "paused"
+    assert (await command(racing, race, "step")).json()["status"] == "paused"
+    assert (await command(racing, race, "resume")).json()["status"] == "running"
     body = {"recipe": "reverse", "prompt": "hello", "policy": "prompt-masked"}
     answers = [await racing.post("/api/v1/analyze", json=body) for _ in range(5)]
     assert [answer.status_code for answer in answers] == [200] * 5
     assert (await racing.get(race["address"])).json()["status"] == "running"
-    assert (await racing.delete(race["address"])).status_code == 204
+    assert (await racing.delete(race["owner_address"])).status_code == 204
     events = read_events((await racing.get(race["events"])).text)
     names = [event["event"] for event in events if event["event"] not in ("step", "evaluated")]
     assert names == ["started", "paused", "resumed", "finished"]

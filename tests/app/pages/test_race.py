@@ -33,6 +33,17 @@ async def begin(client: httpx.AsyncClient, **form: Any) -> str:
     return response.headers["location"]
 
 
+def followers(address: str) -> str:
+    """What the owner gives to others of his address."""
+    return address.partition("?")[0]
+
+
+async def press(client: httpx.AsyncClient, address: str, command: str) -> httpx.Response:
+    """A button of the owner's page, as a plain form."""
+    owner = address.partition("?owner=")[2]
+    return await client.post(f"{followers(address)}/{command}", data={"owner": owner})
+
+
 async def until(client: httpx.AsyncClient, address: str, *statuses: str) -> str:
     """The page once the race is in one of these states."""
     with anyio.fail_after(120):
@@ -74,8 +85,8 @@ async def test_the_form_says_every_setting_with_the_recipe_s_own_value(
 async def test_a_finished_race_shows_both_models_and_all_their_measurements(
     client: httpx.AsyncClient, finished: tuple[str, str], read_html: Any, text_of: Any
 ) -> None:
-    address, html = finished
-    page = read_html(html)
+    page = read_html(finished[1])
+    address = followers(finished[0])
     state = (await client.get(f"/api/v1{address.replace('/race/', '/races/')}")).json()
     runners = [e for e in page.iter("div") if "runner" in e.attrib.get("class", "").split()]
     assert [runner.attrib["data-policy"] for runner in runners] == BOTH
@@ -90,7 +101,7 @@ async def test_a_finished_race_shows_both_models_and_all_their_measurements(
 
 
 async def test_the_files_of_a_race_are_what_they_say(client: httpx.AsyncClient, finished: tuple[str, str]) -> None:
-    address, html = finished
+    address, html = followers(finished[0]), finished[1]
     for chart in ("exact_match", "assistant"):
         assert f'href="{address}/{chart}.svg"' in html
         response = await client.get(f"{address}/{chart}.svg")
@@ -110,20 +121,20 @@ async def test_to_htmx_the_race_alone_is_answered(client: httpx.AsyncClient, fin
 
 
 async def test_the_list_leads_to_the_races_there_are(client: httpx.AsyncClient, finished: tuple[str, str]) -> None:
-    assert f'href="{finished[0]}"' in (await client.get("/race")).text
+    assert f'href="{followers(finished[0])}"' in (await client.get("/race")).text
 
 
 async def test_pause_step_resume_and_stop_by_plain_forms(client: httpx.AsyncClient) -> None:
     address = await begin(client, steps="5000", evaluate_every="1000")
     await until(client, address, "Running")
     for command, status in (("pause", "Paused"), ("step", "Paused"), ("resume", "Running"), ("stop", "Stopped")):
-        response = await client.post(f"{address}/{command}")
+        response = await press(client, address, command)
         assert (response.status_code, response.headers["location"]) == (303, address)
         page = await until(client, address, status)
     assert page.count(" disabled") == 3  # nothing can be commanded any more
-    assert (await client.post(f"{address}/pause")).status_code == 409
-    assert (await client.post(f"{address}/stop")).status_code == 303  # a second press changes nothing
-    assert (await client.post(f"{address}/explode")).status_code in (404, 422)
+    assert (await press(client, address, "pause")).status_code == 409
+    assert (await press(client, address, "stop")).status_code == 303  # a second press changes nothing
+    assert (await press(client, address, "explode")).status_code in (404, 422)
 
 
 @pytest.mark.parametrize(
@@ -184,9 +195,38 @@ async def test_a_race_or_recipe_that_is_not_there_is_a_page_that_says_so(
     assert "<h1" in response.text
 
 
+async def test_only_the_owner_s_page_has_the_buttons_and_the_key_to_them(
+    client: httpx.AsyncClient, finished: tuple[str, str]
+) -> None:
+    address, html = finished
+    owner = address.partition("?owner=")[2]
+    assert len(owner) >= 20
+    assert html.count(f'name="owner" value="{owner}"') == 3
+    assert f'hx-get="{address}"' in html
+    for other in ("", "?owner=", "?owner=somebody-else", f"?owner={owner[:-1]}"):
+        page = (await client.get(followers(address) + other)).text
+        assert 'name="owner"' not in page
+        assert owner not in page
+        assert "New race" in page
+
+
+async def test_a_button_pressed_without_the_key_is_refused_on_a_page(
+    client: httpx.AsyncClient, finished: tuple[str, str]
+) -> None:
+    for command in ("pause", "resume", "step", "stop"):
+        response = await client.post(f"{followers(finished[0])}/{command}", data={"owner": "somebody-else"})
+        assert response.status_code == 403
+        assert "another&#39;s race" in response.text
+
+
+async def test_the_list_leads_an_owner_to_his_own_race(client: httpx.AsyncClient, finished: tuple[str, str]) -> None:
+    owner = finished[0].partition("?owner=")[2]
+    assert f'href="{finished[0]}"' in (await client.get("/race", params={"owner": owner})).text
+
+
 async def test_another_site_s_page_cannot_start_or_stop_a_race(
     client: httpx.AsyncClient, finished: tuple[str, str]
 ) -> None:
-    for address in ("/race", f"{finished[0]}/stop"):
+    for address in ("/race", f"{followers(finished[0])}/stop"):
         response = await client.post(address, data=TINY, headers={"Origin": "https://elsewhere.example"})
         assert response.status_code == 403
