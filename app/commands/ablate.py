@@ -1,6 +1,7 @@
 """`maskscope ablate`: options to a plan of runs, the plan to one file."""
 
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -85,10 +86,11 @@ def ablate(
 
 
 def _run(plan: Plan, into: Path, jobs: int | None, engine: Engine) -> bool:
+    console = Console(file=sys.stdout)
     if engine == "local":
-        return run_ablation(plan, into, jobs or CORES, Console())
+        return run_ablation(plan, into, jobs or CORES, console)
     with connected() as cluster:
-        return run_ablation(plan, into, jobs or cluster.cpus(), Console(), cluster_places(cluster))
+        return run_ablation(plan, into, jobs or cluster.cpus(), console, cluster_places(cluster))
 
 
 def _plan(

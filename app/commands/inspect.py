@@ -17,7 +17,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from app.commands.inspection_outputs import github_lines, markdown_of, print_report, sarif_of
 from app.commands.inspection_page import MOST_ROWS, page_of
-from app.workers.inspection_run import inspect_and_show, inspect_files
+from app.workers.cluster import Engine, connected
+from app.workers.inspection_cluster import judges_on
+from app.workers.inspection_run import Judges, inspect_and_show, inspect_files
 from app.workers.inspection_worker import Materials
 from model.errors import MaskscopeError
 from model.inspector.baseline import new_or_risen, read_baseline, read_ignored
@@ -66,7 +68,12 @@ def inspect(
     stop: Annotated[list[str] | None, typer.Option(help="A stop that the server is given: a token or id.")] = None,
     allow_token: Annotated[list[str] | None, typer.Option(help="A control token that contents may hold.")] = None,
     max_length: Annotated[int | None, typer.Option(min=1, help="Tokens at which the trainer cuts rows.")] = None,
-    processes: Annotated[int, typer.Option(min=0, max=64, help="At once; 0: one per core.")] = 1,
+    processes: Annotated[
+        int | None, typer.Option(min=0, max=1024, help="At once; 0: one per core. Default: 1, or the cluster's cores.")
+    ] = None,
+    engine: Annotated[
+        Engine, typer.Option(help="Where rows are judged; ray: on the cluster at RAY_ADDRESS.")
+    ] = "local",
     as_json: JsonOption = False,
     sarif: Annotated[Path | None, typer.Option(help="Write SARIF 2.1.0 to this file.")] = None,
     html: Annotated[Path | None, typer.Option(help="Write one HTML file that needs nothing else.")] = None,
@@ -85,13 +92,26 @@ def inspect(
         serving = arguments_of([*(serve_arg or []), *(template_arg or [])])
         options = Options(chosen, serving, loss, tuple(stop or ()), tuple(allow_token or ()), max_length)
         materials = _materials(rows, beside, dump, tokenizer, template)
-        cores = processes or os.cpu_count() or 1
-        report, shown = run(materials, options, cores, Console(stderr=True), MOST_ROWS if html else 0)
+        report, shown = _run(materials, options, processes, engine, MOST_ROWS if html else 0)
         report = replace(report, hashes=_hashes(rows, materials), notes=_notes(materials))
         code = _exit_code(report, fail_on, ignore, baseline)
     _write_files(report, shown, data, sarif, html)
     show(report, as_json, markdown, github, str(data))
     raise typer.Exit(code)
+
+
+def _run(
+    materials: Materials, options: Options, processes: int | None, engine: Engine, most_shown: int
+) -> tuple[Report, tuple[ShownRow, ...]]:
+    """Here or on a cluster. Raises UnreadableInput for a dump there: its rows are judged together, by one process."""
+    console = Console(stderr=True)
+    if engine == "local":
+        at_once = 1 if processes is None else processes or os.cpu_count() or 1
+        return run(materials, options, at_once, console, most_shown)
+    if materials.dump is not None:
+        raise UnreadableInput("a dump is judged by one process: leave out --engine ray", param="engine")
+    with connected() as cluster:
+        return run(materials, options, processes or cluster.cpus(), console, most_shown, judges_on(cluster))
 
 
 def _write_files(report: Report, shown: Sequence[ShownRow], data: Path, sarif: Path | None, html: Path | None) -> None:
@@ -114,7 +134,12 @@ def show(report: Report, as_json: bool, markdown: bool, github: bool, name: str)
 
 
 def run(
-    materials: Materials, options: Options, processes: int, console: Console, most_shown: int
+    materials: Materials,
+    options: Options,
+    processes: int,
+    console: Console,
+    most_shown: int,
+    elsewhere: Judges | None = None,
 ) -> tuple[Report, tuple[ShownRow, ...]]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[speed]}"))
     with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as progress:
@@ -124,7 +149,7 @@ def run(
             speed = progress.tasks[bar].speed
             progress.update(bar, completed=rows, total=total, speed=f"{speed:,.0f} rows/s" if speed else "")
 
-        return inspect_and_show(materials, options, processes, done, most_shown)
+        return inspect_and_show(materials, options, processes, done, most_shown, elsewhere)
 
 
 def run_rows(materials: Materials, rows: Sequence[Any], options: Options) -> Report:

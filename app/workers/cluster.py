@@ -7,8 +7,9 @@ on another, RETRIES times at most; nothing else is done twice. Nothing is sent t
 import logging
 import os
 import socket
+import sys
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from typing import Any, Literal
 
 from model.errors import MaskscopeError
@@ -45,10 +46,8 @@ class Cluster:
         """What a function of a module returns on a node with a free CPU. Raises NodeLost."""
         task = self._ray.remote(max_retries=RETRIES, scheduling_strategy="SPREAD")(function)
         answer: Awaitable[Any] = task.remote(*given)
-        try:
+        with self._losses():
             return await answer
-        except self._ray.exceptions.RayError as error:
-            raise NodeLost(f"a task of the cluster was lost: {type(error).__name__}") from error
 
     def place(self, kind: Callable[..., Any], *given: object) -> Callable[[str, object], Callable[[], Any]]:
         """An object of a class on a node. It is made anew on another, with the same, when its node has died.
@@ -63,14 +62,23 @@ class Cluster:
             answer = getattr(actor, method).remote(argument)
 
             def wait() -> Any:
-                try:
+                with self._losses():
                     return self._ray.get(answer)
-                except self._ray.exceptions.RayError as error:
-                    raise NodeLost(f"a task of the cluster was lost: {type(error).__name__}") from error
 
             return wait
 
         return start
+
+    @contextmanager
+    def _losses(self) -> Iterator[None]:
+        """Tells a node's end from a function's own error."""
+        raised = self._ray.exceptions
+        try:
+            yield
+        except raised.RayTaskError:
+            raise
+        except raised.RayError as error:
+            raise NodeLost(f"the cluster has lost a task {RETRIES + 1} times ({type(error).__name__})") from error
 
 
 @contextmanager
@@ -88,15 +96,16 @@ def connected() -> Iterator[Cluster]:
     address = os.environ.get("RAY_ADDRESS") or "local"
     if address != "local":
         _check_answers(address)
-    try:
-        ray.init(address, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        said = str(error).strip().splitlines()
-        raise NoCluster(f"no cluster at {address}: {said[0] if said else type(error).__name__}") from error
-    try:
-        yield Cluster(ray)
-    finally:
-        ray.shutdown()
+    with redirect_stdout(sys.stderr):  # Ray says there what dies, in the middle of somebody's JSON
+        try:
+            ray.init(address, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            said = str(error).strip().splitlines()
+            raise NoCluster(f"no cluster at {address}: {said[0] if said else type(error).__name__}") from error
+        try:
+            yield Cluster(ray)
+        finally:
+            ray.shutdown()
 
 
 def _check_answers(address: str) -> None:

@@ -1,8 +1,8 @@
 """A whole file inspected: surveyed once, then judged piece by piece, by one process or several, in bounded memory."""
 
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack, suppress
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, suppress
+from typing import Any, Protocol
 
 from app.workers.inspection import InspectionProcess
 from app.workers.inspection_worker import CHUNK, MATERIALS, OPENED, OPTIONS, PARTIAL, SHOWN, SURVEYED, Materials
@@ -20,17 +20,43 @@ AHEAD = 4
 """Chunks that a worker has been given and not answered for."""
 
 
+class Judge(Protocol):
+    """Judges one piece of the file after the other, as an InspectionProcess does that was loaded and opened."""
+
+    at: int
+
+    @property
+    def running(self) -> bool: ...
+
+    def send(self, order: Mapping[str, Any], /) -> None: ...
+
+    def receive(self, asked: str, /) -> dict[str, Any]: ...
+
+
+Judges = Callable[[Materials, Mapping[str, Any], int], AbstractContextManager[Sequence[Judge]]]
+"""Makes so many elsewhere, of materials and of the order that opens them."""
+
+
 def inspect_files(materials: Materials, options: Options, processes: int, progress: Progress) -> Report:
     """Raises UnreadableInput, TemplateRefused, or LimitHit where nothing could be inspected at all."""
     return inspect_and_show(materials, options, processes, progress, 0)[0]
 
 
 def inspect_and_show(
-    materials: Materials, options: Options, processes: int, progress: Progress, most_shown: int
+    materials: Materials,
+    options: Options,
+    processes: int,
+    progress: Progress,
+    most_shown: int,
+    elsewhere: Judges | None = None,
 ) -> tuple[Report, tuple[ShownRow, ...]]:
-    """The report, and token by token the first rows that findings name; the first row of all if they name none."""
+    """The report, and token by token the first rows that findings name; the first row of all if they name none.
+
+    `processes` judge at once, here or `elsewhere`. A dump is judged by one, here.
+    """
+    here = 1 if elsewhere or materials.dump is not None else processes
     with ExitStack() as stack:
-        workers = [stack.enter_context(InspectionProcess()) for _ in range(processes if materials.dump is None else 1)]
+        workers = [stack.enter_context(InspectionProcess()) for _ in range(here)]
         first = workers[0]
         materials = _load(first, materials)
         plain = _survey(workers, options, materials)
@@ -44,6 +70,9 @@ def inspect_and_show(
         progress(0, surveyed.rows)
         if materials.dump is not None:
             _judge_dump(first, partial, surveyed.rows, progress)
+        elif elsewhere is not None:
+            judges = elsewhere(materials, order, min(processes, len(surveyed.chunks)))
+            _judge_chunks(stack.enter_context(judges), plain["chunks"], partial, surveyed.rows, progress)
         else:
             _judge_chunks(workers, plain["chunks"], partial, surveyed.rows, progress)
         opened: Opened = OPENED.validate_python(made["opened"])
@@ -102,7 +131,7 @@ def _judge_dump(worker: InspectionProcess, partial: Partial, rows: int, progress
 
 
 def _judge_chunks(
-    workers: Sequence[InspectionProcess],
+    workers: Sequence[Judge],
     chunks: Sequence[dict[str, Any]],
     partial: Partial,
     rows: int,

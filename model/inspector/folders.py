@@ -85,6 +85,11 @@ class TokenizerFolder:
 
 def read_folder(folder: Path) -> TokenizerFolder:
     """Raises UnreadableInput or LimitHit."""
+    return folder_of(texts_of(folder))
+
+
+def texts_of(folder: Path) -> dict[str, str]:
+    """The texts of a folder's files by their names in it, for `folder_of`. Raises UnreadableInput or LimitHit."""
     if not folder.is_dir():
         raise UnreadableInput(f"{folder} is no folder", param="tokenizer")
     paths = [path for name in FILES if (path := folder / name).is_file()]
@@ -93,7 +98,7 @@ def read_folder(folder: Path) -> TokenizerFolder:
         if path.stat().st_size > TOKENIZER_BYTES:
             raise LimitHit(f"{path.name} is larger than {TOKENIZER_BYTES >> 20} MiB", param="tokenizer")
     try:
-        return folder_of({str(path.relative_to(folder)): path.read_text("utf-8") for path in paths})
+        return {str(path.relative_to(folder)): path.read_text("utf-8") for path in paths}
     except UnicodeDecodeError as error:
         raise UnreadableInput(f"{folder}: not in UTF-8: {error.reason}", param="tokenizer") from error
 
