@@ -97,27 +97,27 @@ def test_a_race_from_start_to_end_with_the_keyboard_alone(open_page: OpenPage) -
 
 @pytest.fixture(scope="module")
 def long_race(live_server: str) -> Iterator[Callable[[], str]]:
-    """`long_race()`: the address of a race that runs and is far from its end; the last one, as long as it is.
+    """`long_race()`: its owner's address of a race that runs and is far from its end; the last one, as long as it is.
 
     Its two processes take longer to start than most of these tests.
     """
     settings = {"width": 8, "batch_size": 128, "steps": 9000, "evaluate_every": 50}
-    kept: list[str] = []
+    kept: list[dict[str, str]] = []
     with httpx.Client(base_url=live_server, timeout=60) as client:
 
         def end() -> None:
-            for address in kept:
-                client.delete(address).raise_for_status()
+            for race in kept:
+                client.delete(race["owner_address"]).raise_for_status()
             kept.clear()
 
         def running() -> str:
-            state = client.get(kept[0]).json() if kept else {"status": "none"}
+            state = client.get(kept[0]["address"]).json() if kept else {"status": "none"}
             if state["status"] == "paused":
-                client.post(f"{kept[0]}/resume").raise_for_status()
+                client.post(f"{kept[0]['address']}/resume", params={"owner": kept[0]["owner"]}).raise_for_status()
             elif state["status"] != "running" or state["results"]["policies"]["unmasked"]["step"] > 3000:
                 end()
-                kept.append(client.post("/api/v1/races", json=settings).raise_for_status().json()["address"])
-            return kept[0].removeprefix("/api/v1").replace("/races/", "/race/")
+                kept.append(client.post("/api/v1/races", json=settings).raise_for_status().json())
+            return kept[0]["owner_page"]
 
         yield running
         end()
@@ -150,7 +150,8 @@ def test_nothing_told_while_the_page_is_fetched_is_lost(open_page: OpenPage, lon
 def test_a_lost_race_and_a_refused_command_are_told(open_page: OpenPage, long_race: LongRace) -> None:
     page = open_page(long_race(), expected_problems=3)
     expect(page.locator(".status")).to_contain_text("Running", timeout=PATIENCE)
-    page.request.post(f"{page.url}/pause")
+    address, _, owner = page.url.partition("?owner=")
+    page.request.post(f"{address}/pause", form={"owner": owner})
     page.route("**/pause", lambda route: route.fulfill(status=409, body="no"))
     expect(page.locator(".status")).to_contain_text("Paused")
     page.get_by_role("button", name="Resume").click()
@@ -176,10 +177,11 @@ def test_the_button_that_was_pressed_keeps_the_focus(open_page: OpenPage, long_r
 
 def test_who_comes_later_sees_all_of_it_and_the_end_at_the_same_time(open_page: OpenPage, long_race: LongRace) -> None:
     address = long_race()
-    first = open_page(address)
+    first = open_page(address)  # the owner's
     expect(first.locator(".status")).to_contain_text("Running", timeout=PATIENCE)
     expect(first.locator("[data-show=step]").first).not_to_have_text("0", timeout=PATIENCE)
-    second = open_page(address)
+    second = open_page(address.partition("?")[0])
+    expect(second.locator(".controls")).to_have_text("New race")
     first.get_by_role("button", name="Pause").click()
     expect(second.locator(".status")).to_contain_text("Paused", timeout=PATIENCE)
     expect(first.locator(".status")).to_contain_text("Paused")
@@ -191,8 +193,8 @@ def test_who_comes_later_sees_all_of_it_and_the_end_at_the_same_time(open_page: 
         expect(second.locator("[data-show=step]").nth(number)).not_to_have_text(f"{step:,}")
     first.get_by_role("button", name="Resume").click()
     expect(second.locator(".status")).to_contain_text("Running")
-    stop(second)
-    expect(first.locator(".status")).to_contain_text("Stopped")
+    stop(first)
+    expect(second.locator(".status")).to_contain_text("Stopped")
     expect_all_that_was_told(first, second)
     first.reload()
     assert points(first) == points(second)

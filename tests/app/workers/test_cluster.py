@@ -23,13 +23,14 @@ from app.workers.cluster import NodeLost, connected
 TOKENIZER = ROOT / "model" / "trained" / "tokenizers" / "chatml"
 ABLATION = "reverse4 --seeds 2 --width 8 --steps 40 --evaluate-every 10 --evaluation-words 20"
 SMALL = {"num_cpus": 1, "object_store_memory": 80_000_000}
-SOON_SECONDS = 120.0
+SOON_SECONDS = 240.0
 
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
-    """Its first node. Nothing is told to anybody, and a node that dies is missed soon."""
+    """Its first node. Nothing is told to anybody, a node that dies is missed soon, and tasks run as fast as tests."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_worker_niceness", "0")
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         patch.setenv("RAY_health_check_initial_delay_ms", "0")
         patch.setenv("RAY_health_check_period_ms", "500")
@@ -53,12 +54,16 @@ def maskscope(*words: object) -> Result:
 
 
 def run_while_a_node_dies(cluster: Cluster, node: Any, task: str, *words: object) -> Result:
-    """The command, whose node is stopped in the middle of a task, so that it cannot end, and then killed."""
+    """The command, whose node is held in the middle of a task, so that it cannot end it, and then dies."""
     ended: list[Result] = []
     command = Thread(target=lambda: ended.append(maskscope(*words)))
     command.start()
-    os.kill(wait_for(lambda: working_at(task, node), command), signal.SIGSTOP)
-    cluster.remove_node(node, allow_graceful=False)
+    process = wait_for(lambda: working_at(task, node), command)
+    os.kill(process, signal.SIGSTOP)
+    try:
+        cluster.remove_node(node, allow_graceful=False)
+    finally:
+        os.kill(process, signal.SIGKILL)  # held, it would outlive its node
     command.join(SOON_SECONDS)
     (result,) = ended
     return result
