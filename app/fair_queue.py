@@ -1,0 +1,81 @@
+"""A queue in which nobody waits for all that another has brought: addresses take turns, and the requests of each.
+
+In: items, each with whose it is (`shares.asking`) and the request that it belongs to. Out: the item whose turn it is.
+Full, it makes room for an address that has less in it than the one that has most. Knows no thread and no clock.
+"""
+
+from collections import Counter, OrderedDict, deque
+from collections.abc import Collection, Hashable, Iterator
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item", bound=Hashable)
+
+
+class FairQueue(Generic[Item]):
+    """Items are told apart by identity or by what makes them equal; no item is in it twice."""
+
+    def __init__(self) -> None:
+        self._turns: OrderedDict[str, OrderedDict[Hashable, deque[Item]]] = OrderedDict()
+        """By share, then by request, each in the order of their turns; nothing empty is kept."""
+        self._shares: dict[Item, tuple[str, Hashable]] = {}
+        self._held: Counter[str] = Counter()
+
+    def __len__(self) -> int:
+        return len(self._shares)
+
+    def __iter__(self) -> Iterator[Item]:
+        """In the order in which they came."""
+        return iter(self._shares)
+
+    def held_by(self, share: str) -> int:
+        return self._held[share]
+
+    def append(self, item: Item, share: str, request: Hashable) -> None:
+        """Behind what its request has in the queue; a request's first item gives it the last turn of its share."""
+        assert item not in self._shares, item
+        requests = self._turns.setdefault(share, OrderedDict())
+        requests.setdefault(request, deque()).append(item)
+        self._shares[item] = (share, request)
+        self._held[share] += 1
+
+    def take(self) -> Item:
+        """The next one; then it is the next share's turn, and in this share the next request's.
+
+        Raises:
+            IndexError: nothing waits.
+        """
+        if not self._shares:
+            raise IndexError("nothing waits")
+        share, requests = next(iter(self._turns.items()))
+        request, items = next(iter(requests.items()))
+        item = items[0]
+        requests.move_to_end(request)
+        self._turns.move_to_end(share)
+        self.remove((item,))
+        return item
+
+    def remove(self, items: Collection[Item]) -> None:
+        """Those that went with another's turn, or that nobody waits for any more. Turns stay as they are."""
+        for item in items:
+            share, request = self._shares.pop(item)
+            requests = self._turns[share]
+            requests[request].remove(item)
+            self._held[share] -= 1
+            if not requests[request]:
+                del requests[request]
+            if not requests:
+                del self._turns[share], self._held[share]
+
+    def make_room(self, share: str) -> Item | None:
+        """Takes out the last item of the share that has most, if `share` with one more has no more than that one.
+
+        None if the queue holds no such item: then `share` is to be told that all is full.
+        """
+        if not self._held:
+            return None
+        greediest, most = max(self._held.items(), key=lambda held: held[1])
+        if most <= self._held[share] + 1:
+            return None
+        last = next(item for item in reversed(self._shares) if self._shares[item][0] == greediest)
+        self.remove((last,))
+        return last
