@@ -37,6 +37,7 @@ LONG = (
         "races/test_sessions.py",
         "experiments/test_limits.py",
     ),
+    "workers/test_cluster.py",
     *("commands/test_claims.py", "workers/test_ablation.py", "tests/test_wheel.py", "tests/test_architecture.py"),
     *("network/test_generation.py", "network/test_learner.py", "pages/test_visualizer.py", "serving/test_server.py"),
     *("tests/test_readme.py", "app/test_cli.py", "bugs/test_gallery.py", "dispatcher/test_arms.py"),

@@ -8,7 +8,7 @@ import logging
 import os
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from typing import Any, Literal
 
@@ -37,10 +37,11 @@ class Cluster:
 
     def __init__(self, ray: Any):
         self._ray = ray
+        self._nodes = _cpus_of(ray.nodes())
 
     def cpus(self) -> int:
-        """Of all nodes, when asked."""
-        return max(1, int(self._ray.cluster_resources().get("CPU", 1)))
+        """Of all nodes, at the start."""
+        return max(1, len(self._nodes))
 
     async def run(self, function: Callable[..., Any], *given: object) -> Any:
         """What a function of a module returns on a node with a free CPU. Raises NodeLost."""
@@ -49,13 +50,19 @@ class Cluster:
         with self._losses():
             return await answer
 
-    def place(self, kind: Callable[..., Any], *given: object) -> Callable[[str, object], Callable[[], Any]]:
-        """An object of a class on a node. It is made anew on another, with the same, when its node has died.
+    def place(
+        self, number: int, kind: Callable[..., Any], *given: object
+    ) -> Callable[[str, object], Callable[[], Any]]:
+        """An object of a class on a node: of several, by their numbers, each has a CPU. It is made anew on another
+        node, with the same, when its own has died.
 
         Calling what is returned with a method's name and an argument starts that method; calling what that returns
         waits for its answer. Raises NodeLost.
         """
-        options = {"max_restarts": RETRIES, "max_task_retries": RETRIES, "scheduling_strategy": "SPREAD"}
+        options = {"max_restarts": RETRIES, "max_task_retries": RETRIES, "num_cpus": 0}
+        if self._nodes:
+            near = self._ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy
+            options["scheduling_strategy"] = near(self._nodes[number % len(self._nodes)], soft=True)
         actor = self._ray.remote(**options)(kind).remote(*given)
 
         def start(method: str, argument: object) -> Callable[[], Any]:
@@ -78,7 +85,7 @@ class Cluster:
         except raised.RayTaskError:
             raise
         except raised.RayError as error:
-            raise NodeLost(f"the cluster has lost a task {RETRIES + 1} times ({type(error).__name__})") from error
+            raise NodeLost(f"the cluster lost a task and its {RETRIES} retries ({type(error).__name__})") from error
 
 
 @contextmanager
@@ -91,6 +98,7 @@ def connected() -> Iterator[Cluster]:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
         import ray
+        import ray.util.scheduling_strategies
     except ImportError as error:
         raise NoCluster("--engine ray needs Ray: pip install 'maskscope[ray]'", param="engine") from error
     address = os.environ.get("RAY_ADDRESS") or "local"
@@ -106,6 +114,12 @@ def connected() -> Iterator[Cluster]:
             yield Cluster(ray)
         finally:
             ray.shutdown()
+
+
+def _cpus_of(nodes: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The ids of nodes, each as often as it has CPUs: first one of each, then a second of those that have one."""
+    counted = {one["NodeID"]: int(one["Resources"].get("CPU", 0)) for one in nodes if one["Alive"]}
+    return [id for number in range(max(counted.values(), default=0)) for id in counted if number < counted[id]]
 
 
 def _check_answers(address: str) -> None:

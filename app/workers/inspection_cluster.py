@@ -80,6 +80,6 @@ def judges_on(cluster: Cluster) -> Callable[[Materials, Mapping[str, Any], int],
         texts = texts_of(materials.folder) if materials.folder else materials.folder_files
         plain = MATERIALS.dump_python(replace(materials, data=None, folder=None, folder_files=texts), mode="json")
         given = (plain, dict(order), materials.data.name)
-        yield [JudgeOnCluster(cluster.place(OnNode, *given), materials.data) for _ in range(count)]
+        yield [JudgeOnCluster(cluster.place(number, OnNode, *given), materials.data) for number in range(count)]
 
     return judges
