@@ -162,7 +162,7 @@ async def watch(
     teacher: Annotated[str | None, Query(max_length=64)] = None,
     owner: OwnerToken = "",
 ) -> Response:
-    """The race as it stands, its owner's page with buttons; to htmx the race alone. The vote's teacher has a way back."""
+    """The race as it stands, its owner's page with buttons; to htmx it alone. The vote's teacher has a way back."""
     template = "race/_live.html" if is_partial(request) else "race/page.html"
     back = f"/votes/{quote(vote, safe='')}?{urlencode({'teacher': teacher})}" if vote and teacher else None
     live = _live(races.find(id), races, owner)
