@@ -18,6 +18,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from app.errors import ConnectionsBusy, HeadersTooLarge, HeadersTooSlow, NotHttp, respond
 from app.security import HEADERS
+from app.serving.access_log import WithoutSecrets
 from app.serving.connections import Connections
 from app.serving.refusals import TARGET_BYTES, whole_answer
 from app.serving.transport import EndingTransport
@@ -39,6 +40,7 @@ class ServingConfig(uvicorn.Config):
 
     def __init__(self, app: Any, settings: Settings, connections: Connections, **given: Any):
         super().__init__(app, http=DeadlineProtocol, ws="none", proxy_headers=False, server_header=False, **given)
+        logging.getLogger("uvicorn.access").addFilter(WithoutSecrets())
         self.settings = settings
         self.connections = connections
 
