@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from app.commands.options import EngineOption
 from app.settings import Settings
 from app.workers.ablation import run_ablation
 from app.workers.ablation_places import cluster_places
@@ -47,12 +48,8 @@ def ablate(
     answer_length: Annotated[list[int] | None, _each("answer_length", "Letters of the answer that are asked")] = None,
     evaluate_every: Annotated[int | None, typer.Option(min=1, help="Steps between two measurements.")] = None,
     evaluation_words: Annotated[int | None, _one(f"Unseen words measured; default: {EVALUATION_WORDS}.")] = None,
-    jobs: Annotated[
-        int | None, _one("Runs at once, each with one thread; default: cores, or the cluster's.", 1024)
-    ] = None,
-    engine: Annotated[
-        Engine, typer.Option(help="Where runs are trained; ray: on the cluster at RAY_ADDRESS.")
-    ] = "local",
+    jobs: Annotated[int | None, _one("At once, each with one thread; default: all cores.", 1024)] = None,
+    engine: EngineOption = "local",
     into: Annotated[Path | None, typer.Option(help=f"The file; with --shipped by default {ABLATION_FILE}.")] = None,
 ) -> None:
     """Train recipes under loss masks with several seeds, in every combination of the values given, into one JSON file.

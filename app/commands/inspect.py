@@ -17,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from app.commands.inspection_outputs import github_lines, markdown_of, print_report, sarif_of
 from app.commands.inspection_page import MOST_ROWS, page_of
+from app.commands.options import EngineOption
 from app.workers.cluster import Engine, connected
 from app.workers.inspection_cluster import judges_on
 from app.workers.inspection_run import Judges, inspect_and_show, inspect_files
@@ -43,6 +44,9 @@ TemplateOption = Annotated[
 ServeOption = Annotated[
     list[str] | None, typer.Option("--serve-arg", help="key=value that the server renders with; JSON values.")
 ]
+ProcessesOption = Annotated[
+    int | None, typer.Option(min=0, max=1024, help="At once; 0: one per core. Default: 1, on a cluster one per core.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
 
 
@@ -68,12 +72,8 @@ def inspect(
     stop: Annotated[list[str] | None, typer.Option(help="A stop that the server is given: a token or id.")] = None,
     allow_token: Annotated[list[str] | None, typer.Option(help="A control token that contents may hold.")] = None,
     max_length: Annotated[int | None, typer.Option(min=1, help="Tokens at which the trainer cuts rows.")] = None,
-    processes: Annotated[
-        int | None, typer.Option(min=0, max=1024, help="At once; 0: one per core. Default: 1, or the cluster's cores.")
-    ] = None,
-    engine: Annotated[
-        Engine, typer.Option(help="Where rows are judged; ray: on the cluster at RAY_ADDRESS.")
-    ] = "local",
+    processes: ProcessesOption = None,
+    engine: EngineOption = "local",
     as_json: JsonOption = False,
     sarif: Annotated[Path | None, typer.Option(help="Write SARIF 2.1.0 to this file.")] = None,
     html: Annotated[Path | None, typer.Option(help="Write one HTML file that needs nothing else.")] = None,
