@@ -59,7 +59,8 @@ class Cluster:
         Calling what is returned with a method's name and an argument starts that method; calling what that returns
         waits for its answer. Raises NodeLost.
         """
-        options = {"max_restarts": RETRIES, "max_task_retries": RETRIES, "num_cpus": 0}
+        # A whole CPU each, and those of a dead node would wait for one without end; none, and Ray chooses any node.
+        options = {"max_restarts": RETRIES, "max_task_retries": RETRIES, "num_cpus": 0.01}
         if self._nodes:
             near = self._ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy
             options["scheduling_strategy"] = near(self._nodes[number % len(self._nodes)], soft=True)

@@ -44,6 +44,7 @@ def cluster() -> Iterator[Cluster]:
 @pytest.fixture
 def second_node(cluster: Cluster) -> Iterator[Any]:
     node = cluster.add_node(**SMALL)
+    cluster.wait_for_nodes(SOON_SECONDS)  # the dead node of a test before is no longer taken for one that lives
     yield node
     if node in cluster.worker_nodes:
         cluster.remove_node(node)
