@@ -4,6 +4,7 @@ A node is sent the bytes that it judges and the texts of the tokenizer's folder,
 On each node a process with the limits of `inspection.py` is at work, and ends as it does here.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -42,8 +43,10 @@ class OnNode:
                 self._process = process
             return process.ask({"do": "chunk", "chunk": chunk})
         except MaskscopeError as error:
-            kind = type(error).__name__
-            return {"failed": error.message, "kind": kind, "param": error.param, "at": process.at}
+            failed = {"failed": error.message, "kind": type(error).__name__, "param": error.param, "at": process.at}
+            process.stop()
+            self._process = None
+            return failed
 
 
 class JudgeOnCluster:
@@ -51,7 +54,9 @@ class JudgeOnCluster:
 
     def __init__(self, start: Callable[[str, object], Callable[[], Any]], data: Path):
         self._start, self._data = start, data
-        self._wait: Callable[[], Any] = dict
+        self._sent: deque[Callable[[], Any]] = deque()
+        self.running = True
+        """What dies is made anew by the cluster."""
         self.at = 0
 
     def send(self, order: Mapping[str, Any]) -> None:
@@ -59,12 +64,12 @@ class JudgeOnCluster:
         with self._data.open("rb") as file:
             file.seek(chunk.start)
             content = file.read(chunk.stop - chunk.start)
-        self.at, self._wait = 0, self._start("judge", (order["chunk"], content))
+        self._sent.append(self._start("judge", (order["chunk"], content)))
 
     def receive(self, asked: str) -> dict[str, Any]:
         """Raises what the node's process raised; NodeLost."""
         assert asked == "chunk", asked
-        answer = dict(self._wait())
+        answer = dict(self._sent.popleft()())
         if "failed" in answer:
             self.at = answer["at"]
             raise KINDS[answer["kind"]](answer["failed"], param=answer["param"])
