@@ -177,11 +177,13 @@ async def test_what_cannot_be_run_is_said_beside_what_was_given(
 async def test_a_race_says_where_others_follow_it_or_that_they_cannot(
     client: httpx.AsyncClient, finished: tuple[str, str]
 ) -> None:
-    address = finished[0]
-    there = (await client.get(address, headers={"Host": "192.0.2.7:8000"})).text
+    owned = finished[0]
+    address, owner = owned.split("?owner=")
+    there = (await client.get(owned, headers={"Host": "192.0.2.7:8000"})).text
     assert f"<b>192.0.2.7:8000{address}</b>" in there
     assert f'<a href="/room?view={address}">QR code</a>' in there
-    here = (await client.get(address, headers={"Host": "localhost:8000"})).text
+    here = (await client.get(owned, headers={"Host": "localhost:8000"})).text
+    assert owner not in (await client.get(address)).text
     assert "Only this machine can open that." in here
     assert f'<a href="/room?view={address}">What to do about it</a>' in here
 
