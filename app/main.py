@@ -33,6 +33,8 @@ from app.static_files import AddressedFiles
 from app.templating import PURPOSE
 from app.votes.sessions import Votes
 from app.workers.inspections import Inspections
+from app.workers.speeds import kept_speeds
+from app.workers.template_survey import KEPT_SURVEY
 from model.claims.evidence import Evidence, gather
 from model.experiments.ablation.shipped import ShippedAblation, load_ablation
 from model.experiments.examples import KEPT_EXAMPLES, Example
@@ -50,9 +52,11 @@ class Shipped:
 
 def load_shipped(folder: Path) -> Shipped:
     """Raises BrokenRun or BrokenAblation for a file that is missing, unreadable or altered; names it."""
+    KEPT_SURVEY.read(folder)  # the README alone shows these two; a folder that lacks one is not what was shipped
+    kept_speeds(folder)
+    examples = KEPT_EXAMPLES.read(folder)
     catalog, ablation = load_catalog(folder), load_ablation(folder)
-    evidence = gather(folder, ablation.findings.comparisons)
-    return Shipped(catalog, ablation, evidence, KEPT_EXAMPLES.read(folder))
+    return Shipped(catalog, ablation, gather(folder, ablation.findings.comparisons), examples)
 
 
 def create_app(

@@ -59,9 +59,10 @@ class KeptFile(Generic[Kept, Key]):
     def read(self, folder: Path) -> Kept:
         """Raises BrokenRun, naming the file, if it is missing, unreadable or lacks a row."""
         path = folder / self.name
-        kept = read_checked(path, self.holds)
+        remedy = f"`maskscope {self.slug} --measure` makes it anew"
+        kept = read_checked(path, self.holds, remedy)
         if lacking := self._lacking(set(self.keys(kept))):
-            raise BrokenRun(f"{path}: lacks {lacking}; `maskscope {self.slug} --measure` makes it anew")
+            raise BrokenRun(f"{path}: lacks {lacking}; {remedy}")
         return kept
 
     def _lacking(self, found: set[Key]) -> str:
@@ -74,15 +75,16 @@ def write(path: Path, kind: TypeAdapter[Kept], kept: Kept) -> None:
     path.write_bytes(kind.dump_json(kept, indent=1) + b"\n")
 
 
-def read_checked(path: Path, kind: TypeAdapter[Kept], broken: type[MaskscopeError] = BrokenRun) -> Kept:
-    """A JSON file as what it should hold. Raises `broken`, naming the file and the place in it."""
+def read_checked(path: Path, kind: TypeAdapter[Kept], remedy: str, broken: type[MaskscopeError] = BrokenRun) -> Kept:
+    """A JSON file as what it should hold. Raises `broken`: the file, the place in it, and what to do (`remedy`)."""
     try:
         return kind.validate_json(path.read_bytes())
     except OSError as error:
-        raise broken(f"{path}: {error.strerror}") from error
+        raise broken(f"{path}: {error.strerror}; {remedy}") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        raise broken(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+        first = error.errors(include_input=False)[0]
+        place = f"{'.'.join(map(str, first['loc']))}: " if first["loc"] else ""
+        raise broken(f"{path}: {ascii(place)[1:-1]}{ascii(first['msg'])[1:-1]}; {remedy}") from error
 
 
 Value = Rate | float | None

@@ -9,7 +9,7 @@ from pathlib import Path
 from textwrap import fill
 
 from app.pages import PAGES
-from app.workers.inspection_speed import kept_speeds
+from app.workers.speeds import kept_speeds
 from app.workers.template_survey import KEPT_SURVEY, TemplateSurvey
 from model.claims.evidence import Evidence, gather
 from model.claims.ledger import ledger
@@ -135,7 +135,7 @@ def inspector_speed(evidence: Evidence) -> str:
             f"{one.ratio:.2f}",
             one.verdict,
         )
-        for one in kept_speeds()
+        for one in kept_speeds(ROOT / "model" / "trained")
     )
     return table(("what", "ours", "reference", "ratio", "goal"), rows)
 

@@ -13,10 +13,11 @@ from app.catalog import load_catalog
 from app.commands.options import JsonOption
 from app.settings import Settings
 from app.workers.crowd import Load
-from app.workers.inspection_speed import ROWS, Ratio, inspection_speed, keep_speeds
+from app.workers.inspection_speed import ROWS, inspection_speed
 from app.workers.load import RACE_RECIPE, RaceTime, load_server, race_against_plain_loops
 from app.workers.page_latencies import page_latencies
 from app.workers.response_times import Promptness, Skipped, ending, look_for_commands
+from app.workers.speeds import Ratio, keep_speeds
 from model.experiments.benchmarks.inference import (
     Speedup,
     compare_batched_gradients,
@@ -93,7 +94,7 @@ def bench(
             if not as_json:
                 typer.echo(result.line())
     if measure:
-        keep_speeds([result for result in results if isinstance(result, (Ratio, Skipped))])
+        keep_speeds([result for result in results if isinstance(result, Ratio)])
     if as_json:
         typer.echo(json.dumps([asdict(result) for result in results]))
 

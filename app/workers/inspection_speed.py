@@ -9,22 +9,20 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from pydantic import TypeAdapter
-
 from app.settings import ROOT, Settings
 from app.workers.inspection_alone import NOW, Took
 from app.workers.response_times import Skipped
+from app.workers.speeds import Ratio
 from model.experiments.benchmarks.conversations import write_conversations
 from model.inspector.folders import read_folder
 from model.inspector.shipped import NAME
 from model.inspector.templates import ChatTemplate
-from model.kept import read_checked, write
 
 ROWS, TURNS, TOKENS = 20_000, 4, 450
 LONG_TURNS, TIMES, ROUNDS = 80, 10, 3
@@ -35,50 +33,6 @@ DEEPSEEK = (
     "{% else %}{{ m.content }}{% endif %}{% endfor %}{% if add_generation_prompt %}<\uff5cAssistant\uff5c>{% endif %}"
 )
 """In the form that its tokenizer was made for; the package has no template."""
-
-
-@dataclass(frozen=True)
-class Ratio:
-    """Ours and the reference's in `unit`. `goal` bounds the ratio from below, from above if `at_most`; None: none."""
-
-    name: str
-    unit: str
-    ours: float
-    reference: float
-    ratio: float
-    goal: float | None
-    at_most: bool = False
-
-    @property
-    def verdict(self) -> str:
-        if self.goal is None:
-            return ""
-        met = self.ratio <= self.goal if self.at_most else self.ratio >= self.goal
-        return f"{'at most' if self.at_most else 'at least'} {self.goal:g}: {'met' if met else 'missed'}"
-
-    def line(self) -> str:
-        said = f" (goal {self.verdict})" if self.goal is not None else ""
-        return (
-            f"{self.name:62} ours {self.ours:9,.1f} {self.unit}   reference {self.reference:9,.1f}   "
-            f"ratio {self.ratio:.2f}{said}"
-        )
-
-
-SPEEDS = TypeAdapter(tuple[Ratio, ...])
-
-
-def keep_speeds(ratios: Sequence[Ratio | Skipped]) -> None:
-    """What was skipped is not kept."""
-    write(_kept(), SPEEDS, tuple(one for one in ratios if isinstance(one, Ratio)))
-
-
-def kept_speeds() -> tuple[Ratio, ...]:
-    """As they were measured last. Raises BrokenRun."""
-    return read_checked(_kept(), SPEEDS)
-
-
-def _kept() -> Path:
-    return Settings().trained_folder / "bench.json"
 
 
 @dataclass(frozen=True)

@@ -216,7 +216,9 @@ def load_asked(folder: Path) -> dict[tuple[str, int], GPT]:
     for arm, seed in product(ASKED.values(), SEEDS):
         checkpoint = asked_run(runs, arm, seed).weights
         if checkpoint is None:
-            raise BrokenRun(f"{folder / KEPT_LIMITS.name}: {arm.slug}, seed {seed}, names no weights")
+            raise BrokenRun(
+                f"{folder / KEPT_LIMITS.name}: {arm.slug}, seed {seed}, names no weights; `make train` makes them"
+            )
         models[arm.slug, seed] = load_weights(
             weights_folder(folder, arm, seed), limit_recipe(arm.where, arm.share).model, checkpoint
         )

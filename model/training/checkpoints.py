@@ -97,7 +97,7 @@ def save_run(folder: Path, run: Run) -> None:
 
 def read_run(folder: Path) -> Run:
     """Raises BrokenRun, naming the file, if run.json is missing, unreadable or not a run."""
-    return read_checked(folder / RUN_FILE, _RUN)
+    return read_checked(folder / RUN_FILE, _RUN, "`make train` makes it anew")
 
 
 def load_last(folder: Path) -> tuple[Run, GPT]:

@@ -33,6 +33,7 @@ from model.training.loop import StepDone, optimize
 from model.training.recipes import BASE, TEXT_MODEL, TEXT_TOKENIZER, TWO_LAYERS, TrainingConfig
 
 BASE_FILE = "base.json"
+REMEDY = f"`maskscope train {BASE}` makes it, with --seed for another seed"
 MEASURED_DOCUMENTS = 200
 """Of each kind, never trained on: their seed is none of a training's."""
 HELD_OUT_SEED = -1
@@ -149,8 +150,8 @@ def read_base(folder: Path) -> BaseRun:
     """Without its weights. Raises BrokenRun, naming the file, if it is missing or unreadable."""
     path = folder / BASE_FILE
     if not path.exists():
-        raise BrokenRun(f"{path}: missing; `maskscope train {BASE}` makes it, with --seed for another seed")
-    return read_checked(path, _BASE_RUN)
+        raise BrokenRun(f"{path}: missing; {REMEDY}")
+    return read_checked(path, _BASE_RUN, REMEDY)
 
 
 def load_base(folder: Path) -> tuple[BaseRun, GPT]:

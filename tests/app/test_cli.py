@@ -3,16 +3,25 @@
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import typer.main
 from typer.testing import CliRunner, Result
 
+from app import main
+from app.catalog import Catalog
 from app.cli import COMMANDS, app
+from app.settings import Settings
+from model.errors import BrokenRun
+from model.experiments.ablation.runs import ABLATION_FILE
+from model.training.checkpoints import read_run
+from model.training.pretraining import read_base
 from model.training.recipes import RECIPES
 
 MARKS = ["ignored"] * 6 + ["trained"] * 6
@@ -279,19 +288,82 @@ def _spoil(folder: Path, kind: str) -> Path:
 def test_serve_ends_in_one_line_that_names_a_broken_file(
     trained_copy: Path, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("uvicorn.run", lambda *_, **__: pytest.fail("it serves"))  # or this test would not end
+    monkeypatch.setattr("app.serving.server.serve", lambda *_: pytest.fail("it serves"))  # or this test would not end
     file = _spoil(trained_copy, kind)
     assert_one_line(run("serve", "--port", "0", MASKSCOPE_TRAINED_FOLDER=str(trained_copy)), f"maskscope: {file}: ")
 
 
-def test_a_process_that_cannot_serve_ends_in_one_line_too(trained_copy: Path) -> None:
-    file = _spoil(trained_copy, "truncated")
+@pytest.fixture
+def linked(tmp_path: Path) -> Path:
+    """The shipped runs through links, each of which a test may put another file in the place of."""
+    folder = tmp_path / "linked"
+    folder.mkdir()
+    for path in Settings().trained_folder.iterdir():
+        (folder / path.name).symlink_to(path)
+    return folder
+
+
+DAMAGES: dict[str, Callable[[bytes], bytes | None]] = {
+    "missing": lambda _: None,
+    "empty": lambda _: b"",
+    "truncated": lambda content: content[: len(content) // 2],
+    "altered": lambda content: content.replace(b":", b";", 1),
+    "of another kind": lambda _: b'{"rows": [NaN]}',
+    "not in UTF-8": lambda content: content[:2] + b"\xff" + content[2:],
+    "deeply nested": lambda _: b"[" * 100_000,
+}
+"""What becomes of a file; None: it is gone."""
+
+
+def damage(file: Path, kind: str) -> None:
+    content = DAMAGES[kind](file.read_bytes())
+    file.unlink()
+    if content is not None:
+        file.write_bytes(content)
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in Settings().trained_folder.glob("*.json")))
+def test_serve_ends_in_one_line_that_names_a_broken_measurement_and_what_makes_it_anew(
+    linked: Path, name: str, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.serving.server.serve", lambda *_, **__: pytest.fail("it serves"))
+    monkeypatch.setattr("app.main.load_catalog", lambda _: catalog)  # all that is no model is read once more
+    if name != ABLATION_FILE:
+        shipped = main.load_ablation(Settings().trained_folder)
+        monkeypatch.setattr("app.main.load_ablation", lambda _: shipped)
+    file, whole = linked / name, (linked / name).resolve()
+    for kind in ("missing", "empty", "truncated", "of another kind"):
+        damage(file, kind)
+        result = run("serve", "--port", "0", MASKSCOPE_TRAINED_FOLDER=str(linked))
+        assert_one_line(result, f"maskscope: {file}: ", "; `maskscope ", "makes it anew")
+        file.unlink(missing_ok=True)
+        file.symlink_to(whole)
+
+
+@pytest.mark.parametrize("name", ["reverse/unmasked/run.json", "worksheet/seed-1/base.json"])
+@pytest.mark.parametrize("kind", DAMAGES)
+def test_a_run_that_cannot_be_read_is_named_with_what_makes_it(tmp_path: Path, name: str, kind: str) -> None:
+    file = tmp_path / name
+    file.parent.mkdir(parents=True)
+    shutil.copy(Settings().trained_folder / name, file)
+    damage(file, kind)
+    with pytest.raises(BrokenRun) as caught:
+        (read_run if file.name == "run.json" else read_base)(file.parent)
+    assert caught.value.message.startswith(f"{file}: ")
+    assert re.search(r"; `(make|maskscope) train( worksheet)?` makes it", caught.value.message)
+    assert "\n" not in caught.value.message
+
+
+def test_a_process_that_cannot_serve_ends_in_one_line_too(linked: Path) -> None:
+    file = linked / "dispatcher.json"
+    damage(file, "truncated")
     command = [sys.executable, "-m", "app.cli", "serve", "--port", "0"]
-    environment = os.environ | {"MASKSCOPE_TRAINED_FOLDER": str(trained_copy)}
+    environment = os.environ | {"MASKSCOPE_TRAINED_FOLDER": str(linked)}
     ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
     assert (ended.returncode, ended.stdout) == (1, "")
     (line,) = ended.stderr.splitlines()
     assert line.startswith(f"maskscope: {file}: ")
+    assert line.endswith("; `maskscope dispatcher --measure` makes it anew")
 
 
 def test_serve_on_a_port_that_is_taken_says_so_and_fails() -> None:

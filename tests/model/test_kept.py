@@ -85,8 +85,9 @@ def test_what_is_no_such_file_is_refused_with_the_place(
     path = tmp_path / "rows.json"
     path.write_bytes(content)
     with pytest.raises(broken) as caught:
-        read_checked(path, ROWS, broken)
+        read_checked(path, ROWS, "`make` makes it", broken)
     assert f"{path}: " in caught.value.message
+    assert caught.value.message.endswith("; `make` makes it")
     assert place in caught.value.message
     assert "\n" not in caught.value.message
 
@@ -94,8 +95,8 @@ def test_what_is_no_such_file_is_refused_with_the_place(
 @pytest.mark.parametrize("broken", [BrokenRun, BrokenAblation])
 def test_a_missing_file_is_refused_by_name(tmp_path: Path, broken: type[BrokenRun]):
     with pytest.raises(broken) as caught:
-        read_checked(tmp_path / "rows.json", ROWS, broken)
-    assert caught.value.message == f"{tmp_path / 'rows.json'}: No such file or directory"
+        read_checked(tmp_path / "rows.json", ROWS, "`make` makes it", broken)
+    assert caught.value.message == f"{tmp_path / 'rows.json'}: No such file or directory; `make` makes it"
 
 
 # Comparing

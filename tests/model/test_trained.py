@@ -199,7 +199,10 @@ def test_a_file_of_measurements_read_and_written_is_the_same_bytes(tmp_path: Pat
 def test_a_file_of_measurements_that_is_missing_is_named(tmp_path: Path, file: KeptFile[Any, Any]):
     with pytest.raises(BrokenRun) as caught:
         file.read(tmp_path)
-    assert caught.value.message == f"{tmp_path / file.name}: No such file or directory"
+    assert (
+        caught.value.message
+        == f"{tmp_path / file.name}: No such file or directory; `maskscope {file.slug} --measure` makes it anew"
+    )
 
 
 @pytest.mark.parametrize(

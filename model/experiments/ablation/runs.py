@@ -26,6 +26,7 @@ from model.training.evaluation import Metrics
 from model.training.recipes import RECIPES, Recipe, Variation, vary
 
 ABLATION_FILE = "ablation.json"
+REMEDY = "`maskscope ablate --shipped` makes it anew"
 """Its name in the folder of trained runs."""
 
 UNCOERCED = ConfigDict(**STRICT, strict=True)
@@ -199,7 +200,7 @@ def write_ablation(ablation: Ablation) -> bytes:
 
 def read_ablation(path: Path) -> Ablation:
     """Raises BrokenAblation, naming the file, if it is missing, no ablation, incomplete, or of recipes as they were."""
-    ablation = read_checked(path, _ABLATION, BrokenAblation)
+    ablation = read_checked(path, _ABLATION, REMEDY, BrokenAblation)
     for setting in ablation.settings:
         if setting.recipe not in RECIPES:
             raise BrokenAblation(f"{path}: is of a recipe {setting.recipe!a}; known: {', '.join(RECIPES)}")

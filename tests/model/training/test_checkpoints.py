@@ -126,7 +126,10 @@ def test_the_same_weights_give_the_same_bytes(tmp_path: Path, model: GPT):
 def test_a_missing_run_json_is_named(tmp_path: Path):
     with pytest.raises(BrokenRun) as caught:
         read_run(tmp_path / "nowhere")
-    assert caught.value.message == f"{tmp_path / 'nowhere' / 'run.json'}: No such file or directory"
+    assert (
+        caught.value.message
+        == f"{tmp_path / 'nowhere' / 'run.json'}: No such file or directory; `make train` makes it anew"
+    )
     assert isinstance(caught.value, OSError)
 
 
