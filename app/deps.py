@@ -1,6 +1,6 @@
 """What handlers ask for, as annotated aliases: the long-lived objects that the lifespan put on `app.state`.
 
-And what stands before each of them: a parameter that an address has twice is refused.
+And what stands before each of them: a parameter that an address has twice is refused, and one longer than any may be.
 """
 
 from collections.abc import Callable
@@ -26,6 +26,19 @@ from model.claims.evidence import Evidence
 from model.experiments.ablation.seeds import SeedsAtStep
 from model.experiments.ablation.shipped import ShippedAblation
 from model.experiments.examples import Example
+
+PARAMETER_CHARACTERS = 4000
+"""Of each value in an address; most may be far shorter. What is not bounded further is repeated on a page."""
+
+
+async def refuse_long(request: Request) -> None:
+    """Raises RequestValidationError for a parameter longer than PARAMETER_CHARACTERS, whatever the route reads."""
+    for name, value in request.query_params.multi_items():
+        if len(name) + len(value) > PARAMETER_CHARACTERS:
+            said = f"a parameter has at most {PARAMETER_CHARACTERS} characters, this one {len(name) + len(value)}"
+            raise RequestValidationError(
+                [{"type": "string_too_long", "loc": ("query", name), "msg": said, "input": value}]
+            )
 
 
 async def refuse_repeats(request: Request) -> None:

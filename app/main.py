@@ -17,7 +17,7 @@ from app import errors
 from app.analyses import Analyses
 from app.api import API
 from app.catalog import Catalog, load_catalog
-from app.deps import refuse_repeats
+from app.deps import refuse_long, refuse_repeats
 from app.engine import Engine
 from app.figures import draw_training
 from app.forwarding import Forwarding
@@ -96,7 +96,7 @@ def create_app(
     errors.install(app)
     routers = (*API, *(page.router for page in PAGES))
     for router in routers:
-        app.include_router(router, dependencies=[Depends(refuse_repeats)])
+        app.include_router(router, dependencies=[Depends(refuse_long), Depends(refuse_repeats)])
     app.mount("/static", AddressedFiles(), name="static")
     _wrap(app, settings, metrics, routers, keeper)
     return app

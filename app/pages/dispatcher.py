@@ -8,7 +8,7 @@ from typing import Annotated
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from app.catalog import BASE_SEED, Catalog
@@ -66,7 +66,7 @@ EXAMPLES = (question("2+2"), question("7+8"), question("9+4"), "a cat sees")
 class State(BaseModel):
     """What the address says. A step that was not kept is moved to the nearest."""
 
-    prompt: str = EXAMPLES[0]
+    prompt: Annotated[str, Field(max_length=256)] = EXAMPLES[0]
     step: int = RECIPE.training.steps
     generate: bool = False
 

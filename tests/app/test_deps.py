@@ -1,15 +1,17 @@
-"""app/deps.py: a parameter given twice is refused where only one can be used."""
+"""app/deps.py: a parameter given twice is refused where only one can be used, and one that is too long everywhere."""
 
-from collections.abc import Callable
-from typing import get_origin
+import re
+from collections.abc import Callable, MutableMapping
+from typing import Any, get_origin
 from xml.etree.ElementTree import Element
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from app.api import API
-from app.deps import query_parameters
+from app.deps import PARAMETER_CHARACTERS, query_parameters
 from app.pages import PAGES
 
 pytestmark = pytest.mark.anyio
@@ -85,3 +87,68 @@ async def test_no_form_of_a_page_sends_a_name_twice(
             and (field.attrib.get("type") not in ("radio", "checkbox") or "checked" in field.attrib)
         ]
         assert len(sent) == len(set(sent)), (path, sent)
+
+
+HOSTILE = {
+    "nul": "%00",
+    "lone surrogate": "%ED%A0%80",
+    "no UTF-8": "%FF%FE",
+    "right to left": "%E2%80%AE%F0%9F%98%80",
+    "huge": "9" * PARAMETER_CHARACTERS,
+    "negative": "-1" + "0" * 30,
+    "no number": "NaN",
+    "infinite": "1e999",
+    "empty": "",
+}
+READ = sorted(
+    {
+        (re.sub(r"{[^}]+}", "x", route.path), name)
+        for router in (*API, *(page.router for page in PAGES))
+        for route in router.routes
+        if isinstance(route, APIRoute) and "GET" in (route.methods or ())
+        for name, _ in query_parameters(route)
+    }
+)
+
+
+async def ask(app: FastAPI, path: str, query: str) -> tuple[int, bytes]:
+    """Status and body of a GET. By hand: httpx sends no address of 100 kB, and mends what is odd in others."""
+    scope = {"type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "GET", "scheme": "http"}
+    scope |= {"path": path, "raw_path": path.encode(), "root_path": "", "query_string": query.encode()}
+    scope |= {"headers": [(b"host", b"localhost")], "client": ("127.0.0.1", 1), "server": ("localhost", 80)}
+    status, body = 0, bytearray()
+
+    async def receive() -> dict[str, object]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        nonlocal status, body
+        status = message.get("status", status)
+        body += message.get("body", b"")
+
+    await app(scope, receive, send)
+    return status, bytes(body)
+
+
+async def test_a_parameter_of_a_hundred_kilobytes_is_refused_by_every_address(app: FastAPI) -> None:
+    for path, name in (*READ, ("/healthz", "unknown"), ("/lesson", "a" * 100_000)):
+        status, body = await ask(app, path, f"{name}={'a' * 100_000}")
+        assert status == 422, (path, name)
+        assert f"a parameter has at most {PARAMETER_CHARACTERS} characters, this one ".encode() in body
+        assert len(body) < 100_000, (path, name)
+
+
+async def test_what_a_page_repeats_is_bounded_further(app: FastAPI) -> None:
+    status, body = await ask(app, "/dispatcher", "prompt=" + "a" * 257)
+    assert status == 422
+    assert b"prompt: String should have at most 256 characters" in body
+
+
+async def test_no_parameter_of_any_address_can_be_given_what_it_has_no_answer_to(app: FastAPI) -> None:
+    """Three of HOSTILE for each, so that each address meets most of them."""
+    kinds = list(HOSTILE.items())
+    for place, (path, name) in enumerate(READ):
+        for step in range(3):
+            kind, value = kinds[(place * 3 + step) % len(kinds)]
+            status, _ = await ask(app, path, f"{name}={value}")
+            assert status in (200, 303, 404, 422), (path, name, kind)
