@@ -57,6 +57,9 @@ train: .venv/run ## Train all shipped models anew into model/trained/, and measu
 	$(BIN)/maskscope limits --measure
 	$(BIN)/maskscope examples --measure
 
+fuzz: .venv/test ## Ask the API what its OpenAPI allows and what it does not, at length
+	FUZZ_EXAMPLES=300 $(BIN)/python -m pytest -q tests/app/api/test_fuzzed.py
+
 bench: .venv/test ## The benchmarks of the README
 	$(BIN)/maskscope bench
 	$(BIN)/maskscope bench --training

@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field
 from starlette.responses import Response
 
 from app.api.drawing import Completed, Drawing, UsageAnswer, streamed
-from app.api.schemas import V1_ERRORS, Answer, Request, Text
+from app.api.schemas import V1_ERRORS, Answer, Request, Text, streamed_as
 from app.completions import NamedModel, Piece, Told, complete, find_model
 from app.deps import CatalogDep, EngineDep, SettingsDep
 from model.errors import outside
@@ -108,7 +108,7 @@ class ChatChunk(Answer):
     usage: UsageAnswer | None = None
 
 
-@router.post("/completions", response_model=ChatAnswer)
+@router.post("/completions", response_model=ChatAnswer, responses=streamed_as())
 async def chat(
     body: ChatRequest, catalog: CatalogDep, engine: EngineDep, settings: SettingsDep
 ) -> ChatAnswer | Response:

@@ -8,11 +8,11 @@ from itertools import accumulate
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter
-from pydantic import ConfigDict, Discriminator, Field, Tag
+from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag
 from starlette.responses import Response
 
 from app.api.drawing import Completed, Drawing, UsageAnswer, streamed
-from app.api.schemas import V1_ERRORS, Answer
+from app.api.schemas import V1_ERRORS, Answer, streamed_as, whole
 from app.completions import NamedModel, Piece, Told, complete, find_model
 from app.deps import CatalogDep, EngineDep, SettingsDep
 from model.errors import InvalidText
@@ -24,7 +24,9 @@ DEFAULT_TOKENS = 16
 """That API's default, or what fits."""
 
 PromptText = Annotated[str, Field(min_length=1, max_length=256)]
-PromptIds = Annotated[list[Annotated[int, Field(ge=0, le=65_535)]], Field(min_length=1, max_length=256)]
+PromptIds = Annotated[
+    list[Annotated[int, Field(ge=0, le=65_535), BeforeValidator(whole)]], Field(min_length=1, max_length=256)
+]
 Several = Field(min_length=1, max_length=16)
 
 
@@ -32,7 +34,7 @@ def _kind(prompt: object) -> str:
     """Which of the four a prompt is, by what it begins with: so a wrong one is refused in one sentence."""
     if not isinstance(prompt, list):
         return "text"
-    match prompt[:1]:
+    match [whole(first) for first in prompt[:1]]:
         case [int()]:
             return "ids"
         case [list()]:
@@ -83,7 +85,7 @@ class CompletionAnswer(Answer):
     usage: UsageAnswer | None
 
 
-@router.post("/completions", response_model=CompletionAnswer)
+@router.post("/completions", response_model=CompletionAnswer, responses=streamed_as())
 async def completions(
     body: CompletionRequest, catalog: CatalogDep, engine: EngineDep, settings: SettingsDep
 ) -> CompletionAnswer | Response:

@@ -23,6 +23,8 @@ from model.network.generation import FinishReason
 StopText = Annotated[str, Field(min_length=1, max_length=32)]
 SMALLEST_TEMPERATURE = 0.01
 """Or 0: a smaller one is greedy in all but name, and overflows."""
+MOST_SEED = 9_223_372_036_854_776_000
+"""As OpenAI's own description has it: 2^63 as JSON writes it. Beyond 63 bits it is folded."""
 MOST_ROWS = 8
 """Completions of one prompt."""
 
@@ -37,7 +39,7 @@ class Drawing(Request):
     model: Annotated[str, Field(min_length=1, max_length=128)]
     n: Annotated[int, Field(ge=1, le=MOST_ROWS)] | None = None
     temperature: Annotated[float, Field(ge=0, le=2)] | None = Field(None, description="Default 1; 0 is greedy.")
-    seed: Annotated[int, Field(ge=-(2**63), le=2**63 - 1)] | None = Field(
+    seed: Annotated[int, Field(ge=-MOST_SEED, le=MOST_SEED)] | None = Field(
         None, description="Default 0: the same request gives the same text."
     )
     stop: StopText | Annotated[list[StopText], Field(max_length=4)] | None = Field(
@@ -65,7 +67,7 @@ class Drawing(Request):
             raise outside("stream_options", "left out without stream", "given", param="stream_options")
         stops = (self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ())
         tokens = fitting(named, prompts, max_tokens, default_tokens)
-        return Order(named, prompts, tokens, self.n or 1, temperature, self.seed or 0, stops, top, echo)
+        return Order(named, prompts, tokens, self.n or 1, temperature, (self.seed or 0) % 2**63, stops, top, echo)
 
     @property
     def tells_usage(self) -> bool:

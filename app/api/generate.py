@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field
 from sse_starlette import EventSourceResponse
 from starlette.responses import Response
 
-from app.api.schemas import ERRORS, Answer, Request, Slug, Step, Text
+from app.api.schemas import ERRORS, Answer, Request, Slug, Step, Text, streamed_as
 from app.deps import CatalogDep, EngineDep, SettingsDep
 from app.engine import EngineBusy
 from app.errors import body_of
@@ -64,7 +64,7 @@ class GenerateAnswer(Answer):
     step: int
 
 
-@router.post("/generate", response_model=GenerateAnswer)
+@router.post("/generate", response_model=GenerateAnswer, responses=streamed_as("token", "done", "error"))
 async def generate(
     body: GenerateRequest, catalog: CatalogDep, engine: EngineDep, settings: SettingsDep
 ) -> GenerateAnswer | Response:
@@ -75,7 +75,7 @@ async def generate(
     return await _told(generation, step, body.stream, settings)
 
 
-@router.post("/continue", response_model=GenerateAnswer)
+@router.post("/continue", response_model=GenerateAnswer, responses=streamed_as("token", "done", "error"))
 async def continue_text(
     body: ContinueRequest, catalog: CatalogDep, engine: EngineDep, settings: SettingsDep
 ) -> GenerateAnswer | Response:

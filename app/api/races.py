@@ -5,16 +5,18 @@ import io
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from fastapi import APIRouter, Header, Query
+import fastapi
+from fastapi import APIRouter, Depends, Header, Query
 from pydantic import ConfigDict, Field
+from pydantic.json_schema import SkipJsonSchema
 from sse_starlette import EventSourceResponse
 from sse_starlette.sse import SendTimeoutError
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from app.api.schemas import ERRORS, Answer, ErrorDetail, MeanLoss, Rate, Request, Slug, Text
+from app.api.schemas import ERRORS, Answer, ErrorDetail, MeanLoss, Rate, Request, Slug, Text, streamed_as
 from app.deps import PlaceDep, RacesDep, SettingsDep
 from app.races.orders import RACE_WORDS, SEED_HIGH, order_race
 from app.races.owners import TOKEN_LIMIT
@@ -30,6 +32,8 @@ COLUMNS = (
     *("policy", "step", "seconds", "exact_match", "low", "high", "n", "token_accuracy", "stop_rate"),
     *("loss_user", "loss_template", "loss_assistant"),
 )
+EventId = Annotated[int, Field(ge=0, le=10_000_000)]
+EVENTS = ("started", "step", "evaluated", "paused", "resumed", "finished", "failed")
 
 OwnerToken = Annotated[
     str, Query(max_length=TOKEN_LIMIT, description="As the race's start was answered, or the teacher's of this server.")
@@ -162,14 +166,18 @@ async def read(id: str, races: RacesDep) -> RaceState:
     return _read(races.find(id), races)
 
 
-@router.get("/{id}/events")
+@router.get(
+    "/{id}/events",
+    response_class=Response,
+    responses={**streamed_as(*EVENTS), 204: {"description": "All of it has been told."}},
+)
 async def events(
     id: str,
     races: RacesDep,
     settings: SettingsDep,
     place: PlaceDep,
     after: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
-    last_event_id: Annotated[int | None, Header(ge=0, le=10_000_000)] = None,
+    last_event_id: Annotated[EventId | SkipJsonSchema[None], Header()] = None,
 ) -> Response:
     """Server-sent events from the first on, or after an id: `started`, `step`, `evaluated`, `paused`, `resumed`, and
     as the last `finished` or `failed`. Whoever has had that one is answered 204, and a browser asks no more."""
@@ -189,8 +197,17 @@ async def events(
     )
 
 
-@router.post("/{id}/{command}", responses={403: ERRORS[404]})
-async def command(id: str, command: Command, races: RacesDep, owner: OwnerToken = "") -> RaceState:
+def _commanded(request: fastapi.Request) -> Command:
+    """The last word of the address."""
+    return next(command for command in get_args(Command) if request.url.path.endswith(f"/{command}"))
+
+
+@router.post("/{id}/pause", responses={403: ERRORS[404]})
+@router.post("/{id}/resume", responses={403: ERRORS[404]})
+@router.post("/{id}/step", responses={403: ERRORS[404]})
+async def command(
+    id: str, command: Annotated[Command, Depends(_commanded)], races: RacesDep, owner: OwnerToken = ""
+) -> RaceState:
     """`pause`, `resume`, or, while it pauses, `step`: one optimizer step of each model. 403 but for its owner."""
     race = races.find(id)
     race.owner.check(owner)
@@ -213,7 +230,7 @@ async def result_json(id: str, races: RacesDep) -> Response:
     return JSONResponse(_read(race, races).model_dump(), headers=_as_file(race, "json"))
 
 
-@router.get("/{id}/result.csv")
+@router.get("/{id}/result.csv", response_class=Response, responses={200: {"content": {"text/csv": {}}}})
 async def result_csv(id: str, races: RacesDep) -> Response:
     """The measurements, a line each, as a file."""
     race = races.find(id)

@@ -2,17 +2,38 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 Slug = Annotated[str, Field(min_length=1, max_length=64)]
 Text = Annotated[str, Field(max_length=256)]
 Step = Annotated[int, Field(ge=0, le=1_000_000)]
 
 
+def streamed_as(*names: str) -> dict[int | str, dict[str, Any]]:
+    """For calls that may answer as server-sent events, of these names, beside their model: what one event is."""
+    event: dict[str, Any] = {"type": "object", "description": "One event of the stream.", "required": ["data"]}
+    event["properties"] = {"data": {"type": "string", "description": "JSON, or `[DONE]`." if not names else "JSON."}}
+    if names:
+        event["required"] = ["id", "event", "data"]
+        event["properties"] |= {"id": {"type": "string"}, "event": {"type": "string", "enum": list(names)}}
+    return {200: {"content": {"text/event-stream": {"schema": event}}}}
+
+
+def whole(value: object) -> object:
+    """A float without a fraction as the integer that it is, anything else as it was."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 class Request(BaseModel):
     """A JSON body: numbers are numbers, and nothing is converted."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _whole(cls, value: object) -> object:
+        """To JSON 34.0 is an integer as 34 is."""
+        return whole(value)
 
 
 class Answer(BaseModel):
