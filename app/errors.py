@@ -161,7 +161,7 @@ def respond(request: Request, error: MaskscopeError) -> Response:
 
 def respond_to_bug(request: Request, error: Exception) -> Response:
     """The answer to an error that nobody foresaw. It is logged, and tells nothing."""
-    log.error("unexpected error at %s", request.url.path, exc_info=error)
+    log.error("unexpected error at %s", _excerpt(request.url.path), exc_info=error)
     return _render(request, 500, "Unexpected error; the server's log has it", None, "unexpected")
 
 

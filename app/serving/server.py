@@ -9,7 +9,8 @@ import logging
 import resource
 import socket
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from app.forwarding import FromWorkers
 from app.serving.connections import Connections
 from app.serving.protocol import DeadlineProtocol, ServingConfig
 from app.settings import Settings
+from app.workers.log_writer import ServerLog
 
 FROM_WORKERS = 4096
 """Connections of other processes to the keeper."""
@@ -48,6 +50,7 @@ def serve(application: FastAPI, settings: Settings, keeper: Path | None = None) 
         port=settings.port,
         lifespan="on",
         timeout_graceful_shutdown=settings.shutdown_timeout_seconds,
+        log_config=None,
     )
     server = Server(config, application, keeper)
     listening = None if settings.listener_fd is None else [socket.socket(fileno=settings.listener_fd)]
@@ -75,6 +78,16 @@ class Server(uvicorn.Server):
         self._keeper = keeper
         self._application = application
         self._said = -REPEATED_SECONDS
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """All that uvicorn does, with a log that holds nobody up: written before the signal is raised once more."""
+        with super().capture_signals():
+            written = ServerLog()
+            try:
+                yield
+            finally:
+                written.close()
 
     async def startup(self, sockets: Any = None) -> None:
         asyncio.get_running_loop().set_exception_handler(self._handle)

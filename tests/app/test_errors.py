@@ -8,7 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.requests import Request
 
 from app.engine import EngineBusy
-from app.errors import RETRY_AFTER_SECONDS, STATUS, body_of, describe_validation, respond
+from app.errors import RETRY_AFTER_SECONDS, STATUS, body_of, describe_validation, respond, respond_to_bug
 from model.errors import BrokenAblation, BrokenRun, InvalidText, MaskscopeError, OutOfRange, UnknownName
 
 
@@ -122,3 +122,16 @@ def test_what_was_given_is_repeated_up_to_sixty_characters() -> None:
     long = {"type": "x", "loc": ("body", "prompt"), "msg": "No", "input": "a" * 100_000}
     message, _ = describe_validation(RequestValidationError([long]))
     assert message == f"prompt: No; given '{'a' * 56}..."
+
+
+def test_the_address_of_an_error_that_nobody_foresaw_is_logged_in_one_line_of_ascii(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    path = "/a\nINFO: forged \u202e\x1b[2J" + "b" * 10_000
+    assert respond_to_bug(request_for(path), RuntimeError("x")).status_code == 500
+    (record,) = caplog.records
+    said = record.getMessage()
+    assert said.isascii()
+    assert said.isprintable()
+    assert said.startswith("unexpected error at '/a\\nINFO: forged \\u202e\\x1b[2Jbbb")
+    assert len(said) < 100

@@ -3,10 +3,15 @@
 The server is the product with a race put into it whose log is ten megabytes long, and with short deadlines.
 """
 
+import fcntl
+import os
+import re
 import resource
 import select
 import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -152,7 +157,7 @@ def test_followers_of_a_paused_race_from_two_addresses_shut_nobody_out(attacked:
 
 
 def test_followers_get_a_last_event_when_the_server_is_stopped(attacked: Any) -> None:
-    """The last of this file: it ends the server."""
+    """The last of those that share a server: it ends it."""
     with opened(attacked, get("/api/v1/races/long/events?after=10000")) as follower:
         while b"\r\n\r\n" not in follower.recv(MEGABYTE):
             pass
@@ -164,3 +169,20 @@ def test_followers_get_a_last_event_when_the_server_is_stopped(attacked: Any) ->
     assert b'"status":"stopped"' in rest
     assert rest.endswith(b"0\r\n\r\n")
     assert attacked.process.wait(timeout=60) == -signal.SIGTERM  # raised once more when all has ended
+
+
+def test_a_log_that_nobody_reads_holds_no_request_up_and_no_end() -> None:
+    reading, writing = os.pipe()
+    fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)  # fifty lines
+    command = [sys.executable, "-m", "app.cli", "serve", "--port", "0"]
+    with subprocess.Popen(command, stdout=writing, stderr=writing) as process, open(reading) as log:
+        os.close(writing)
+        address = next(found[1] for line in log if (found := re.search(r"running on (http://\S+)", line)))
+        with httpx.Client(base_url=address, timeout=60) as client:
+            assert {client.get("/healthz").status_code for _ in range(300)} == {200}
+            assert client.get("/%0AINFO:%20forged%E2%80%AE").status_code == 404
+        process.terminate()
+        assert process.wait(timeout=60) == -signal.SIGTERM
+        told = log.read()
+    assert told.isascii()
+    assert "\nINFO: forged" not in told

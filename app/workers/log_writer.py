@@ -1,0 +1,102 @@
+"""The log of a server: lines that a thread writes. In: records. Out: ASCII lines on stderr, requests on stdout.
+
+Whoever logs never waits. A pipe that nobody reads blocks this thread alone: what is more than it holds is left out,
+and counted where the log goes on.
+"""
+
+import logging
+import os
+import queue
+import sys
+import threading
+import time
+from typing import TextIO
+
+from uvicorn.logging import AccessFormatter, DefaultFormatter
+
+MOST_LINES = 2000
+"""Waiting to be written, tracebacks as one."""
+LEFT_OUT = "%d lines of the log were left out here: nobody read them in time\n"
+LAST_SECONDS = 1.0
+"""For what waits when the server ends."""
+
+
+class Lines:
+    """Texts on their way to a descriptor."""
+
+    def __init__(self, descriptor: int, most: int = MOST_LINES):
+        self._descriptor = descriptor
+        self._waiting: queue.Queue[str] = queue.Queue(most)
+        self._lock = threading.Lock()
+        self._left_out = 0
+        threading.Thread(target=self._write, name="log", daemon=True).start()
+
+    def add(self, text: str) -> None:
+        """Returns at once; counted as left out if there is no place."""
+        try:
+            self._waiting.put_nowait(text)
+        except queue.Full:
+            with self._lock:
+                self._left_out += 1
+
+    def flush(self, seconds: float) -> None:
+        """Wait for all that was added to be written, but no longer."""
+        deadline = time.monotonic() + seconds
+        while self._waiting.unfinished_tasks and time.monotonic() < deadline:
+            time.sleep(0.005)
+
+    def _write(self) -> None:
+        while True:
+            text = self._waiting.get()
+            with self._lock:
+                left_out, self._left_out = self._left_out, 0
+            self._put((LEFT_OUT % left_out if left_out else "") + text)
+            self._waiting.task_done()
+
+    def _put(self, text: str) -> None:
+        rest = memoryview(text.encode("ascii", "backslashreplace"))
+        try:
+            while rest:
+                rest = rest[os.write(self._descriptor, rest) :]
+        except OSError:
+            return  # the other end is closed: there is no log any more, and nobody to tell
+
+
+class LineHandler(logging.Handler):
+    """A record as text, handed on."""
+
+    def __init__(self, lines: Lines, formatter: logging.Formatter):
+        super().__init__()
+        self._lines = lines
+        self.setFormatter(formatter)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._lines.add(f"{self.format(record)}\n")
+
+
+class ServerLog:
+    """Takes over the log of this process, of uvicorn and of all that is logged besides, until `close`."""
+
+    def __init__(self, errors: TextIO = sys.stderr, requests: TextIO = sys.stdout):
+        self._lines = (Lines(errors.fileno()), Lines(requests.fileno()))
+        said = LineHandler(self._lines[0], DefaultFormatter("%(levelprefix)s %(message)s"))
+        asked = AccessFormatter('%(levelprefix)s %(client_addr)s - "%(request_line)s" %(status_code)s')
+        self._handlers = {"": said, "uvicorn": said, "uvicorn.access": LineHandler(self._lines[1], asked)}
+        self._before = {
+            name: (logging.getLogger(name).level, logging.getLogger(name).propagate) for name in self._handlers
+        }
+        for name, handler in self._handlers.items():
+            logger = logging.getLogger(name)
+            logger.addHandler(handler)
+            logger.setLevel(logging.INFO if name else logging.WARNING)
+            logger.propagate = False
+        logging.captureWarnings(True)
+
+    def close(self) -> None:
+        for name, handler in self._handlers.items():
+            logger = logging.getLogger(name)
+            logger.removeHandler(handler)
+            logger.level, logger.propagate = self._before[name]
+        logging.captureWarnings(False)
+        for lines in self._lines:
+            lines.flush(LAST_SECONDS)
