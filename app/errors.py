@@ -4,10 +4,13 @@ Routers raise; only this module builds error bodies. Nothing of a traceback leav
 """
 
 import logging
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from starlette.datastructures import State
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
@@ -126,7 +129,25 @@ V1_TYPES = {429: "rate_limit_error", 500: "server_error", 503: "server_error"}
 UNREADABLE_BODY = "There was an error parsing the body"
 """FastAPI's words, with status 400, for a body at which the JSON parser gave up."""
 
-RETRY_AFTER_SECONDS = {429: 1, 503: 1}
+RETRY_AFTER_SECONDS = (1, 60)
+"""At least and at most, with 429 and 503."""
+
+JOBS_A_SECOND, INSPECTION_SECONDS, RACE_SECONDS = 50.0, 1.0, 20.0
+"""What one core does of the engine's calls, and how long the others take, roughly and rather too long."""
+
+
+def _engine_seconds(state: State) -> float:
+    return float(state.engine.load) / JOBS_A_SECOND
+
+
+WAITS: dict[type[MaskscopeError], Callable[[State], float]] = {
+    EngineBusy: _engine_seconds,
+    Overloaded: _engine_seconds,
+    TooManyRequests: _engine_seconds,
+    InspectionsBusy: lambda state: state.inspections.load * INSPECTION_SECONDS,
+    RacesBusy: lambda state: len(state.races.waiting()) * RACE_SECONDS,
+}
+"""In how many seconds what waits now has had its turn: whoever comes back sooner finds it full again."""
 
 
 @dataclass(frozen=True)
@@ -156,12 +177,17 @@ def install(app: FastAPI) -> None:
 
 def respond(request: Request, error: MaskscopeError) -> Response:
     """The answer to an error of ours, wherever it was caught."""
-    return _render(request, STATUS[type(error)], error.message, error.param, error.code)
+    response = _render(request, STATUS[type(error)], error.message, error.param, error.code)
+    waits, app = WAITS.get(type(error)), request.scope.get("app")  # none where there was no request to route
+    if waits is not None and app is not None:
+        least, most = RETRY_AFTER_SECONDS
+        response.headers["Retry-After"] = str(min(most, least + math.ceil(waits(app.state))))
+    return response
 
 
 def respond_to_bug(request: Request, error: Exception) -> Response:
     """The answer to an error that nobody foresaw. It is logged, and tells nothing."""
-    log.error("unexpected error at %s", _excerpt(request.url.path), exc_info=error)
+    log.error("unexpected error at %s", _excerpt(request.scope["path"]), exc_info=error)
     return _render(request, 500, "Unexpected error; the server's log has it", None, "unexpected")
 
 
@@ -221,8 +247,8 @@ def _render(request: Request, status: int, message: str, param: str | None, code
         response.headers.update({"HX-Retarget": "#notice", "HX-Reswap": "outerHTML", "HX-Push-Url": "false"})
     else:
         response = render(request, "error.html", ErrorContext(status, message), status)
-    if status in RETRY_AFTER_SECONDS:
-        response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS[status])
+    if status in (429, 503):
+        response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS[0])
     return response
 
 

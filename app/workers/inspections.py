@@ -58,6 +58,11 @@ class Inspections:
         self._free = list(self._all)
         self._slots = asyncio.Semaphore(settings.inspection_processes)
 
+    @property
+    def load(self) -> int:
+        """Inspections waiting or running."""
+        return len(self._running)
+
     async def inspect(self, asked: Asked) -> dict[str, Any]:
         """`report`, `headline` and `shown`. Raises UnknownName, UnreadableInput, TemplateRefused, LimitHit, or busy."""
         materials = self._materials(asked)

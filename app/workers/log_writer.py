@@ -82,11 +82,10 @@ class ServerLog:
         said = LineHandler(self._lines[0], DefaultFormatter("%(levelprefix)s %(message)s"))
         asked = AccessFormatter('%(levelprefix)s %(client_addr)s - "%(request_line)s" %(status_code)s')
         self._handlers = {"": said, "uvicorn": said, "uvicorn.access": LineHandler(self._lines[1], asked)}
-        self._before = {
-            name: (logging.getLogger(name).level, logging.getLogger(name).propagate) for name in self._handlers
-        }
+        self._before: dict[str, tuple[int, bool]] = {}
         for name, handler in self._handlers.items():
             logger = logging.getLogger(name)
+            self._before[name] = logger.level, logger.propagate
             logger.addHandler(handler)
             logger.setLevel(logging.INFO if name else logging.WARNING)
             logger.propagate = False

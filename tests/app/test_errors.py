@@ -1,14 +1,26 @@
 """app/errors.py: one status for each error, one body for scripts, a fragment for htmx, a page for people."""
 
+import asyncio
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from fastapi.exceptions import RequestValidationError
 from starlette.requests import Request
 
 from app.engine import EngineBusy
-from app.errors import RETRY_AFTER_SECONDS, STATUS, body_of, describe_validation, respond, respond_to_bug
+from app.errors import (
+    RETRY_AFTER_SECONDS,
+    STATUS,
+    Overloaded,
+    TooManyRequests,
+    body_of,
+    describe_validation,
+    respond,
+    respond_to_bug,
+)
+from app.races.followers import FollowersBusy
 from model.errors import BrokenAblation, BrokenRun, InvalidText, MaskscopeError, OutOfRange, UnknownName
 
 
@@ -86,8 +98,43 @@ def test_the_kind_of_an_error_follows_its_status(error: type[MaskscopeError], ki
 
 
 def test_whoever_shall_come_again_is_told_when() -> None:
-    assert set(RETRY_AFTER_SECONDS) == {429, 503}
-    assert all(seconds >= 1 for seconds in RETRY_AFTER_SECONDS.values())
+    assert respond(request_for("/api/v1/races"), FollowersBusy("full")).headers["retry-after"] == "1"
+
+
+@pytest.mark.anyio
+async def test_whoever_finds_a_long_queue_is_told_to_come_back_later_than_who_finds_a_short_one(
+    start_app: Any, gate: Any
+) -> None:
+    async with start_app(queue_size=10_000) as app:
+
+        def told(error: MaskscopeError) -> int:
+            request = request_for("/api/v1/analyze")
+            request.scope["app"] = app
+            return int(respond(request, error).headers["retry-after"])
+
+        busy = EngineBusy("full"), Overloaded("full"), TooManyRequests("full")
+        assert [told(error) for error in busy] == [1, 1, 1]
+        waiting = [asyncio.create_task(app.state.engine.call(gate.wait)) for _ in range(500)]
+        await asyncio.sleep(0)
+        assert [told(error) for error in busy] == [11, 11, 11]
+        waiting += [asyncio.create_task(app.state.engine.call(gate.wait)) for _ in range(9000)]
+        await asyncio.sleep(0)
+        assert [told(error) for error in busy] == [RETRY_AFTER_SECONDS[1]] * 3
+        gate.open(len(waiting))
+        await asyncio.gather(*waiting)
+        assert told(busy[0]) == 1
+
+
+@pytest.mark.anyio
+async def test_a_full_queue_of_races_is_told_by_how_many_wait(start_app: Any, connect: Any) -> None:
+    race = {"width": 8, "steps": 5000}
+    for places in (1, 2):
+        async with start_app(race_queue_size=places) as app, connect(app) as client:
+            for _ in range(1 + places):
+                assert (await client.post("/api/v1/races", json=race)).status_code == 201
+                await asyncio.sleep(0)
+            refused = await client.post("/api/v1/races", json=race)
+            assert (refused.status_code, refused.headers["retry-after"]) == (503, str(1 + 20 * places))
 
 
 @pytest.mark.parametrize(

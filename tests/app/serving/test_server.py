@@ -175,14 +175,19 @@ def test_a_log_that_nobody_reads_holds_no_request_up_and_no_end() -> None:
     reading, writing = os.pipe()
     fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)  # fifty lines
     command = [sys.executable, "-m", "app.cli", "serve", "--port", "0"]
-    with subprocess.Popen(command, stdout=writing, stderr=writing) as process, open(reading) as log:
-        os.close(writing)
-        address = next(found[1] for line in log if (found := re.search(r"running on (http://\S+)", line)))
-        with httpx.Client(base_url=address, timeout=60) as client:
-            assert {client.get("/healthz").status_code for _ in range(300)} == {200}
-            assert client.get("/%0AINFO:%20forged%E2%80%AE").status_code == 404
-        process.terminate()
-        assert process.wait(timeout=60) == -signal.SIGTERM
-        told = log.read()
+    process = subprocess.Popen(command, stdout=writing, stderr=writing)
+    os.close(writing)
+    try:
+        with open(reading) as log:
+            address = next(found[1] for line in log if (found := re.search(r"running on (http://\S+)", line)))
+            with httpx.Client(base_url=address, timeout=60) as client:
+                assert {client.get("/healthz").status_code for _ in range(300)} == {200}
+                assert client.get("/%0AINFO:%20forged%E2%80%AE").status_code == 404
+            process.terminate()
+            assert process.wait(timeout=60) == -signal.SIGTERM
+            told = log.read()
+    finally:
+        process.kill()
+        process.wait()
     assert told.isascii()
     assert "\nINFO: forged" not in told
