@@ -42,9 +42,9 @@ class Settings(BaseSettings):
     close_timeout_seconds: Annotated[float, Field(gt=0, le=300)] = 10.0
     """How long a connection that ends may take: to read the last answer, and to stop sending what was refused."""
 
-    queue_size: Annotated[int, Field(ge=1, le=10_000)] = 256
+    queue_size: Annotated[int, Field(ge=1, le=10_000)] = 1024
     """Model calls and generations waiting or running at once; one more is answered 503."""
-    queue_timeout_seconds: Annotated[float, Field(gt=0, le=300)] = 10.0
+    queue_timeout_seconds: Annotated[float, Field(gt=0, le=300)] = 30.0
     """How long a model call may take in all before it is answered 503."""
     max_requests: Annotated[int, Field(ge=1, le=10_000)] = 1024
     """Requests in flight at once; one more is answered 503."""

@@ -196,6 +196,7 @@ def test_tests_are_no_package_and_use_no_client_but_httpx() -> None:
 
 
 NOT_OF_ONE_MODULE = {
+    "tests/app/api/test_fuzzed.py",
     "tests/model/explain/test_objectives.py",
     "tests/model/inspector/test_damaged.py",
     "tests/model/inspector/test_families.py",

@@ -1,11 +1,15 @@
 """app/main.py as a process: many visitors, visitors who leave, and the end. Over real sockets, with real signals."""
 
+import json
 import re
 import signal
 import socket
 import struct
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -129,3 +133,45 @@ def test_a_signal_ends_the_server_although_a_stream_is_open(start_server: Any, n
             rest += piece
         server.process.wait(timeout=60)
     assert b"event: done" not in rest  # the stream alone would have lasted twelve seconds
+
+
+STUDENTS = 300
+"""Of a school behind one address."""
+WORDS = ("hello", "maskscope", "word", "abc", "live")
+
+
+def ask_for_a_page(student: int) -> bytes:
+    return f"GET /?prompt={WORDS[student % 5]} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()
+
+
+def ask_for_a_stream(student: int) -> bytes:
+    asked = {"recipe": "reverse", "policy": "unmasked", "prompt": WORDS[student % 5], "stream": True}
+    body = json.dumps(asked).encode()
+    head = (
+        "POST /api/v1/generate HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n"
+    )
+    return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+def whole_answer(connection: socket.socket) -> bytes:
+    answer = bytearray()
+    while piece := connection.recv(65_536):
+        answer += piece
+    return bytes(answer)
+
+
+@pytest.mark.parametrize(("question", "end"), [(ask_for_a_page, b"</html>"), (ask_for_a_stream, b"event: done")])
+def test_three_hundred_students_behind_one_address_are_all_answered(
+    live_server: str, question: Callable[[int], bytes], end: bytes
+) -> None:
+    place = urlsplit(live_server)
+    with ExitStack() as stack, ThreadPoolExecutor(16) as readers:
+        connections = []
+        for _ in range(STUDENTS):
+            connection = socket.create_connection((place.hostname, place.port), timeout=120)
+            connections.append(stack.enter_context(connection))
+        for student, connection in enumerate(connections):
+            connection.sendall(question(student))
+        answers = list(readers.map(whole_answer, connections))
+    assert Counter(answer[9:12] for answer in answers) == {b"200": STUDENTS}
+    assert all(end in answer and b"event: error" not in answer for answer in answers)
