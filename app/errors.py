@@ -4,7 +4,6 @@ Routers raise; only this module builds error bodies. Nothing of a traceback leav
 """
 
 import logging
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -181,7 +180,7 @@ def respond(request: Request, error: MaskscopeError) -> Response:
     waits, app = WAITS.get(type(error)), request.scope.get("app")  # none where there was no request to route
     if waits is not None and app is not None:
         least, most = RETRY_AFTER_SECONDS
-        response.headers["Retry-After"] = str(min(most, least + math.ceil(waits(app.state))))
+        response.headers["Retry-After"] = str(min(most, least + int(waits(app.state))))
     return response
 
 

@@ -154,7 +154,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     *(("chat/", {"temperature": value}, "temperature") for value in (-1, 2.1, 1e-9, "1")),
     ("chat/", {"n": 9}, "n"),
     ("chat/", {"n": 0}, "n"),
-    ("chat/", {"seed": 2**63}, "seed"),
+    ("chat/", {"seed": 2**64}, "seed"),
     ("chat/", {"max_tokens": 27}, "max_tokens"),
     ("chat/", {"max_tokens": 3, "max_completion_tokens": 3}, "max_tokens"),
     ("chat/", {"top_logprobs": 1}, "top_logprobs"),
@@ -204,3 +204,28 @@ async def test_a_stream_is_data_alone_and_ends_with_done(client: httpx.AsyncClie
     assert all(line.startswith("data: ") for line in lines)
     assert lines[-1] == "data: [DONE]"
     assert json.loads(lines[0].removeprefix("data: "))["choices"][0]["delta"] == {"role": "assistant", "content": ""}
+
+
+@pytest.mark.parametrize("seed", [2**63, -(2**63)])
+async def test_the_largest_seed_that_openai_describes_is_taken(client: httpx.AsyncClient, seed: int) -> None:
+    body = {"model": "reverse/prompt-masked", "prompt": "<hello>", "seed": seed, "max_tokens": 2}
+    answers = [(await client.post("/v1/completions", json=body)).json()["choices"] for _ in range(2)]
+    assert answers[0] == answers[1]
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        (
+            "/api/v1/generate",
+            {"recipe": "reverse", "policy": "unmasked", "prompt": "hello", "step": 0.0, "max_new_tokens": 2.0},
+        ),
+        ("/v1/completions", {"model": "reverse/prompt-masked", "prompt": [1.0, 2.0], "max_tokens": 2.0}),
+    ],
+)
+async def test_a_number_without_a_fraction_is_an_integer_as_json_has_it(
+    client: httpx.AsyncClient, path: str, body: dict[str, Any]
+) -> None:
+    assert (await client.post(path, json=body)).status_code == 200
+    name = "max_tokens" if "max_tokens" in body else "max_new_tokens"
+    assert (await client.post(path, json=body | {name: 2.5})).status_code in (400, 422)
