@@ -43,6 +43,13 @@ async def test_an_address_with_several_routes_says_all_of_their_methods(client: 
         assert (response.status_code, response.headers["allow"]) == (405, allowed), path
 
 
+@pytest.mark.parametrize("name", ["events", "result.json", "result.csv"])
+async def test_what_a_race_gives_to_read_takes_no_command(client: httpx.AsyncClient, name: str) -> None:
+    refused = await client.post(f"/api/v1/races/x/{name}")
+    assert (refused.status_code, refused.headers["allow"]) == (405, "GET, HEAD")
+    assert refused.json()["error"]["code"] == "method_not_allowed"
+
+
 @pytest.mark.parametrize(
     "path",
     [
