@@ -122,7 +122,7 @@ async def test_every_word_has_its_figure_under_every_cut(open_page: Any, text_of
     assert words.count("trained") + words.count("leaked") == min(len(words), max(0, len(word) + 1 - cut))
 
 
-@pytest.mark.parametrize("word", ["", "HELLO", "<hello>", "abcdefghijk", "\u202e", "a" * 5000])
+@pytest.mark.parametrize("word", ["", "HELLO", "<hello>", "abcdefghijk", "\u202e", "a" * 3900])
 async def test_a_word_that_cannot_be_read_is_told_and_the_measurements_stay(
     open_page: Any, text_of: TextOf, word: str
 ) -> None:

@@ -88,7 +88,7 @@ async def test_a_wrong_answer_in_the_history_is_fed_in_as_it_stands(open_page: A
         ("remove-x", TALK),
         ("explode", TALK),
         ("add-system", TALK),
-        ("up-" + "9" * 5000, TALK),
+        ("up-" + "9" * 3900, TALK),
         ("up-²", TALK),
     ],
     ids=lambda value: value[:12] if isinstance(value, str) else None,
