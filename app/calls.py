@@ -1,10 +1,14 @@
-"""Calls that wait for the engine's worker: in order, but those of one group go together. Knows no thread."""
+"""Calls that wait for the engine's worker: addresses take turns, and those of one group go together.
+
+Knows no thread.
+"""
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from app.fair_queue import FairQueue
 
 MOST_TOGETHER = 16
 """Calls of one group that are computed at once. More are hardly faster, and all wait for the whole."""
@@ -21,35 +25,24 @@ class Call:
     size: int = 0
 
 
-class WaitingCalls:
-    def __init__(self) -> None:
-        self._calls: deque[Call] = deque()
+class WaitingCalls(FairQueue[Call]):
+    """Takes a call with those that are computed together with it."""
 
-    def __len__(self) -> int:
-        return len(self._calls)
-
-    def __iter__(self) -> Iterator[Call]:
-        return iter(self._calls)
-
-    def append(self, call: Call) -> None:
-        self._calls.append(call)
-
-    def take(self) -> list[Call]:
-        """The one that has waited longest, and of its group those nearest to it in size; none if none waits."""
-        if not self._calls:
+    def take_together(self) -> list[Call]:
+        """The one whose turn it is, and of its group those nearest to it in size; none if none waits."""
+        if not self:
             return []
-        first = self._calls.popleft()
+        first = self.take()
         if first.group is None:
             return [first]
-        others = [call for call in self._calls if call.group == first.group]
+        others = [call for call in self if call.group == first.group]
         taken = sorted(others, key=lambda call: abs(call.size - first.size))[: MOST_TOGETHER - 1]
-        gone = set(map(id, taken))
-        self._calls = deque(call for call in self._calls if id(call) not in gone)
+        self.remove(taken)
         return [first, *taken]
 
 
 def compute(calls: Sequence[Call]) -> Sequence[Any]:
-    """The results of what `take` gave, in its order."""
+    """The results of what `take_together` gave, in its order."""
     if calls[0].group is None:
         return [calls[0].function()]
     results: Sequence[Any] = calls[0].function([call.item for call in calls])

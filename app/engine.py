@@ -17,6 +17,7 @@ import torch
 
 from app.calls import Call, WaitingCalls, compute
 from app.rows import DecodingBatch, NewToken, Row
+from app.shares import answering, asking
 from model.errors import MaskscopeError
 from model.network.generation import decode
 from model.network.gpt import GPT
@@ -145,13 +146,22 @@ class Engine:
             if self._ending and isinstance(job, Row):
                 raise _ends()
             if self._load >= self._queue_size:
-                raise EngineBusy(f"All {self._queue_size} places are taken; try again")
+                self._make_room()
             self._load += 1
             if isinstance(job, Call):
-                self._calls.append(job)
+                self._calls.append(job, asking.get(), answering.get())
             else:
                 self._rows.append(job)
             self._condition.notify()
+
+    def _make_room(self) -> None:
+        """By the last call of the address that has most waiting, if it has more than who asks now."""
+        given_up = self._calls.make_room(asking.get())
+        busy = EngineBusy(f"All {self._queue_size} places are taken; try again")
+        if given_up is None:
+            raise busy
+        self._load -= 1
+        self._tell(_reject, given_up.future, busy)
 
     # The worker's side: everything below runs in its thread.
 
@@ -164,7 +174,7 @@ class Engine:
                     self._condition.wait_for(lambda: self._closing or self._calls or self._rows or batches)
                     if self._closing:
                         return
-                    calls = self._calls.take()
+                    calls = self._calls.take_together()
                     rows = tuple(self._rows)
                     self._rows.clear()
                 if self._ending:

@@ -24,7 +24,7 @@ from app.errors import (
     respond_to_bug,
 )
 from app.settings import Settings
-from app.shares import Place, Shares, asking, share_of
+from app.shares import Place, Shares, answering, asking, share_of
 from model.errors import MaskscopeError
 
 HEADERS = {
@@ -94,6 +94,7 @@ class Guard:
         self._believe_proxy(scope)
         share, large = share_of(scope["client"][0] if scope["client"] else ""), self._is_large(scope)
         asking.set(share)
+        answering.set(object())
         try:
             self._check(scope)
             if large and self.large_bodies >= self.settings.inspection_queue_size:

@@ -13,6 +13,9 @@ from contextvars import ContextVar
 asking: ContextVar[str] = ContextVar("asking", default="")
 """Whose request is being answered, as `share_of` names it: for queues far below whoever read the request."""
 
+answering: ContextVar[object] = ContextVar("answering", default=None)
+"""Which of its requests: calls of one are told from those of another."""
+
 
 class Shares:
     """So many places. `each` at most for one address, however many are free."""

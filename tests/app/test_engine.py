@@ -9,6 +9,7 @@ import pytest
 
 from app.catalog import Catalog
 from app.engine import Engine, EngineBusy, EngineFailed, EngineStopped
+from app.shares import asking
 from model.network.generation import generate, new_token_cap
 from model.network.gpt import GPT
 from model.training.conversations import prompt_ids
@@ -84,6 +85,48 @@ async def test_calls_keep_their_order(engine: Engine, gate: Any) -> None:
         await anyio.wait_all_tasks_blocked()
         gate.open()
     assert order == list(range(10))
+
+
+async def test_a_visitor_waits_for_one_call_of_an_address_that_has_brought_many(engine: Engine, gate: Any) -> None:
+    order: list[str] = []
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(engine.call, gate.wait)
+        await anyio.wait_all_tasks_blocked()
+        for address, number in (*(("greedy", number) for number in range(10)), ("visitor", 0), ("visitor", 1)):
+            asking.set(address)
+            tasks.start_soon(engine.call, lambda name=f"{address} {number}": order.append(name))
+        await anyio.wait_all_tasks_blocked()
+        gate.open()
+    assert order[:4] == ["greedy 0", "visitor 0", "greedy 1", "visitor 1"]
+    assert order[4:] == [f"greedy {number}" for number in range(2, 10)]
+
+
+async def test_a_full_queue_makes_room_for_a_visitor_by_the_last_call_of_whoever_has_most(gate: Any) -> None:
+    engine = Engine(queue_size=5, timeout_seconds=30)
+    told: list[str] = []
+
+    async def ask(name: str) -> None:
+        try:
+            told.append(await engine.call(lambda: name))
+        except EngineBusy:
+            told.append(f"{name} is busy")
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(engine.call, gate.wait)
+        await anyio.wait_all_tasks_blocked()
+        asking.set("greedy")
+        for number in range(5):
+            tasks.start_soon(ask, f"greedy {number}")
+        asking.set("visitor")
+        tasks.start_soon(ask, "visitor")
+        with anyio.fail_after(60):
+            while len(told) < 2:
+                await anyio.lowlevel.checkpoint()
+        assert told == ["greedy 4 is busy", "greedy 3 is busy"]
+        assert engine.load == 5
+        gate.open()
+    assert told[2:] == ["greedy 0", "visitor", "greedy 1", "greedy 2"]
+    engine.close()
 
 
 @pytest.mark.parametrize(
