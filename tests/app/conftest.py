@@ -15,8 +15,13 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from app.catalog import Catalog
+from app.engine import Engine
 from app.main import create_app
 from app.settings import Settings
+from model.masks.policies import RIGHT
+from model.network.gpt import GPT
+from model.training.recipes import RECIPES
 
 HERE = "http://localhost"
 """The origin that in-process clients speak to."""
@@ -56,6 +61,19 @@ def gate() -> Iterator[Gate]:
     gate = Gate()
     yield gate
     gate.open(1000)
+
+
+@pytest.fixture
+async def engine(gate: Gate) -> AsyncIterator[Engine]:
+    engine = Engine(queue_size=64, timeout_seconds=30)
+    yield engine
+    gate.open(1000)
+    engine.close()
+
+
+@pytest.fixture(scope="session")
+def trained(catalog: Catalog) -> GPT:
+    return catalog.model(RECIPES["reverse"], RIGHT.slug, None)[0]
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,6 @@
 """app/analyses.py and the batches of the engine behind it."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from functools import partial
 from typing import Any
 
@@ -9,7 +8,6 @@ import pytest
 
 from app.analyses import Analyses
 from app.calls import MOST_TOGETHER
-from app.catalog import Catalog
 from app.engine import Engine, EngineBusy
 from model.errors import InvalidText
 from model.explain.analysis import Analysis, analyze
@@ -20,19 +18,6 @@ from model.training.recipes import RECIPES
 pytestmark = pytest.mark.anyio
 
 REVERSE = RECIPES["reverse"]
-
-
-@pytest.fixture
-async def engine(gate: Any) -> AsyncIterator[Engine]:
-    engine = Engine(queue_size=64, timeout_seconds=30)
-    yield engine
-    gate.open(1000)
-    engine.close()
-
-
-@pytest.fixture(scope="session")
-def trained(catalog: Catalog) -> GPT:
-    return catalog.model(REVERSE, RIGHT.slug, None)[0]
 
 
 def assert_same(ours: Analysis, alone: Analysis) -> None:

@@ -21,19 +21,6 @@ REVERSE = RECIPES["reverse"]
 STOP = REVERSE.tokenizer.end_of_turn_id
 
 
-@pytest.fixture
-async def engine(gate: Any) -> AsyncIterator[Engine]:
-    engine = Engine(queue_size=64, timeout_seconds=30)
-    yield engine
-    gate.open(1000)
-    engine.close()
-
-
-@pytest.fixture(scope="session")
-def trained(catalog: Catalog) -> GPT:
-    return catalog.model(REVERSE, "prompt-masked", None)[0]
-
-
 @pytest.fixture(scope="session")
 def untrained(catalog: Catalog) -> GPT:
     """Never stops: its answers are as long as they may be."""
