@@ -14,7 +14,8 @@ SHOWN, WIDTH = {"width": 1200, "height": 630}, 600
 def draw(address: str) -> None:
     """Overwrites CARD, WIDTH wide."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        chromium = shutil.which("chromium") or shutil.which("chromium-headless-shell")
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         page = browser.new_page(viewport=SHOWN, device_scale_factor=WIDTH / SHOWN["width"], color_scheme="light")
         page.goto(address)
         page.screenshot(path=CARD)

@@ -100,10 +100,13 @@ LATENCIES = (
     ),
 )
 
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chromium-headless-shell")
+"""The one that people use first: the last of them draws no window, and is lighter."""
+
 
 def page_latencies() -> Iterator[Promptness | Skipped]:
     """The medians of LATENCIES, and of the time to the first curves of a race."""
-    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    chromium = next(filter(None, map(shutil.which, BROWSERS)), None)
     try:
         from playwright.sync_api import sync_playwright
     except ModuleNotFoundError:

@@ -21,7 +21,9 @@ from playwright.sync_api import (
 )
 
 FOLDER = Path(__file__).resolve().parent
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+"""The one that draws no window of its own takes a fifth less of the machine for the same pages."""
+CHROMIUM = next(filter(None, map(shutil.which, BROWSERS)), None)
 FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -33,7 +35,7 @@ FLAGS = (
 )
 SIZES = ((390, 844), (1024, 768), (1280, 800), (1920, 1080))
 """A phone, a tablet, a laptop, a projector."""
-MISSING = "no Chromium found: the browser tests need Debian's package `chromium` (apt-get install chromium)"
+MISSING = "no Chromium found: the browser tests need Debian's package `chromium-headless-shell` or `chromium`"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -54,7 +54,7 @@ def test_all_is_done_by_keys_and_the_list_names_them_all(open_page: OpenPage) ->
     press("f")
     expect(page.locator(".masthead")).to_be_hidden()
     assert is_presented(page)
-    page.wait_for_function("document.fullscreenElement")
+    expect(page.locator(":fullscreen")).to_have_count(1)
     press("m")
     expect(page.locator(".change")).to_contain_text("Mask off")
     press("g")
@@ -90,7 +90,7 @@ def test_all_is_done_by_keys_and_the_list_names_them_all(open_page: OpenPage) ->
     expect(page.locator(".masthead")).to_be_visible()
     assert not is_presented(page)
     assert query(page)["policy"] == "unmasked"
-    page.wait_for_function("!document.fullscreenElement")
+    expect(page.locator(":fullscreen")).to_have_count(0)
     shown = query(page)
     press("v")
     expect(page).to_have_url(re.compile(f"/votes[?]recipe=.*&prompt={shown['prompt']}&step={shown['step']}$"))
@@ -177,6 +177,7 @@ def test_it_can_be_read_from_the_back_row_and_nothing_needs_scrolling(open_page:
 def test_without_a_script_links_present_leave_and_list(open_page: OpenPage) -> None:
     page = open_page("/?prompt=live&hide=switch", java_script_enabled=False)
     page.get_by_role("link", name="Present", exact=True).click()
+    expect(page.locator(".visualizer.presenting")).to_be_visible()
     assert is_presented(page)
     expect(page.locator(".masthead")).to_be_hidden()
     page.get_by_role("link", name="all keys").click()
@@ -184,6 +185,7 @@ def test_without_a_script_links_present_leave_and_list(open_page: OpenPage) -> N
     page.get_by_role("link", name="Close").click()
     expect(page.locator("dialog#keys")).to_be_hidden()
     page.get_by_role("link", name="leave").click()
+    expect(page.locator(".masthead")).to_be_visible()
     assert not is_presented(page)
     expect(page.locator(".switch")).to_be_hidden()
     page.get_by_role("link", name=SHOW_ROOM).click()

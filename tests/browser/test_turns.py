@@ -50,7 +50,7 @@ def test_last_only_can_be_chosen_and_what_is_lost_is_named(open_page: OpenPage) 
 def test_it_works_without_javascript(open_page: OpenPage) -> None:
     page = open_page("/turns", java_script_enabled=False, expected_problems=1)
     page.get_by_role("button", name="Remove message 6").click()
-    assert page.locator(".messages li").count() == 5
+    expect(page.locator(".messages li")).to_have_count(5)
     page.get_by_label("Text of message 1").fill("HI")
     page.get_by_label("Text of message 1").press("Enter")
     assert "only: the " in page.get_by_role("alert").inner_text()

@@ -433,12 +433,12 @@ def test_everything_works_without_javascript(open_page: OpenPage) -> None:
     page.locator("#policy-unmasked").check(force=True)
     page.locator("#position-3").check(force=True)
     page.get_by_role("button", name="Show", exact=True).click()
-    assert page.locator(".targets td.trained").count() == 10
+    expect(page.locator(".targets td.trained")).to_have_count(10)
     assert all(written(page))
     assert page.locator("#detail-heading").inner_text().startswith("Position 3")
     page.locator("#json summary").click()
     page.get_by_role("link", name="Open the JSON").click()
-    assert '"policy":"unmasked"' in page.content()
+    expect(page.locator("body")).to_contain_text('"policy":"unmasked"')
 
 
 def test_the_keyboard_alone_reaches_everything_in_the_order_it_is_seen(open_page: OpenPage) -> None:
