@@ -142,6 +142,28 @@ def tab_to() -> Callable[[Page, str], None]:
     return press
 
 
+Box = dict[str, float]
+
+
+@pytest.fixture
+def boxes() -> Callable[[Page, Sequence[str]], dict[str, Box]]:
+    """`boxes(page, selectors)`: x, y, width and height in pixels of the one element that each names, all at once."""
+
+    def measure(page: Page, selectors: Sequence[str]) -> dict[str, Box]:
+        found: list[list[Box]] = page.evaluate(
+            """selectors => selectors.map(selector => [...document.querySelectorAll(selector)].map(element => {
+              const { x, y, width, height } = element.getBoundingClientRect();
+              return element.checkVisibility() ? { x, y, width, height } : null; }))""",
+            list(selectors),
+        )
+        for selector, those in zip(selectors, found, strict=True):
+            assert len(those) == 1, (selector, those)
+            assert those[0] is not None, f"{selector} is not drawn"
+        return {selector: those[0] for selector, those in zip(selectors, found, strict=True)}
+
+    return measure
+
+
 @pytest.fixture
 def take_picture(request: pytest.FixtureRequest) -> Callable[[Page, str], None]:
     """`take_picture(page, name)`: with --pictures, all of the page as screenshots/<name>.png, which git ignores."""

@@ -1,7 +1,9 @@
 """The inspect page as people use it: switches that act at once, keyboard, without JavaScript, all sizes."""
 
+import os
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
@@ -71,7 +73,7 @@ def test_a_folded_stretch_opens_when_its_token_is_chosen(open_page: OpenPage) ->
 
 
 def test_files_dropped_on_the_page_are_inspected_and_what_is_too_large_or_unknown_is_not_sent(
-    open_page: OpenPage,
+    open_page: OpenPage, tmp_path: Path
 ) -> None:
     page = open_page("/inspect?example=own")
     drop = """([name, text, size]) => {
@@ -89,7 +91,9 @@ def test_files_dropped_on_the_page_are_inspected_and_what_is_too_large_or_unknow
     page.evaluate(drop, ["mine.jinja", "{{ messages[1].content }}", 0])
     expect(page.locator("[name=template][value=pasted]")).to_be_checked()
     expect(page.locator(".inspect-findings")).to_contain_text("content-lost")
-    large = {"name": "tokenizer.json", "mimeType": "", "buffer": b"x" * 17_000_000}
+    large = tmp_path / "tokenizer.json"
+    large.touch()
+    os.truncate(large, 17_000_000)  # a file of its own: the browser is told where it is, and nothing is copied
     page.get_by_text("Paste or drop your own").click()
     page.locator("[name=tokenizer_files]").set_input_files(large)
     expect(page.locator("[data-said]")).to_contain_text("17 MB, and 16 MB is the most. Nothing was sent.")

@@ -1,7 +1,8 @@
 """The visualizer as people use it: mouse, keyboard, phone, projector, a bad network, without JavaScript."""
 
+import itertools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -9,6 +10,7 @@ from playwright.sync_api import Page, Route, expect
 
 OpenPage = Callable[..., Page]
 LookAt = Callable[..., None]
+Boxes = Callable[[Page, Sequence[str]], dict[str, dict[str, float]]]
 
 SIZES = ((1920, 1080), (1280, 800), (1024, 768), (390, 844))
 FIRST_SCREEN = (
@@ -27,6 +29,7 @@ FIRST_SCREEN = (
     *(".predicts.prompt-masked", ".predicts.unmasked", ".writes.prompt-masked", ".writes.unmasked", ".play"),
 )
 
+BOXES = "all => all.map(e => e.getBoundingClientRect().toJSON())"
 WHAT_IS_DRAWN = """root => ['.grid td', '.grid rect', '.grid line', '.grid b', '.grid span', '#detail td',
   '#detail rect', '#detail dd', '#detail tr', '#detail code', '.trains', '[data-text]', '[data-href]',
   '.seeds circle', '.seeds rect', '.seeds path'].map(selector => [...root.querySelectorAll(selector)].map(e => [
@@ -86,16 +89,16 @@ def watch_requests(page: Page) -> list[str]:
 # The first screen.
 
 
-def test_the_figure_is_on_the_first_screen_at_every_size_for_words_of_every_length(open_page: OpenPage) -> None:
+def test_the_figure_is_on_the_first_screen_at_every_size_for_words_of_every_length(
+    open_page: OpenPage, boxes: Boxes
+) -> None:
     page = open_page("/")
     for word in ("live", "a", "abcdefghij"):
         type_word(page, word)
         for width, height in SIZES:
             page.set_viewport_size({"width": width, "height": height})
             assert page.evaluate("document.documentElement.scrollWidth") == width, (word, width)
-            for part in FIRST_SCREEN:
-                box = page.locator(part).bounding_box()
-                assert box is not None, part
+            for part, box in boxes(page, FIRST_SCREEN).items():
                 assert box["height"] > 0, part
                 assert box["y"] >= 0, (part, word, width)
                 assert box["y"] + box["height"] <= height + 0.5, (part, word, width, box)
@@ -107,19 +110,15 @@ def test_rows_do_not_cover_each_other_and_letters_stand_under_their_targets(open
     page = open_page("/?prompt=abcdefghij&step=3000")
     for width, height in SIZES:
         page.set_viewport_size({"width": width, "height": height})
-        rows = [row.bounding_box() for row in page.locator(".grid tr").all()]
-        foot = page.locator(".foot").bounding_box()
-        for above, below in zip(rows, [*rows[1:], foot], strict=True):
-            assert above is not None
-            assert below is not None
+        rows = page.locator(".grid tr, .foot").evaluate_all(BOXES)
+        assert len(rows) > 6
+        for above, below in itertools.pairwise(rows):
             assert above["y"] + above["height"] <= below["y"] + 1, width
-        letters = page.locator(".writes.prompt-masked .token").all()
-        targets = page.locator(".targets td").all()[-len(letters) :]
+        letters = page.locator(".writes.prompt-masked .token").evaluate_all(BOXES)
+        assert len(letters) == 11
+        targets = page.locator(".targets td").evaluate_all(BOXES)[-len(letters) :]
         for letter, target in zip(letters, targets, strict=True):
-            one, other = letter.bounding_box(), target.bounding_box()
-            assert one is not None
-            assert other is not None
-            assert (one["x"], one["width"]) == pytest.approx((other["x"], other["width"]), abs=1)
+            assert (letter["x"], letter["width"]) == pytest.approx((target["x"], target["width"]), abs=1)
 
 
 def test_a_short_screen_scrolls_and_crushes_no_row(open_page: OpenPage) -> None:
@@ -140,12 +139,12 @@ def test_a_reader_that_speaks_hears_which_letters_are_wrong(open_page: OpenPage)
 
 def test_it_can_be_read_from_the_back_row(open_page: OpenPage) -> None:
     page = open_page("/?prompt=abcdefghij", viewport={"width": 1920, "height": 1080})
-    size = "e => parseFloat(getComputedStyle(e).fontSize)"
+    size = "all => all.map(e => parseFloat(getComputedStyle(e).fontSize))"
     for selector, least in (
         (".reads td[data-at], .targets .target, .writes .token", 42),
         (".grid .value, .chance, .foot .counters b", 20),
     ):
-        assert min(e.evaluate(size) for e in page.locator(selector).all()) >= least, selector
+        assert min(page.locator(selector).evaluate_all(size)) >= least, selector
     smallest = page.evaluate(
         "() => { let least = [99, '']; for (const e of document.querySelectorAll('body *')) {"
         "const box = e.getBoundingClientRect(), own = [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim());"
