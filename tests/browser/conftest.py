@@ -55,7 +55,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(MISSING)
 
 
-COLOUR_RULES = {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}
+COLOUR_RULES = {"type": "rule", "values": ("color-contrast", "link-in-text-block")}
 """What axe judges by colours; a scheme moves nothing, so what its other rules found in another one still holds."""
 EMPTY = "/static/icon.svg"
 """Where a tab waits for the next test: of the product's own origin, so that Chromium keeps the tab's process."""
@@ -236,14 +236,19 @@ def open_page(visitors: Visitors) -> Iterator[Callable[..., Page]]:
 
 @pytest.fixture
 def axe_finds_nothing() -> Callable[..., None]:
-    """`axe_finds_nothing(page)`: by any of its rules; `only_colours=True`: where nothing but colours changed since."""
+    """`axe_finds_nothing(page)`: by any of its rules; `only_colours=True`: where nothing but colours changed since;
+    `colours=False`: where the colours of the same texts are judged elsewhere, which is most of what axe does."""
 
-    def run(page: Page, *, only_colours: bool = False) -> None:
+    def run(page: Page, *, only_colours: bool = False, colours: bool = True) -> None:
         if not page.evaluate("'axe' in window"):
             page.evaluate(AXE_SCRIPT)
+        options: dict[str, object] = {"resultTypes": ["violations"], "preload": False}
+        if only_colours:
+            options["runOnly"] = COLOUR_RULES
+        if not colours:
+            options["rules"] = {rule: {"enabled": False} for rule in COLOUR_RULES["values"]}
         found = page.evaluate(
-            "options => axe.run(options).then(results => ({violations: results.violations}))",
-            {"resultTypes": ["violations"], "preload": False} | ({"runOnly": COLOUR_RULES} if only_colours else {}),
+            "options => axe.run(options).then(results => ({violations: results.violations}))", options
         )
         results = AxeResults(found)
         assert results.violations_count == 0, results.generate_report()
@@ -260,9 +265,9 @@ def look_at(
 ) -> Callable[..., None]:
     """`look_at(path, name)`: one visit on a phone, a tablet, a laptop and a projector, light and dark.
 
-    Nothing scrolls sideways, and at `axe_widths` axe finds nothing; by the colours of the dark scheme at the last of
-    them. No width: test_frame.py asks axe about this address. `before` is done to the page first, `at_each_size` at
-    each. With --pictures there is one of each; a scheme changes colours and moves nothing.
+    Nothing scrolls sideways, and at `axe_widths` axe finds nothing; by colours, light and dark, at the last of them.
+    No width: test_frame.py asks axe about this address; `colours=False`: it judges its colours. `before` is done to
+    the page first, `at_each_size` at each. With --pictures there is one of each; a scheme moves nothing.
     """
 
     def look(
@@ -270,6 +275,7 @@ def look_at(
         name: str,
         *,
         axe_widths: Sequence[int] = (1920,),
+        colours: bool = True,
         before: Callable[[Page], None] = lambda page: None,
         at_each_size: Callable[[Page], None] = lambda page: None,
         expected_problems: int = 0,
@@ -284,12 +290,13 @@ def look_at(
             assert page.evaluate("document.documentElement.scrollWidth") == width, f"{name} scrolls sideways"
             at_each_size(page)
             take_picture(page, f"{name}-{width}-light")
+            judges_colours = colours and width in axe_widths[-1:]
             if width in axe_widths:
-                axe_finds_nothing(page)
-            if width in axe_widths[-1:] or takes_pictures:
+                axe_finds_nothing(page, colours=judges_colours)
+            if judges_colours or takes_pictures:
                 page.emulate_media(color_scheme="dark")
                 take_picture(page, f"{name}-{width}-dark")
-                if width in axe_widths[-1:]:
+                if judges_colours:
                     axe_finds_nothing(page, only_colours=True)
                 page.emulate_media(color_scheme="light")
 

@@ -103,13 +103,14 @@ def test_links_do_it_too_and_come_back_to_where_they_were(open_page: OpenPage) -
     page = open_page("/?prompt=live")
     page.get_by_role("link", name="Present", exact=True).press("Enter")
     assert is_presented(page)
+    expect(page.locator(":fullscreen")).to_have_count(1)
     assert page.evaluate("document.activeElement.dataset.tool") == "leave"
     page.keyboard.press("m")
     page.get_by_role("link", name="leave").click()
     assert not is_presented(page)
     assert page.evaluate("document.activeElement.dataset.tool") == "present"
     assert query(page)["policy"] == "unmasked"
-    assert page.evaluate("document.fullscreenElement") is None
+    expect(page.locator(":fullscreen")).to_have_count(0)
 
 
 def test_single_characters_can_be_turned_off_and_the_address_remembers(open_page: OpenPage) -> None:

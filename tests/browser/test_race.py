@@ -58,10 +58,8 @@ def expect_all_that_was_told(*pages: Page) -> None:
     told = Counter(event["policy"] for event in pages[0].request.get(address).json()["evaluations"])
     for page in pages:
         for policy, count in told.items():
-            page.wait_for_function(
-                "([policy, count]) => document.querySelector(`#chart-exact_match polyline[data-series=${policy}]`)"
-                ".getAttribute('points').split(' ').length === count",
-                arg=[policy, count],
+            expect(page.locator(f"#chart-exact_match polyline[data-series={policy}]")).to_have_attribute(
+                "points", re.compile(rf"^\S+( \S+){{{count - 1}}}$")
             )
         assert points(page) == told
 
@@ -140,7 +138,9 @@ def test_nothing_told_while_the_page_is_fetched_is_lost(open_page: OpenPage, lon
     for _ in range(6):
         page.wait_for_timeout(150)
         page.evaluate("document.querySelector('live-race').dispatchEvent(new CustomEvent('race-changed'))")
-    page.wait_for_function("window.counts.at(-1) > window.counts[0]")
+    more = re.compile(rf"^\S+( \S+){{{page.evaluate('window.counts[0]')},}}$")
+    expect(page.locator("#chart-exact_match polyline").first).to_have_attribute("points", more)
+    page.wait_for_timeout(100)
     counts = page.evaluate("window.counts")
     assert counts[-1] > counts[0]
     assert counts == sorted(counts), "what was drawn is still there after the page was fetched"
