@@ -1,20 +1,26 @@
-"""/v1: what standard clients get, from clients that nobody here wrote, held to the models themselves."""
+"""/v1: what standard clients get, from clients that nobody here wrote, held to the models themselves.
+
+Those clients take seconds to import: that is for the process that runs these tests, not for each that collects them.
+"""
+
+from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import httpx2
 import pytest
 from fastapi import FastAPI
-from huggingface_hub import InferenceClient
-from openai import AsyncOpenAI, BadRequestError, NotFoundError
 
 from app.catalog import Catalog
 from app.completions import model_names
 from model.network.sampling import sample, score
 from model.training.recipes import RECIPES
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
 
 pytestmark = pytest.mark.anyio
 
@@ -26,6 +32,8 @@ TOKENIZER = RECIPES["reverse"].tokenizer
 @pytest.fixture
 async def openai(app: FastAPI) -> AsyncIterator[AsyncOpenAI]:
     """The official client, speaking to the application in this process."""
+    from openai import AsyncOpenAI
+
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app)) as http:
         yield AsyncOpenAI(api_key="none", base_url="http://localhost/v1", http_client=http, max_retries=0)
 
@@ -46,6 +54,8 @@ async def test_every_model_in_memory_has_a_name_and_answers_to_it(openai: AsyncO
     ["", "nope", "reverse", f"{RIGHT}@7", f"{RIGHT}@-1", f"{RIGHT}@", f"{RIGHT}@9e9", "limits/x/0", "@", "a/b/c@1"],
 )
 async def test_no_other_name_does(openai: AsyncOpenAI, name: str) -> None:
+    from openai import BadRequestError, NotFoundError
+
     with pytest.raises((NotFoundError, BadRequestError)) as caught:
         await openai.completions.create(model=name, prompt="a")
     assert caught.value.param == "model"
@@ -190,6 +200,8 @@ async def test_what_is_not_supported_or_wrong_is_refused_by_name(
 
 
 async def test_a_client_of_another_house_gets_the_same(live_server: str) -> None:
+    from huggingface_hub import InferenceClient
+
     other = InferenceClient(base_url=f"{live_server}/v1", api_key="none")
     whole = other.chat_completion(HELLO["messages"], model=RIGHT, temperature=0.0, logprobs=True, top_logprobs=1)
     assert whole.choices[0].message.content == "olleh"

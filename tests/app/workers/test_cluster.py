@@ -1,5 +1,7 @@
 """Two nodes, one of which dies: what a cluster made is the bytes of one machine, and the lost task is done again."""
 
+from __future__ import annotations
+
 import asyncio
 import json
 import os
@@ -7,18 +9,20 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-import ray
-from ray.cluster_utils import Cluster
 from typer.testing import CliRunner, Result
 
 from app.cli import app
 from app.settings import ROOT
 from app.workers.cluster import NodeLost, connected
+
+if TYPE_CHECKING:
+    from ray.cluster_utils import Cluster
 
 TOKENIZER = ROOT / "model" / "trained" / "tokenizers" / "chatml"
 ABLATION = "reverse4 --seeds 2 --width 8 --steps 40 --evaluate-every 10 --evaluation-words 20"
@@ -29,6 +33,9 @@ SOON_SECONDS = 240.0
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
     """Its first node. Nothing is told to anybody, a node that dies is missed soon, and tasks run as fast as tests."""
+    import ray
+    from ray.cluster_utils import Cluster
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_worker_niceness", "0")
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
@@ -75,20 +82,18 @@ def wait_for(found: Callable[[], int | None], command: Thread, ended: Sequence[R
     while (process := found()) is None:
         assert command.is_alive(), ended[0].output
         assert time.monotonic() < until
-        time.sleep(0.002)
+        time.sleep(0.01)
     return process
 
 
 def working_at(task: str, node: Any) -> int | None:
     """The process of a node that is at a task: Ray lets it bear the task's name."""
     (raylet,) = node.all_processes["raylet"]
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            parent = int((process / "stat").read_text().rsplit(")", 1)[1].split()[1])
-            if parent == raylet.process.pid and (process / "cmdline").read_bytes().startswith(f"ray::{task}".encode()):
-                return int(process.name)
-        except OSError:
-            continue
+    for children in Path(f"/proc/{raylet.process.pid}/task").glob("*/children"):
+        with suppress(OSError):  # a thread or a child that has ended
+            for child in children.read_text().split():
+                if Path(f"/proc/{child}/cmdline").read_bytes().startswith(f"ray::{task}".encode()):
+                    return int(child)
     return None
 
 

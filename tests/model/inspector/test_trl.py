@@ -1,5 +1,8 @@
 """A trainer that nobody here wrote: TRL's SFTTrainer takes a step, and its batches, dumped by the README's two lines,
-are clean, trained on the prompt, or without their stops, as it was told to make them."""
+are clean, trained on the prompt, or without their stops, as it was told to make them.
+
+TRL takes seconds to import: that is for the process that runs these tests, not for each that collects them.
+"""
 
 import json
 import re
@@ -7,12 +10,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import datasets
 import pytest
 import torch
-import trl
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
 from model.inspector.folders import read_folder
 from model.inspector.report import Report
@@ -41,18 +40,27 @@ TAGGED = (
 )
 
 
-class IgnoresPads(DataCollatorForLanguageModeling):
-    """TRL's, and the line that many collators have: labels that are pads are ignored."""
+def ignores_pads(pad_token_id: int) -> Any:
+    """TRL's collator, and the line that many have: labels that are pads are ignored."""
+    from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
-    def torch_call(self, examples: list[Any]) -> dict[str, Any]:
-        batch: dict[str, Any] = super().torch_call(examples)
-        batch["labels"][batch["labels"] == self.pad_token_id] = -100
-        return batch
+    class IgnoresPads(DataCollatorForLanguageModeling):
+        def torch_call(self, examples: list[Any]) -> dict[str, Any]:
+            batch: dict[str, Any] = super().torch_call(examples)
+            batch["labels"][batch["labels"] == self.pad_token_id] = -100
+            return batch
+
+    return IgnoresPads(pad_token_id)
 
 
 def dumped(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, template: str, pad: str, collator: Any, **told: Any
+    folder: Path, monkeypatch: pytest.MonkeyPatch, template: str, pad: str, loses_pads: bool, **told: Any
 ) -> Report:
+    import datasets
+    import trl
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+    collator = ignores_pads(PreTrainedTokenizerFast.from_pretrained(FOLDER).eos_token_id) if loses_pads else None
     tokenizer = PreTrainedTokenizerFast.from_pretrained(FOLDER, chat_template=template, pad_token=pad)
     size = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
     model = LlamaForCausalLM(LlamaConfig(vocab_size=len(tokenizer), **size))
@@ -85,7 +93,6 @@ def test_trl_s_own_batches_are_judged_as_it_was_told_to_make_them(
     template: str, pad: str, loses_pads: bool, answers_alone: bool, found: list[str],
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
 ):  # fmt: skip
-    collator = IgnoresPads(PreTrainedTokenizerFast.from_pretrained(FOLDER).eos_token_id) if loses_pads else None
-    report = dumped(tmp_path, monkeypatch, template, pad, collator, assistant_only_loss=answers_alone)
+    report = dumped(tmp_path, monkeypatch, template, pad, loses_pads, assistant_only_loss=answers_alone)
     assert [one.rule for one in report.findings if one.severity != "info"] == found
     assert (report.partial.rows, report.partial.tokens > 2_500) == (50, True)

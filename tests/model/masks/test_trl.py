@@ -1,14 +1,14 @@
-"""Our labels against TRL's own collation, on our exported tokenizer and chat template."""
+"""Our labels against TRL's own collation, on our exported tokenizer and chat template.
+
+TRL takes seconds to import: that is for the process that runs these tests, not for each that collects them.
+"""
 
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import datasets
 import pytest
 import torch
-import trl
-from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from model.masks.batches import make_batch
 from model.masks.policies import IGNORE_INDEX, MASK_POLICIES
@@ -27,6 +27,10 @@ def as_dicts(messages: tuple[Message, ...]) -> list[dict[str, str]]:
 
 def collated(recipe: Recipe, rows: list[dict[str, Any]], folder: Path, **settings: Any) -> dict[str, torch.Tensor]:
     """All rows as one batch, prepared and collated as SFTTrainer does before training on them."""
+    import datasets
+    import trl
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
     export_run(initial_model(recipe, 0), recipe.tokenizer, folder)
     trainer = trl.SFTTrainer(
         model=AutoModelForCausalLM.from_pretrained(folder),
