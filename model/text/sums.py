@@ -7,6 +7,7 @@ import random
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import islice, product
 from string import digits
 
@@ -45,24 +46,31 @@ class LongSums:
             raise InvalidText(f"Write a sum of {allowed}, like {self.example}; {asked[:64]!a} is none", param="prompt")
 
     def draw(self, draw: random.Random) -> str:
-        return self._draw_terms(draw, draw.randint(self.least, self.most))
+        return self.draw_terms(draw, draw.randint(self.least, self.most))
 
     def held_out(self, terms: int, most: int) -> tuple[str, ...]:
         """So many different held-out sums of so many terms, or all if there are no more."""
-        numbers = range(self.largest + 1)
-        draw = random.Random(f"held out {terms}")
-        if len(numbers) ** terms <= COUNTABLE:
-            every = [sum_ for sum_ in map(sum_of, product(numbers, repeat=terms)) if is_held_out(sum_)]
-            return tuple(draw.sample(every, min(most, len(every))))
-        found: dict[str, None] = {}
-        while len(found) < most:
-            drawn = self._draw_terms(draw, terms)
-            if is_held_out(drawn):
-                found.setdefault(drawn)
-        return tuple(found)
+        return _held_out(self, terms, most)
 
-    def _draw_terms(self, draw: random.Random, terms: int) -> str:
+    def draw_terms(self, draw: random.Random, terms: int) -> str:
+        """A sum of so many terms."""
         return sum_of([draw.randint(0, self.largest) for _ in range(terms)])
+
+
+@lru_cache(maxsize=64)
+def _held_out(sums: LongSums, terms: int, most: int) -> tuple[str, ...]:
+    """Drawn once, though a page asks for the same ones for each of its rows."""
+    numbers = range(sums.largest + 1)
+    draw = random.Random(f"held out {terms}")
+    if len(numbers) ** terms <= COUNTABLE:
+        every = [sum_ for sum_ in map(sum_of, product(numbers, repeat=terms)) if is_held_out(sum_)]
+        return tuple(draw.sample(every, min(most, len(every))))
+    found: dict[str, None] = {}
+    while len(found) < most:
+        drawn = sums.draw_terms(draw, terms)
+        if is_held_out(drawn):
+            found.setdefault(drawn)
+    return tuple(found)
 
 
 DIGITS, NUMBERS = LongSums(9, "3+4+5"), LongSums(99, "12+34+56")

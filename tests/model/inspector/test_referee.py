@@ -1,12 +1,14 @@
 """What the page shows of its own examples, worked out again by plain transformers and a search for header and stop."""
 
+from __future__ import annotations
+
 import json
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from transformers import PreTrainedTokenizerFast
+import transformers
 
 from model.inspector.contract import PROBES
 from model.inspector.folders import read_folder
@@ -32,14 +34,16 @@ NOW = datetime(2026, 1, 1)
 
 
 @pytest.fixture(scope="module")
-def plain() -> PreTrainedTokenizerFast:
+def plain() -> transformers.PreTrainedTokenizerFast:
     said = json.loads((FOLDER / "tokenizer_config.json").read_text("utf-8"))
-    made = PreTrainedTokenizerFast(tokenizer_file=str(FOLDER / "tokenizer.json"), eos_token=said["eos_token"])
+    made = transformers.PreTrainedTokenizerFast(
+        tokenizer_file=str(FOLDER / "tokenizer.json"), eos_token=said["eos_token"]
+    )
     made.chat_template = (FOLDER / "chat_template.jinja").read_text("utf-8")
     return made
 
 
-def by_search(plain: PreTrainedTokenizerFast, row: dict[str, Any]) -> tuple[list[int], str]:
+def by_search(plain: transformers.PreTrainedTokenizerFast, row: dict[str, Any]) -> tuple[list[int], str]:
     """Ids, and for each 1 if it stands between an assistant's header and, stop included, its stop."""
     ids = plain.apply_chat_template(row["messages"], tokenize=True, return_dict=False)
     header, trained = plain("<|im_start|>assistant\n", add_special_tokens=False).input_ids, ["0"] * len(ids)
@@ -52,7 +56,9 @@ def by_search(plain: PreTrainedTokenizerFast, row: dict[str, Any]) -> tuple[list
 
 
 @pytest.mark.parametrize("row", [*ROWS, *TWO], ids=range(len(ROWS) + len(TWO)))
-def test_tokens_labels_and_budget_are_those_of_plain_transformers(row: dict[str, Any], plain: PreTrainedTokenizerFast):
+def test_tokens_labels_and_budget_are_those_of_plain_transformers(
+    row: dict[str, Any], plain: transformers.PreTrainedTokenizerFast
+):
     options = Options()
     prepared = prepare_data([row], read_folder(FOLDER), plain.chat_template, options, NOW)
     shown, report = show_row(prepared, 0), report_on(prepared, options)
@@ -66,7 +72,7 @@ def test_tokens_labels_and_budget_are_those_of_plain_transformers(row: dict[str,
     assert report.findings == ()
 
 
-def test_the_lost_stops_of_the_default_example_are_all_that_differs(plain: PreTrainedTokenizerFast):
+def test_the_lost_stops_of_the_default_example_are_all_that_differs(plain: transformers.PreTrainedTokenizerFast):
     dump = [json.loads(line) for line in (FOLDER / "stop-lost.jsonl").read_text("utf-8").splitlines()]
     options = Options()
     prepared = prepare_dump(dump, ROWS, read_folder(FOLDER), plain.chat_template, options, NOW)
@@ -80,7 +86,7 @@ def test_the_lost_stops_of_the_default_example_are_all_that_differs(plain: PreTr
     assert {dump[row]["input_ids"][at] for row, at in differing} == {plain.eos_token_id}
 
 
-def test_what_the_stop_table_says_stands_in_plain_renders(plain: PreTrainedTokenizerFast):
+def test_what_the_stop_table_says_stands_in_plain_renders(plain: transformers.PreTrainedTokenizerFast):
     options = Options()
     prepared = prepare_data(ROWS, read_folder(FOLDER), plain.chat_template, options, NOW)
     for name, said, following in (("answer, user", "ignis", "terra"), ("answer, answer", "ignis", "ventus")):

@@ -6,7 +6,6 @@ from importlib.resources import files
 from typing import Any
 
 import pytest
-from transformers.utils.chat_template_utils import render_jinja_template
 
 from model.errors import MaskscopeError
 from model.inspector.refusals import TemplateRefused
@@ -60,6 +59,8 @@ TRL = sources("trl", "chat_templates")
 
 def theirs(source: str, messages: Sequence[dict[str, Any]], tools: Any, prompt: bool) -> str | None:
     """None if the template refuses; any exception is a refusal of a template's."""
+    from transformers.utils.chat_template_utils import render_jinja_template  # costs seconds: not for all that collect
+
     try:
         rendered, _ = render_jinja_template(
             [list(messages)], tools=tools, chat_template=source, add_generation_prompt=prompt, **ARGUMENTS

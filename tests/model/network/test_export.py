@@ -11,7 +11,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2LMHeadModel
+import transformers
 
 from model.network.export import export_run
 from model.network.gpt import GPT
@@ -38,8 +38,8 @@ def exported(
     model = trained_model(recipe.slug, "prompt-masked", recipe.training.steps)
     folder = tmp_path_factory.mktemp("exports") / "new" / recipe.slug
     files = export_run(model, recipe.tokenizer, folder)
-    gpt2 = AutoModelForCausalLM.from_pretrained(folder).eval()
-    return Exported(recipe, model, folder, files, gpt2, AutoTokenizer.from_pretrained(folder))
+    gpt2 = transformers.AutoModelForCausalLM.from_pretrained(folder).eval()
+    return Exported(recipe, model, folder, files, gpt2, transformers.AutoTokenizer.from_pretrained(folder))
 
 
 def test_the_folder_holds_these_files_and_no_pickle(exported: Exported):
@@ -54,8 +54,8 @@ def test_the_folder_holds_these_files_and_no_pickle(exported: Exported):
 
 
 def test_the_auto_classes_find_gpt2_and_no_weight_is_missing_or_left_over(exported: Exported):
-    model, report = GPT2LMHeadModel.from_pretrained(exported.folder, output_loading_info=True)
-    assert isinstance(exported.gpt2, GPT2LMHeadModel)
+    model, report = transformers.GPT2LMHeadModel.from_pretrained(exported.folder, output_loading_info=True)
+    assert isinstance(exported.gpt2, transformers.GPT2LMHeadModel)
     assert {name: list(problems) for name, problems in report.items() if problems} == {}
     assert sum(p.numel() for p in model.parameters()) == exported.model.config.parameter_count()
 
@@ -123,7 +123,10 @@ def test_a_half_trained_model_makes_the_same_mistakes(trained_model: Callable[..
     recipe = RECIPES["reverse"]
     model = trained_model("reverse", "unmasked", 500)
     export_run(model, recipe.tokenizer, tmp_path)
-    gpt2, tokenizer = AutoModelForCausalLM.from_pretrained(tmp_path), AutoTokenizer.from_pretrained(tmp_path)
+    gpt2, tokenizer = (
+        transformers.AutoModelForCausalLM.from_pretrained(tmp_path),
+        transformers.AutoTokenizer.from_pretrained(tmp_path),
+    )
     words = recipe.task.held_out_prompts(20)
     ours = complete_prompts(model, recipe.task, recipe.tokenizer, words)
     theirs = []
@@ -140,8 +143,8 @@ def test_a_batch_padded_on_the_left_by_the_exported_tokenizer_gives_our_text(tra
     recipe = RECIPES["reverse"]
     model = trained_model("reverse", "prompt-masked", 3000)
     export_run(model, recipe.tokenizer, tmp_path)
-    gpt2 = AutoModelForCausalLM.from_pretrained(tmp_path)
-    tokenizer = AutoTokenizer.from_pretrained(tmp_path, padding_side="left")
+    gpt2 = transformers.AutoModelForCausalLM.from_pretrained(tmp_path)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path, padding_side="left")
     words = recipe.task.held_out_prompts(20)
     batch = tokenizer([f"<{word}>" for word in words], padding=True, return_tensors="pt")
     output = gpt2.generate(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], max_new_tokens=12)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
-from transformers import GPT2LMHeadModel
+import transformers
 
 from model.network.export import export_run
 from model.network.gpt import GPT, GPTConfig
@@ -37,7 +37,7 @@ def encode(text: str, recipe: Recipe = REVERSE) -> Tensor:
 
 def as_gpt2(model: GPT, tokenizer: Tokenizer, folder: Path) -> Any:
     export_run(model, tokenizer, folder)
-    return GPT2LMHeadModel.from_pretrained(folder).eval()
+    return transformers.GPT2LMHeadModel.from_pretrained(folder).eval()
 
 
 def random_tokens(recipe: Recipe, rows: int = 16) -> Tensor:

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 from torch.nn import functional as F
-from transformers import GPT2LMHeadModel
+import transformers
 
 from model.masks.batches import make_batch
 from model.masks.policies import COMPARED_POLICIES, IGNORE_INDEX, MASK_POLICIES, supervised_tokens
@@ -74,7 +74,7 @@ def test_it_is_transformers_loss_for_labels_of_minus_100(
     model = random_model(REVERSE.model) if kind == "random" else trained_model("reverse", slug, 500)
     policy, pad_id = MASK_POLICIES[slug], REVERSE.tokenizer.pad_id
     export_run(model, REVERSE.tokenizer, tmp_path)
-    gpt2 = GPT2LMHeadModel.from_pretrained(tmp_path).eval()
+    gpt2 = transformers.GPT2LMHeadModel.from_pretrained(tmp_path).eval()
     # transformers shifts by itself: its labels stand under the very tokens they name.
     longest = max(len(row.token_ids) for row in conversations())
     input_ids, labels = [], []

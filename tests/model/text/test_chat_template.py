@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from transformers import AutoTokenizer
+import transformers
 
 from model.errors import InvalidText
 from model.network.export import export_run
@@ -141,7 +141,7 @@ def test_a_message_that_would_forge_a_turn_is_refused_and_the_field_named(messag
 def exported_tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder: Path = tmp_path_factory.mktemp("exported")
     export_run(GPT(GPTConfig(TOKENIZER.vocab_size, 64, 1, 1, 8)), TOKENIZER, folder)
-    return AutoTokenizer.from_pretrained(folder)
+    return transformers.AutoTokenizer.from_pretrained(folder)
 
 
 def as_dicts(messages: Sequence[Message]) -> list[dict[str, str]]:
