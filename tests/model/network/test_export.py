@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 import torch
+import transformers
 from hypothesis import given
 from hypothesis import strategies as st
-import transformers
 
 from model.network.export import export_run
 from model.network.gpt import GPT

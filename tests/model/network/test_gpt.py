@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
 import transformers
+from torch import Tensor
 
 from model.network.export import export_run
 from model.network.gpt import GPT, GPTConfig

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch.nn import functional as F
 import transformers
+from torch.nn import functional as F
 
 from model.masks.batches import make_batch
 from model.masks.policies import COMPARED_POLICIES, IGNORE_INDEX, MASK_POLICIES, supervised_tokens

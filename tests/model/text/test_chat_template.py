@@ -4,9 +4,9 @@ from string import ascii_lowercase
 from typing import Any
 
 import pytest
+import transformers
 from hypothesis import given
 from hypothesis import strategies as st
-import transformers
 
 from model.errors import InvalidText
 from model.network.export import export_run
