@@ -1,5 +1,6 @@
 """What several folders of tests share: the served product, as a process of its own."""
 
+import gc
 import os
 import re
 import subprocess
@@ -89,7 +90,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """What ships as JSON is read and checked once: dozens of files read it as they are collected, the claims at every
     start of an application. Any other folder is read each time.
+
+    Garbage is looked for less often: each full look walks torch and thousands of tests, none of which is garbage.
     """
+    gc.set_threshold(100_000, 20, 100)
     shipped, read = Settings().trained_folder, KeptFile.read
     kept: dict[int, tuple[KeptFile[Any, Any], Any]] = {}
 
