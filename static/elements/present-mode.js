@@ -57,7 +57,8 @@ class PresentMode extends HTMLElement {
     this.stage.classList.toggle("presenting", presents);
     document.querySelector("[name=present]").disabled = !presents;
     history.replaceState(history.state ?? { htmx: true }, "", addressFor(presents ? "present" : "leave"));
-    if (presents) document.documentElement.requestFullscreen?.().catch(() => {});
+    const left = () => this.stage.classList.contains("presenting") || document.exitFullscreen(); // while it was coming
+    if (presents) document.documentElement.requestFullscreen?.().then(left).catch(() => {});
     else if (document.fullscreenElement) document.exitFullscreen();
     document.querySelector(`[data-tool=${presents ? "leave" : "present"}]`).focus({ preventScroll: true });
   }
