@@ -29,7 +29,7 @@ from app.races.sessions import Races
 from app.room import ShortAddresses
 from app.security import Guard, SecurityHeaders
 from app.settings import Settings
-from app.static_files import AddressedFiles
+from app.static_files import AddressedFiles, icon
 from app.templating import PURPOSE
 from app.votes.sessions import Votes
 from app.workers.inspections import Inspections
@@ -98,6 +98,7 @@ def create_app(
     for router in routers:
         app.include_router(router, dependencies=[Depends(refuse_long), Depends(refuse_repeats)])
     app.mount("/static", AddressedFiles(), name="static")
+    app.add_route("/favicon.ico", icon, include_in_schema=False)
     _wrap(app, settings, metrics, routers, keeper)
     return app
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers
-from starlette.responses import Response
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
@@ -39,6 +40,11 @@ class AddressedFiles(StaticFiles):
         body = _compressed(str(full_path), stat_result.st_mtime_ns, encoding)
         headers = {name: response.headers[name] for name in ("Cache-Control", "Content-Type", "ETag")}
         return Response(body, headers=headers | {"Content-Encoding": encoding, "Vary": "Accept-Encoding"})
+
+
+async def icon(request: Request) -> Response:
+    """Browsers ask for `/favicon.ico` beside all that names no icon itself: JSON, a table, a picture."""
+    return RedirectResponse(static_url("icon.svg"))
 
 
 @lru_cache(maxsize=256)

@@ -33,6 +33,11 @@ async def test_what_is_text_travels_compressed_to_those_who_can_read_it(client: 
     assert "content-encoding" not in plain.headers
 
 
+async def test_a_browser_that_asks_for_an_icon_of_its_own_accord_finds_ours(client: httpx.AsyncClient) -> None:
+    response = await client.get("/favicon.ico", follow_redirects=True)
+    assert (response.status_code, response.headers["content-type"]) == (200, "image/svg+xml")
+
+
 @pytest.mark.parametrize(
     ("accepted", "encoding"),
     [
