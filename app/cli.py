@@ -5,11 +5,11 @@ A command's module is imported when the command is called: `--help` and light co
 
 import os
 import sys
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import wraps
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -60,7 +60,7 @@ COMMANDS = {
 """What each does, as the list of commands has it: the beginning of its function's docstring."""
 
 
-class _Loaded(MutableMapping[str, Any]):
+class _Loaded(Mapping[str, Any]):
     """The commands themselves by name, each loaded when it is asked for."""
 
     def __getitem__(self, name: str) -> Any:
@@ -77,18 +77,13 @@ class _Loaded(MutableMapping[str, Any]):
     def __len__(self) -> int:
         return len(COMMANDS)
 
-    def __setitem__(self, name: str, command: object) -> None:
-        raise NotImplementedError(f"{name}: COMMANDS has all there are")
-
-    __delitem__ = __getitem__
-
 
 class _Commands(TyperGroup):
     """Lists the commands from COMMANDS, and loads the one that is called."""
 
     def __init__(self, **given: Any) -> None:
         super().__init__(**given | {"commands": {}})
-        self.commands = _Loaded()
+        self.commands = cast(dict[str, Any], _Loaded())  # typer reads it only
 
     def list_commands(self, ctx: Any) -> list[str]:
         return list(COMMANDS)

@@ -12,6 +12,7 @@ from typing import IO
 
 import httpx
 from fastapi import Request
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.errors import KeeperGone, respond
@@ -64,8 +65,9 @@ class Forwarding:
             await self.app(scope, receive, send)
 
     async def _forward(self, scope: Scope, receive: Receive, send: Send) -> None:
-        body = await _whole(receive)
-        if body is None:
+        try:
+            body = await Request(scope, receive).body()  # which the guard has read and bounded
+        except ClientDisconnect:
             return
         answering = asyncio.create_task(self._answer(scope, receive, body, send))
         leaving = asyncio.create_task(_left(receive))
@@ -129,18 +131,6 @@ def keeper_of(lock: KeeperLock | None, address: str) -> httpx.AsyncClient | None
     transport = httpx.AsyncHTTPTransport(uds=socket, limits=httpx.Limits())
     timeout = httpx.Timeout(None, connect=CONNECT_SECONDS)
     return httpx.AsyncClient(transport=transport, base_url=address or "http://keeper", timeout=timeout)
-
-
-async def _whole(receive: Receive) -> bytes | None:
-    """The body, which the guard has read and bounded; None if the client left."""
-    body, more = b"", True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return None
-        body += message.get("body", b"")
-        more = message.get("more_body", False)
-    return body
 
 
 async def _left(receive: Receive) -> None:

@@ -11,6 +11,7 @@ from functools import partial
 
 from fastapi import Request
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import (
@@ -163,15 +164,12 @@ class Guard:
         body = bytearray()
         try:
             async with asyncio.timeout(self.settings.body_timeout_seconds):
-                more = True
-                while more:
-                    message = await receive()
-                    if message["type"] == "http.disconnect":
-                        return None
-                    body += message.get("body", b"")
-                    more = message.get("more_body", False)
+                async for piece in Request(scope, receive).stream():
+                    body += piece
                     if len(body) > limit:
                         raise _Refused(too_large)
+        except ClientDisconnect:
+            return None
         except TimeoutError as error:
             seconds = self.settings.body_timeout_seconds
             raise _Refused(BodyTooSlow(f"The body did not arrive within {seconds:g} s")) from error

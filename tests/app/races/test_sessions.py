@@ -152,13 +152,15 @@ async def test_both_models_take_every_step_from_the_same_weights(finished: Race)
 
 
 async def test_it_ends_with_who_came_how_far(finished: Race) -> None:
-    data = events_of(finished)[-1]["data"]
+    events = events_of(finished)
+    data = events[-1]["data"]
     assert data["status"] == "finished"
     for policy in BOTH:
         result = data["policies"][policy]
         assert result["step"] == 30
         assert result["exact_match"]["n"] == 5
-        assert result["seconds"] > 0
+        evaluated = [e["data"] for e in events if e["event"] == "evaluated" and e["data"]["policy"] == policy]
+        assert result["seconds"] == evaluated[-1]["seconds"]
         assert result["reached"] == {"50": None, "90": None, "99": None}
     assert data["first"] == {name: {"step": None, "seconds": None} for name in ("50", "90", "99")}
 
