@@ -86,6 +86,8 @@ def test_a_race_from_start_to_end_with_the_keyboard_alone(open_page: OpenPage) -
     assert page.locator("[data-show=step]").all_inner_texts() == ["400", "400"]
     assert points(page) == {"prompt-masked": 17, "unmasked": 17}
     assert page.locator(".runner.prompt-masked [data-show=completion]").inner_text() == "drow#"
+    for policy, colour in (("prompt-masked", "rgb(0, 114, 178)"), ("unmasked", "rgb(196, 130, 0)")):
+        expect(page.locator(f".runner.{policy}")).to_have_css("border-top-color", colour)
     rows = page.locator(".reached tbody tr").all_inner_texts()
     assert re.match(r"50 %\s+step 3\d\d · [\d.]+ s\s+step 3\d\d · [\d.]+ s\s+(in steps )?mask on", rows[0]), rows
     with page.expect_download() as download:
