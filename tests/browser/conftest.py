@@ -1,6 +1,5 @@
 """Real Chromium on the served product. Any console error, page error or request to another host fails the test."""
 
-import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -35,32 +34,19 @@ FLAGS = (
 )
 SIZES = ((390, 844), (1024, 768), (1280, 800), (1920, 1080))
 """A phone, a tablet, a laptop, a projector."""
-MISSING = "no Chromium found: the browser tests need Debian's package `chromium-headless-shell` or `chromium`"
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Without a browser: a failure under CI, a loud skip elsewhere. With --pictures: only the tests that take some."""
-    if config.getoption("--pictures"):
-        items[:] = [item for item in items if "look_at" in item.fixturenames]  # type: ignore[attr-defined]
-    if CHROMIUM or os.environ.get("CI") == "true":
-        return
-    for item in items:
-        if "tests/browser/" in item.path.as_posix():
-            item.add_marker(pytest.mark.skip(reason=MISSING))
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if not CHROMIUM:
-        terminalreporter.section("THE BROWSER TESTS DID NOT RUN", red=True, bold=True)
-        terminalreporter.write_line(MISSING)
-
-
 COLOUR_RULES = {"type": "rule", "values": ("color-contrast", "link-in-text-block")}
 """What axe judges by colours; a scheme moves nothing, so what its other rules found in another one still holds."""
 EMPTY = "/static/icon.svg"
 """Where a tab waits for the next test: of the product's own origin, so that Chromium keeps the tab's process."""
 LONGEST_HISTORY = 25
 """A tab that has been to so many places is closed: Chromium counts to 50, and tests count with it."""
+MISSING = "no Chromium found: the browser tests need Debian's package `chromium-headless-shell` or `chromium`"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With --pictures: only the tests that take some."""
+    if config.getoption("--pictures"):
+        items[:] = [item for item in items if "look_at" in item.fixturenames]  # type: ignore[attr-defined]
 
 
 class Visitors:
