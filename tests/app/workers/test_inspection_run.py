@@ -37,6 +37,10 @@ def inspect(data: Path, processes: int, progress: Callable[[int, int], None] = l
     return inspect_files(materials, Options(), processes, progress)
 
 
+def children() -> set[str]:
+    return set(Path(f"/proc/self/task/{os.getpid()}/children").read_text().split())
+
+
 def test_two_processes_find_what_one_does(data: Path) -> None:
     one, two = inspect(data, 1), inspect(data, 2)
     assert one.partial.rows == CHUNKS * CHUNK_ROWS
@@ -45,14 +49,14 @@ def test_two_processes_find_what_one_does(data: Path) -> None:
 
 
 def test_a_process_that_dies_is_told_as_a_limit_at_its_row_and_what_was_judged_is_kept(data: Path) -> None:
-    killed: list[int] = []
+    before, killed = children(), set[str]()
 
-    def kill_the_last(done: int, total: int) -> None:
+    def kill_one(done: int, total: int) -> None:
         if done and not killed:
-            killed.append(int(Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()[-1]))
-            os.kill(killed[0], signal.SIGKILL)
+            killed.add(min(children() - before))
+            os.kill(int(*killed), signal.SIGKILL)
 
-    report = inspect(data, 2, kill_the_last)
+    report = inspect(data, 2, kill_one)
     (limit,) = (finding for finding in report.findings if "A limit was hit" in finding.first.says)
     assert report.partial.limits == 1
     assert CHUNK_ROWS <= report.partial.rows < CHUNKS * CHUNK_ROWS
