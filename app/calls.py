@@ -12,6 +12,9 @@ from app.fair_queue import FairQueue
 
 MOST_TOGETHER = 16
 """Calls of one group that are computed at once. More are hardly faster, and all wait for the whole."""
+LARGEST_TOGETHER = 40
+"""Calls times the largest one's size: what is larger leaves the processor's cache. Four words of ten letters together
+take half the time of sixteen such, or of sixteen of mixed lengths, for each word."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +39,13 @@ class WaitingCalls(FairQueue[Call]):
         if first.group is None:
             return [first]
         others = [call for call in self if call.group == first.group]
-        taken = sorted(others, key=lambda call: abs(call.size - first.size))[: MOST_TOGETHER - 1]
+        taken: list[Call] = []
+        largest = first.size
+        for call in sorted(others, key=lambda call: abs(call.size - first.size))[: MOST_TOGETHER - 1]:
+            largest = max(largest, call.size)
+            if (len(taken) + 2) * largest > LARGEST_TOGETHER:
+                break
+            taken.append(call)
         self.remove(taken)
         return [first, *taken]
 

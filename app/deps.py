@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from app.analyses import Analyses
 from app.catalog import Catalog
+from app.charts.seeds import SeedChart
 from app.charts.timelines import Timeline
 from app.engine import Engine
 from app.metrics import Metrics
@@ -100,6 +101,7 @@ EvidenceDep = Annotated[Evidence, _kept("evidence")]
 OpeningsDep = Annotated[dict[str, SeedsAtStep], Depends(_openings)]
 TimelinesDep = Annotated[Callable[[str], Timeline], _kept("timelines")]
 """By recipe, drawn once."""
+SeedChartsDep = Annotated[Callable[[str, str, int], SeedChart], _kept("seed_charts")]
 ExamplesDep = Annotated[tuple[Example, ...], _kept("examples")]
 EngineDep = Annotated[Engine, _kept("engine")]
 RacesDep = Annotated[Races, _kept("races")]

@@ -5,8 +5,9 @@ In: a State, the models in memory, what all seeds said. Out: Choices, and a Figu
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 from urllib.parse import urlencode
 
@@ -32,6 +33,8 @@ from model.training.recipes import Recipe, find_recipe
 
 Openings = Mapping[str, SeedsAtStep]
 """Where each recipe is shown first."""
+SeedCharts = Callable[[str, str, int], SeedChart]
+"""Of a recipe, a policy and a step, by slugs: drawn once."""
 
 
 class State(ScreenState):
@@ -98,7 +101,7 @@ class Choices:
         at = "" if position is None else f"&position={position}"
         return self._view + at + replace(self.screen, **changes).suffix
 
-    @property
+    @cached_property
     def _view(self) -> str:
         """Of what is shown, whatever the screen."""
         asked = {"recipe": self.asked_recipe} if self.asked_recipe else {}
@@ -149,14 +152,8 @@ def _reader(state: State, recipes: tuple[Recipe, ...], asked: Recipe) -> Recipe:
     return next((recipe for recipe in recipes if recipe.task.fits(state.prompt or "")), widest)
 
 
-def _seeds(choices: Choices, runs: RecipeRuns, ablation: ShippedAblation) -> SeedChart:
-    setting = ablation.comparison(choices.recipe.slug).setting
-    at = seeds_at(ablation.findings.ablation, setting, choices.step)
-    return draw_seeds(at, runs.by_policy[choices.policy.slug].run.seed)
-
-
 async def draw_figure(
-    choices: Choices, runs: RecipeRuns, ablation: ShippedAblation, known: Analyses, engine: Engine, *, writes: bool
+    choices: Choices, runs: RecipeRuns, seed_charts: SeedCharts, known: Analyses, engine: Engine, *, writes: bool
 ) -> tuple[Figure, dict[str, Analysis]]:
     sides, analyses, texts = {}, {}, {"step": f"{choices.step:,}", "vote.link": _vote(choices)}
     asked = [
@@ -167,7 +164,7 @@ async def draw_figure(
         side = SIDES[policy]
         sides[side], analyses[side] = draw_side(analysis, policy, written), analysis
         texts |= texts_of(side, analysis, loaded.run.metrics_at(choices.step)) | _requests(choices, policy)
-    seeds = _seeds(choices, runs, ablation)
+    seeds = seed_charts(choices.recipe.slug, choices.policy.slug, choices.step)
     return Figure(choices.step, sides, texts | texts_of_seeds(seeds), seeds), analyses
 
 
@@ -197,6 +194,12 @@ def _requests(choices: Choices, policy: str) -> dict[str, str]:
     body = {"recipe": choices.recipe.slug, "prompt": choices.prompt, "policy": policy, "step": choices.step}
     side = SIDES[policy]
     return {f"{side}.body": json.dumps(body), f"{side}.link": "/api/v1/analyze?" + urlencode(body)}
+
+
+def draw_seeds_of(catalog: Catalog, ablation: ShippedAblation, slug: str, policy: str, step: int) -> SeedChart:
+    """All seeds of a recipe at a step, that of its model in memory under the policy marked."""
+    shown = catalog.compared(find_recipe(slug, catalog.single_turn_recipes())).by_policy[policy].run.seed
+    return draw_seeds(seeds_at(ablation.findings.ablation, ablation.comparison(slug).setting, step), shown)
 
 
 def draw_training(catalog: Catalog, ablation: ShippedAblation, slug: str) -> Timeline:

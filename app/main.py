@@ -19,9 +19,10 @@ from app.api import API
 from app.catalog import Catalog, load_catalog
 from app.deps import refuse_long, refuse_repeats
 from app.engine import Engine
-from app.figures import draw_training
+from app.figures import draw_seeds_of, draw_training
 from app.forwarding import Forwarding
 from app.kept_answers import KeptAnswers
+from app.kept_fragments import KeptFragments
 from app.methods import MethodsMiddleware, methods_of
 from app.metrics import Metrics, MetricsMiddleware
 from app.pages import PAGES
@@ -92,7 +93,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
     )
-    app.state.settings, app.state.metrics = settings, metrics
+    app.state.settings, app.state.metrics, app.state.fragments = settings, metrics, KeptFragments()
     errors.install(app)
     routers = (*API, *(page.router for page in PAGES))
     for router in routers:
@@ -109,6 +110,7 @@ def _remember(state: State, read: Shipped, settings: Settings) -> None:
     state.evidence, state.examples = read.evidence, read.examples
     state.openings = cache(partial(read.catalog.openings, read.ablation))
     state.timelines = cache(partial(draw_training, read.catalog, read.ablation))
+    state.seed_charts = cache(partial(draw_seeds_of, read.catalog, read.ablation))
     state.engine = Engine(settings.queue_size, settings.queue_timeout_seconds)
     state.analyses = Analyses(state.engine)
     state.races = Races(settings)

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 from fastapi import Request
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 from starlette.responses import HTMLResponse, Response
 
+from app.kept_fragments import KeptTag
 from app.menu import Menu
 from app.settings import ROOT
 from model.errors import InvalidText, MaskscopeError
@@ -74,6 +76,14 @@ def sign(token: str) -> str:
     return SIGNS.get(token, token)
 
 
+def json_for_html(json: bytes) -> Markup:
+    """JSON for an attribute in single quotes or a script; four times as quick as Jinja's `tojson` of a Python value."""
+    text = json.decode()
+    for character in "<>&'":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)
+
+
 def _nowhere(path: str, query: Mapping[str, str]) -> None:
     """No page is part of a lesson that nobody has named."""
 
@@ -82,6 +92,7 @@ def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(ROOT / "templates"),
         autoescape=True,
+        extensions=[KeptTag],
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

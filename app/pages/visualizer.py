@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Request
+from markupsafe import Markup
 from pydantic import TypeAdapter
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from app.analyses import Analyses
 from app.catalog import RecipeRuns
@@ -21,20 +22,20 @@ from app.deps import (
     EngineDep,
     ExamplesDep,
     OpeningsDep,
+    SeedChartsDep,
     SettingsDep,
     TimelinesDep,
 )
 from app.engine import Engine
-from app.figures import Choices, State, choose, draw_figure
+from app.figures import Choices, SeedCharts, State, choose, draw_figure
 from app.lesson_path import with_part
 from app.room import sites_for_others
 from app.settings import Settings
-from app.templating import is_partial, render, render_view
+from app.templating import is_partial, json_for_html, render, render_view
 from app.tours.facts import Models
 from app.tours.stage import Scene, can_switch, set_scene
 from app.tours.steps import EXITS, RECIPE, TOUR, Exit, Step
 from model.errors import check_known
-from model.experiments.ablation.shipped import ShippedAblation
 from model.experiments.examples import Example
 from model.explain.analysis import Analysis
 from model.explain.cells import Inspection, inspect_mask
@@ -60,8 +61,8 @@ class View:
     """What is shown of a word."""
 
     figure: Figure
-    drawn: dict[str, Any]
-    """The figure as the page's script reads it."""
+    drawn: Markup
+    """The figure in JSON, as the page's script reads it."""
     analyses: dict[str, Analysis]
     metrics: dict[str, Metrics]
     seed: int
@@ -108,6 +109,7 @@ async def page(
     examples: ExamplesDep,
     openings: OpeningsDep,
     timelines: TimelinesDep,
+    seed_charts: SeedChartsDep,
     known: AnalysesDep,
     engine: EngineDep,
     settings: SettingsDep,
@@ -123,7 +125,7 @@ async def page(
     offered = tuple(Chip(example, _address_of(example)) for example in examples)
     site, timeline = _site(request, settings), timelines(choices.recipe.slug).at(choices.step)
     context = VisualizerContext(choices, offered, timeline, NAMES, site, streams)
-    view = _view(choices, state.position, runs, ablation, known, engine, writes=not streams)
+    view = _view(choices, state.position, runs, seed_charts, known, engine, writes=not streams)
     if not streams:
         return await render_view(request, "visualizer/page.html", context, view)
     response = await render_view(request, "visualizer/_view.html", context, view, refused=())
@@ -146,15 +148,15 @@ async def _tour(request: Request, state: State, models: Models, engine: Engine) 
 async def figure(
     state: Annotated[State, Query()],
     catalog: CatalogDep,
-    ablation: AblationDep,
     openings: OpeningsDep,
+    seed_charts: SeedChartsDep,
     known: AnalysesDep,
     engine: EngineDep,
 ) -> Response:
     """The figure at another step, for the page's script: all positions of both models, and what they write."""
     choices, runs = choose(state, catalog, openings)
-    drawn, _ = await draw_figure(choices, runs, ablation, known, engine, writes=True)
-    return JSONResponse(AS_JSON.dump_python(drawn), headers={"Cache-Control": "no-store"})
+    drawn, _ = await draw_figure(choices, runs, seed_charts, known, engine, writes=True)
+    return Response(AS_JSON.dump_json(drawn), media_type="application/json", headers={"Cache-Control": "no-store"})
 
 
 def _site(request: Request, settings: Settings) -> str:
@@ -169,20 +171,20 @@ async def _view(
     choices: Choices,
     position: int | None,
     runs: RecipeRuns,
-    ablation: ShippedAblation,
+    seed_charts: SeedCharts,
     known: Analyses,
     engine: Engine,
     *,
     writes: bool,
 ) -> View:
     recipe = choices.recipe
-    drawn, analyses = await draw_figure(choices, runs, ablation, known, engine, writes=writes)
+    drawn, analyses = await draw_figure(choices, runs, seed_charts, known, engine, writes=writes)
     shown = analyses[choices.side]
     wanted = shown.prompt_length - 1 if position is None else position
     metrics = {SIDES[policy]: loaded.run.metrics_at(choices.step) for policy, loaded in runs.by_policy.items()}
     return View(
         figure=drawn,
-        drawn=AS_JSON.dump_python(drawn),
+        drawn=json_for_html(AS_JSON.dump_json(drawn)),
         analyses=analyses,
         metrics=metrics,
         seed=runs.by_policy[RIGHT.slug].run.seed,
