@@ -8,6 +8,7 @@ from collections import OrderedDict
 from functools import partial
 
 from app.engine import Engine
+from app.shares import asking
 from model.explain.analysis import Analysis, analyze_words
 from model.masks.policies import MaskPolicy
 from model.network.gpt import GPT
@@ -26,7 +27,8 @@ class Analyses:
         self._engine = engine
         self._most = most
         self._kept: OrderedDict[Key, Analysis] = OrderedDict()
-        self._coming: dict[Key, asyncio.Task[Analysis]] = {}
+        self._coming: dict[tuple[Key, str], asyncio.Task[Analysis]] = {}
+        """By who asks too: whoever joined another address would wait for its turns, and get its refusals."""
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -37,19 +39,21 @@ class Analyses:
         if key in self._kept:
             self._kept.move_to_end(key)
             return self._kept[key]
-        if key not in self._coming:
+        coming = (key, asking.get())
+        if coming not in self._coming:
             render_prompt(recipe, prompt)  # refuses before anything waits: one bad word would spoil a batch
-            task = asyncio.get_running_loop().create_task(self._compute(key, recipe, policy))
-            self._coming[key] = task
-        return await asyncio.shield(self._coming[key])  # one who leaves takes it from nobody else
+            task = asyncio.get_running_loop().create_task(self._compute(coming, recipe, policy))
+            self._coming[coming] = task
+        return await asyncio.shield(self._coming[coming])  # one who leaves takes it from nobody else
 
-    async def _compute(self, key: Key, recipe: Recipe, policy: MaskPolicy) -> Analysis:
+    async def _compute(self, coming: tuple[Key, str], recipe: Recipe, policy: MaskPolicy) -> Analysis:
+        key, _ = coming
         _, model, _, prompt = key
         try:
             function = partial(analyze_words, recipe, model, policy)
             analysis = await self._engine.call_together(function, (model, policy.slug), prompt, len(prompt))
         finally:
-            del self._coming[key]
+            del self._coming[coming]
         self._kept[key] = analysis
         if len(self._kept) > self._most:
             self._kept.popitem(last=False)

@@ -139,7 +139,7 @@ def _in_one_line(error: Exception) -> str:
             first = error.errors()[0]
             return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
         case OSError():
-            return f"{error.filename}: {error.strerror}"
+            return f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror)
         case _:
             return str(error)
 

@@ -121,7 +121,7 @@ async def complete(engine: Engine, order: Order) -> AsyncIterator[Piece]:
     """All completions of all prompts, prompt by prompt and token by token; each ends with its reason.
 
     Raises:
-        EngineBusy, EngineStopped: no place, or too late.
+        EngineBusy, EngineStopped: no place, too late, or the server ends.
     """
     named = order.named
     for number, prompt in enumerate(order.prompts):
@@ -140,6 +140,7 @@ async def complete(engine: Engine, order: Order) -> AsyncIterator[Piece]:
             top=order.top or 0,
         )
         while any(row.finish_reason is None for row in rows):
+            engine.check_goes_on()
             step = await engine.call(partial(next, steps, None))
             for row in rows:
                 if row.finish_reason is None:

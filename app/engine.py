@@ -111,6 +111,11 @@ class Engine:
             self._ending = True
             self._condition.notify()
 
+    def check_goes_on(self) -> None:
+        """For a generation that is made of calls. Raises EngineStopped once others have been told of the end."""
+        if self._ending:
+            raise _ends()
+
     def close(self) -> None:
         """End the worker after its current step; whatever still waits gets EngineStopped."""
         with self._condition:

@@ -21,6 +21,8 @@ KEPT = ("/race", "/api/v1/races", "/votes", "/api/v1/votes", "/room", "/r")
 """The addresses, each with all below it, of what lies in one process's memory."""
 CLIENT, SCHEME = b"x-forwarded-for", b"x-forwarded-proto"
 HOP_BY_HOP = {b"connection", b"keep-alive", b"transfer-encoding", b"upgrade", b"te", b"trailer", CLIENT, SCHEME}
+NOT_PASSED_ON = {*HOP_BY_HOP, b"date"}
+"""Of an answer: each server writes its own date."""
 SOCKET, LOCK = "keeper.sock", "keeper.lock"
 CONNECT_SECONDS = 5.0
 
@@ -81,14 +83,18 @@ class Forwarding:
 
     async def _answer(self, scope: Scope, receive: Receive, body: bytes, send: Send) -> None:
         query = b"?" + scope["query_string"] if scope["query_string"] else b""
-        target = (scope["raw_path"] + query).decode("latin-1")
+        target = self.keeper.base_url.raw_path.rstrip(b"/") + scope["raw_path"] + query
         headers = [(name, value) for name, value in scope["headers"] if name not in HOP_BY_HOP]
         headers += [(CLIENT, (scope["client"][0] if scope["client"] else "").encode())]
         headers += [(SCHEME, scope["scheme"].encode())]
+        as_it_came = {"target": target}  # as an address httpx would rewrite it, or refuse it
         started = False
         try:
-            async with self.keeper.stream(scope["method"], target, headers=headers, content=body or None) as answer:
-                kept = [(name.lower(), value) for name, value in answer.headers.raw if name.lower() not in HOP_BY_HOP]
+            async with self.keeper.stream(
+                scope["method"], "/", headers=headers, content=body or None, extensions=as_it_came
+            ) as answer:
+                told = [(name.lower(), value) for name, value in answer.headers.raw]
+                kept = [(name, value) for name, value in told if name not in NOT_PASSED_ON]
                 started = True
                 await send({"type": "http.response.start", "status": answer.status_code, "headers": kept})
                 async for piece in answer.aiter_raw():
@@ -130,7 +136,9 @@ def keeper_of(lock: KeeperLock | None, address: str) -> httpx.AsyncClient | None
     socket = os.fspath(lock.socket) if lock and not address else None
     transport = httpx.AsyncHTTPTransport(uds=socket, limits=httpx.Limits())
     timeout = httpx.Timeout(None, connect=CONNECT_SECONDS)
-    return httpx.AsyncClient(transport=transport, base_url=address or "http://keeper", timeout=timeout)
+    client = httpx.AsyncClient(transport=transport, base_url=address or "http://keeper", timeout=timeout)
+    client.headers.clear()  # it would say of visitors that they read gzip
+    return client
 
 
 async def _left(receive: Receive) -> None:

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.compression import compress, encoding_for
 from app.room import reach
+from app.shares import asking
 
 DECIDED_BY_ADDRESS = frozenset(
     {
@@ -83,7 +84,8 @@ class KeptAnswers:
         self.limit_bytes = limit_bytes
         self.kept: OrderedDict[Key, KeptAnswer] = OrderedDict()
         self.kept_bytes = 0
-        self._coming: dict[Key, asyncio.Future[KeptAnswer | None]] = {}
+        self._coming: dict[Key, tuple[str, asyncio.Future[KeptAnswer | None]]] = {}
+        """With whose request it is that is computed."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or not _is_decided(scope) or self._looks_for_networks(scope):
@@ -112,7 +114,10 @@ class KeptAnswers:
         while key not in self.kept:
             if key not in self._coming:
                 return await self._compute(key, scope, receive)
-            joined = await asyncio.shield(self._coming[key])
+            share, coming = self._coming[key]
+            joined = await asyncio.shield(coming)
+            if joined is not None and joined.status == 503 and share != asking.get():
+                return await _ask(self.app, scope, receive)  # it was another's share of the engine that was used up
             if joined is not None:
                 return joined
         self.kept.move_to_end(key)
@@ -120,7 +125,8 @@ class KeptAnswers:
 
     async def _compute(self, key: Key, scope: Scope, receive: Receive) -> KeptAnswer:
         """Those who join meanwhile get the answer too, whatever it is; of a request that was ended they get none."""
-        coming = self._coming[key] = asyncio.get_running_loop().create_future()
+        coming: asyncio.Future[KeptAnswer | None] = asyncio.get_running_loop().create_future()
+        self._coming[key] = asking.get(), coming
         answer = None
         try:
             answer = await _ask(self.app, scope, receive)

@@ -3,6 +3,7 @@
 Every field that is not listed is refused by name, and none is ignored.
 """
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import asdict
@@ -15,6 +16,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from app.api.schemas import Answer, Request
 from app.completions import NamedModel, Order, Piece, Told, fitting
+from app.engine import EngineBusy
 from app.errors import v1_body_of
 from app.settings import Settings
 from model.errors import MaskscopeError, outside
@@ -108,14 +110,18 @@ class Completed:
 
 def streamed(chunks: AsyncIterator[dict[str, Any]], settings: Settings) -> EventSourceResponse:
     """Each chunk as one event of data alone, then `[DONE]`; a failure is a last chunk that holds the error."""
-    seconds = settings.stream_timeout_seconds
-    return EventSourceResponse(_events(chunks), ping=15, send_timeout=seconds, sep="\n")
+    events = _events(chunks, settings.stream_timeout_seconds)
+    return EventSourceResponse(events, ping=15, shutdown_grace_period=settings.last_event_seconds)
 
 
-async def _events(chunks: AsyncIterator[dict[str, Any]]) -> AsyncIterator[ServerSentEvent]:
+async def _events(chunks: AsyncIterator[dict[str, Any]], timeout_seconds: float) -> AsyncIterator[ServerSentEvent]:
+    clock = asyncio.get_running_loop().time
+    deadline = clock() + timeout_seconds
     try:
         async for chunk in chunks:
             yield ServerSentEvent(json.dumps(chunk))
+            if clock() > deadline:
+                raise EngineBusy(f"The stream took longer than {timeout_seconds:g} s; try again")
         yield ServerSentEvent("[DONE]")
     except MaskscopeError as error:
         yield ServerSentEvent(json.dumps({"error": asdict(v1_body_of(error))}))

@@ -3,8 +3,8 @@
 import logging
 from urllib.parse import unquote_plus
 
-SECRETS = {"owner", "teacher"}
-"""Parameters by which a race or a vote is commanded."""
+SECRETS = {"owner", "teacher", "voter"}
+"""Parameters by which a race, a vote, or one's answer to it is commanded."""
 
 
 class WithoutSecrets(logging.Filter):

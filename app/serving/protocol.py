@@ -108,6 +108,10 @@ class DeadlineProtocol(H11Protocol):
         super().data_received(data)
         self._await_headers()
 
+    def eof_received(self) -> None:
+        """The peer sends no more; asyncio closes now, and would wait for ever for one who does not read either."""
+        self.ending.close()
+
     def give_way(self) -> None:
         """Another connection needs this one's place: it idles, so nobody loses an answer that is not sent."""
         self.ending.abort()

@@ -7,6 +7,7 @@ Should it fail all the same, that is said once a minute.
 import asyncio
 import logging
 import resource
+import signal
 import socket
 import sys
 from collections.abc import Iterator
@@ -83,12 +84,18 @@ class Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """All that uvicorn does, with a log that holds nobody up: written before the signal is raised once more."""
+        """All that uvicorn does, and a terminal that closes (SIGHUP) ends it in order too, unless `nohup` forbids it.
+
+        With a log that holds nobody up: written before the signal is raised once more.
+        """
         with super().capture_signals():
-            written = ServerLog()
+            written, hangup = ServerLog(), signal.getsignal(signal.SIGHUP)
+            if hangup != signal.SIG_IGN:
+                signal.signal(signal.SIGHUP, self.handle_exit)
             try:
                 yield
             finally:
+                signal.signal(signal.SIGHUP, hangup)
                 written.close()
 
     async def startup(self, sockets: Any = None) -> None:

@@ -11,6 +11,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from contextlib import suppress
 from types import FrameType
 
 from app.workers.processes import command_line
@@ -35,11 +36,7 @@ def serve_with(workers: int, host: str, port: int, words: tuple[str, ...]) -> in
 
 def _listener(host: str, port: int) -> socket.socket:
     family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind(address)
-    listener.listen(BACKLOG)
-    return listener
+    return socket.create_server(address, family=family, backlog=BACKLOG)
 
 
 class _Servers:
@@ -56,8 +53,9 @@ class _Servers:
         self._workers = workers
 
     def run(self) -> int:
-        for name in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(name, self._end)
+        for name in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            if signal.getsignal(name) != signal.SIG_IGN:  # `nohup` has it ignored
+                signal.signal(name, self._end)
         code = 0
         while not self._ending and len(self._started) < self._workers:
             self._start()
@@ -80,9 +78,12 @@ class _Servers:
     def _start(self) -> None:
         process = subprocess.Popen(self._command, env=self._environment, pass_fds=[self._listener.fileno()])
         self._started[process] = time.monotonic()
+        if self._ending:  # the signal came before this process was known
+            self._end(signal.SIGTERM, None)
 
     def _end(self, signal_number: int, _frame: FrameType | None) -> None:
         """Every process ends in order, as it would alone."""
         self._ending = True
         for process in self._started:
-            process.send_signal(signal.SIGTERM)
+            with suppress(ProcessLookupError):
+                os.kill(process.pid, signal.SIGTERM)  # Popen's own way would reap one that `run` then waits for

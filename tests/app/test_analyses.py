@@ -9,6 +9,7 @@ import pytest
 from app.analyses import Analyses
 from app.calls import LARGEST_TOGETHER, MOST_TOGETHER
 from app.engine import Engine, EngineBusy
+from app.shares import asking
 from model.errors import InvalidText
 from model.explain.analysis import Analysis, analyze
 from model.masks.policies import RIGHT, UNMASKED
@@ -137,4 +138,21 @@ async def test_an_analysis_that_got_no_place_is_not_remembered(gate: Any, traine
     gate.open()
     await held
     assert (await known.of(REVERSE, trained, RIGHT, "hello")).prompt_length == 7
+    engine.close()
+
+
+async def test_who_asks_for_the_word_of_a_greedy_address_gets_none_of_its_refusals(gate: Any, trained: GPT) -> None:
+    engine = Engine(queue_size=3, timeout_seconds=60)
+    known = Analyses(engine)
+    asked: list[asyncio.Task[Any]] = []
+    for address, word in (("greedy", "a"), ("greedy", "b"), ("greedy", "hello"), ("other", "hello")):
+        asking.set(address)
+        first = engine.call(gate.wait) if not asked else known.of(REVERSE, trained, RIGHT, word)
+        asked.append(asyncio.create_task(first))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+    gate.open()
+    *_, refused, told = await asyncio.gather(*asked, return_exceptions=True)
+    assert isinstance(refused, EngineBusy)
+    assert told.tokens[0] == "<"  # type: ignore[union-attr]
     engine.close()

@@ -373,3 +373,10 @@ def test_serve_on_a_port_that_is_taken_says_so_and_fails() -> None:
     assert ended.returncode != 0
     assert "address already in use" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_serve_with_several_processes_says_of_a_port_that_is_taken_which_it_is() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        refused = run("serve", "--workers", "2", "--port", port)
+    assert_one_line(refused, "maskscope: Address already in use", port)

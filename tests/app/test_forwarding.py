@@ -2,14 +2,20 @@
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
+from urllib.parse import unquote
 
 import httpx
 import pytest
 from starlette.types import Message, Receive, Scope, Send
+from uvicorn.server import ServerState
 
 from app.forwarding import Forwarding, FromWorkers, KeeperLock, is_kept, keeper_of
+from app.serving.connections import Connections
+from app.serving.protocol import DeadlineProtocol, ServingConfig
+from app.settings import Settings
 
 pytestmark = pytest.mark.anyio
 
@@ -24,7 +30,7 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
         "query": scope["query_string"].decode(),
         "body": body.decode(),
         "client": scope["client"] and scope["client"][0],
-        "forwarded": [value.decode() for name, value in scope["headers"] if name.startswith(b"x-forwarded")],
+        "headers": [name.decode() for name, _ in scope["headers"]],
     }
     await send(
         {"type": "http.response.start", "status": 201, "headers": [(b"x-kept", b"yes"), (b"connection", b"close")]}
@@ -57,23 +63,61 @@ def test_only_what_lies_in_one_process_is_kept(path: str, kept: bool) -> None:
     assert is_kept(path) is kept
 
 
-async def test_a_request_reaches_the_keeper_whole_and_in_the_visitor_s_name() -> None:
-    there = httpx.AsyncClient(transport=httpx.ASGITransport(FromWorkers(echo)), base_url="http://keeper")
-    async with there as keeper, visitor("192.0.2.7", keeper) as client:
-        lie = {"x-forwarded-for": "203.0.113.1", "x-forwarded-proto": "ftp"}
-        answer = await client.post("/api/v1/races?a=1&b=%3Cx%3E", content=b"body", headers=lie)
-        assert (await client.get("/recipes")).status_code == 204
-    assert (answer.status_code, answer.headers["x-kept"]) == (201, "yes")
-    assert "connection" not in answer.headers
-    assert answer.json() == {
+@pytest.fixture
+async def keeper(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
+    """As a worker has it, of a keeper that echoes at its socket."""
+    config = ServingConfig(FromWorkers(echo), Settings(), Connections(9, 9), log_config=None, access_log=False)
+    config.load()
+    state, loop = ServerState(), asyncio.get_running_loop()
+    with closing(KeeperLock(tmp_path)) as held:
+        server = await loop.create_unix_server(lambda: DeadlineProtocol(config, state, {}), held.socket)
+        with closing(KeeperLock(tmp_path)) as lock, closing(server):
+            client = keeper_of(lock, "")
+            assert client is not None
+            async with client:
+                yield client
+    while state.connections:
+        await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("path", ["/api/v1/races", "/race/../healthz", "/race/%2e%2e/..%2f", "/race/" + 40_000 * '"'])
+async def test_a_request_reaches_the_keeper_as_it_came_and_in_the_visitor_s_name(
+    path: str, keeper: httpx.AsyncClient
+) -> None:
+    messages: list[Message] = [{"type": "http.request", "body": b"body", "more_body": False}]
+    answer: list[Message] = []
+    lie = [(b"x-forwarded-for", b"203.0.113.1"), (b"x-forwarded-proto", b"ftp")]
+    scope = {
+        **{"type": "http", "method": "POST", "scheme": "https", "client": ("192.0.2.7", 4711)},
+        **{"path": unquote(path), "raw_path": path.encode(), "query_string": b"a=1&b=%3Cx%3E"},
+        "headers": [(b"host", b"localhost"), *lie, (b"content-length", b"4")],
+    }
+
+    async def receive() -> Message:
+        if not messages:
+            await asyncio.Event().wait()
+        return messages.pop()
+
+    async def send(message: Message) -> None:
+        answer.append(message)
+
+    await Forwarding(here, keeper)(scope, receive, send)
+    start, *pieces = answer
+    assert (start["status"], start["headers"]) == (201, [(b"x-kept", b"yes")])
+    assert json.loads(b"".join(piece["body"] for piece in pieces)) == {
         "method": "POST",
-        "path": "/api/v1/races",
+        "path": unquote(path),
         "scheme": "https",
         "query": "a=1&b=%3Cx%3E",
         "body": "body",
         "client": "192.0.2.7",
-        "forwarded": [],
+        "headers": ["host", "content-length"],
     }
+
+
+async def test_what_is_not_kept_is_answered_here(keeper: httpx.AsyncClient) -> None:
+    async with visitor("192.0.2.7", keeper) as client:
+        assert (await client.get("/recipes")).status_code == 204
 
 
 async def test_a_keeper_that_is_gone_is_told_with_503(tmp_path: Path) -> None:

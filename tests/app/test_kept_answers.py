@@ -13,6 +13,7 @@ from starlette.responses import Response
 from app.api import API
 from app.kept_answers import CHARTS, DECIDED_BY_ADDRESS, DECIDED_BY_BODY, KeptAnswers
 from app.pages import PAGES
+from app.shares import asking as whose
 
 pytestmark = pytest.mark.anyio
 
@@ -154,6 +155,21 @@ async def test_an_error_is_told_to_all_who_wait_and_kept_for_nobody() -> None:
     counted = Counted(status=503)
     async with asking(KeptAnswers(counted, 10**6)) as client:
         assert [(await client.get("/")).status_code for _ in range(2)] == [503, 503]
+    assert len(counted.asked) == 2
+
+
+async def test_who_waited_for_another_address_that_was_refused_asks_by_himself() -> None:
+    counted = Counted(status=503)
+    counted.go.clear()
+    async with asking(KeptAnswers(counted, 10**6)) as client:
+        requests = []
+        for address in ("192.0.2.1", "192.0.2.1", "192.0.2.2"):
+            whose.set(address)
+            requests.append(asyncio.create_task(client.get("/")))
+        while not counted.asked:
+            await asyncio.sleep(0)
+        counted.go.set()
+        assert {(await request).status_code for request in requests} == {503}
     assert len(counted.asked) == 2
 
 

@@ -35,17 +35,19 @@ def wait_for_load(server: Any, load: float) -> None:
         time.sleep(0.02)
 
 
-def open_stream(address: str) -> socket.socket:
+def open_stream(
+    address: str, path: str = "/api/v1/generate", body: bytes = ENDLESS, first: bytes = b"event: token"
+) -> socket.socket:
     """A connection on which the first token of the endless text has arrived."""
     place = urlsplit(address)
     connection = socket.create_connection((place.hostname, place.port), timeout=60)
     connection.sendall(
-        b"POST /api/v1/generate HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-        + b"Content-Length: %d\r\n\r\n" % len(ENDLESS)
-        + ENDLESS
+        f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n".encode()
+        + b"Content-Length: %d\r\n\r\n" % len(body)
+        + body
     )
     received = b""
-    while b"event: token" not in received:
+    while first not in received:
         received += connection.recv(4096)
     assert received.startswith(b"HTTP/1.1 200 ")
     assert b"event: done" not in received
@@ -123,16 +125,18 @@ def test_a_visitor_who_leaves_in_the_middle_of_a_body_takes_no_place_and_leaves_
             assert time.monotonic() < deadline
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_the_server_although_a_stream_is_open(start_server: Any, number: int) -> None:
-    with start_server(slowed=0.5) as server, open_stream(server.address) as connection:
-        connection.settimeout(60)
-        server.process.send_signal(number)
-        rest = b""
-        while piece := connection.recv(65536):
-            rest += piece
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_a_signal_ends_the_server_although_streams_are_open_and_they_are_told(start_server: Any, number: int) -> None:
+    with start_server(slowed=0.5) as server, open_stream(server.address) as ours:
+        asked = b'{"model": "reverse/unmasked@0", "prompt": "<hello>", "temperature": 0, "stream": true}'
+        with open_stream(server.address, "/v1/completions", asked, b"data: ") as theirs:
+            server.process.send_signal(number)
+            told, told_there = whole_answer(ours), whole_answer(theirs)
         server.process.wait(timeout=60)
-    assert b"event: done" not in rest  # the stream alone would have lasted twelve seconds
+    assert b"event: error" in told
+    assert b"event: done" not in told  # the stream alone would have lasted twelve seconds
+    assert b'data: {"error": {"type": "server_error"' in told_there
+    assert told_there.endswith(b"0\r\n\r\n")
 
 
 STUDENTS = 300

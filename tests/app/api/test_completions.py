@@ -218,6 +218,14 @@ async def test_a_stream_is_data_alone_and_ends_with_done(client: httpx.AsyncClie
     assert json.loads(lines[0].removeprefix("data: "))["choices"][0]["delta"] == {"role": "assistant", "content": ""}
 
 
+async def test_a_stream_that_takes_too_long_ends_with_an_error(start_app: Any, connect: Any) -> None:
+    async with start_app(stream_timeout_seconds=1e-9) as app, connect(app) as client:
+        response = await client.post("/v1/chat/completions", json={**HELLO, "stream": True})
+    *_, last = [line for line in response.text.splitlines() if line]
+    error = json.loads(last.removeprefix("data: "))["error"]
+    assert (error["type"], error["code"]) == ("server_error", "busy")
+
+
 @pytest.mark.parametrize("seed", [2**63, -(2**63)])
 async def test_the_largest_seed_that_openai_describes_is_taken(client: httpx.AsyncClient, seed: int) -> None:
     body = {"model": "reverse/prompt-masked", "prompt": "<hello>", "seed": seed, "max_tokens": 2}

@@ -20,6 +20,7 @@ from app.settings import Settings
         ("/race/x?owner=K3y_-", "/race/x?owner=..."),
         ("/race/x?vote=CFHJ&teacher=K3y&owner=K3y", "/race/x?vote=CFHJ&teacher=...&owner=..."),
         ("/race/x?%6fwner=K3y&owner=a%3Db=c", "/race/x?%6fwner=...&owner=..."),
+        ("/votes/CFHJ?voter=K3y&x=1", "/votes/CFHJ?voter=...&x=1"),
         ("/race/x?owner", "/race/x?owner"),
         ("/?owners=2&prompt=owner", "/?owners=2&prompt=owner"),
     ],

@@ -147,6 +147,16 @@ async def test_a_reader_that_stalls_is_cut_off_and_its_answer_ends(path: str) ->
             await asyncio.sleep(0.01)
 
 
+async def test_a_reader_that_stalls_and_sends_no_more_is_cut_off_too() -> None:
+    limits = {"send_timeout_seconds": 3600, "close_timeout_seconds": 0.2}
+    async with serving(**limits) as (small, port), connected(port) as (_, writer):
+        writer.transport.pause_reading()  # type: ignore[attr-defined]
+        writer.write(GET % b"/large")
+        writer.write_eof()
+        while not small.ended:
+            await asyncio.sleep(0.01)
+
+
 async def test_a_large_answer_is_whole_for_whoever_reads_it() -> None:
     async with serving(idle_timeout_seconds=0.1) as (_, port):
         answer = await ask(port, GET % b"/large")

@@ -3,11 +3,14 @@
 import os
 import re
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import httpx
+import pytest
 
 from tests.conftest import Server, StartServer
 
@@ -60,3 +63,40 @@ def test_a_race_is_kept_by_one_process_and_reached_through_any(start_server: Sta
             eventually(lambda: len(children(server)) == 2)
             eventually(starts)
         assert children(server).isdisjoint(before)
+
+
+SIGNALLED = """
+import os, signal, subprocess, sys
+from app.workers import servers
+
+number, command = int(sys.argv[1]), sys.argv[2:]
+
+class Signalled(subprocess.Popen):
+    started = 0
+
+    def __init__(self, *given, **named):
+        super().__init__(*given, **named)
+        Signalled.started += 1
+        if command == ["true"]:
+            os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
+        if Signalled.started == 2:
+            os.kill(os.getpid(), number)
+
+servers.command_line = lambda *words: tuple(command)
+servers.subprocess.Popen = Signalled
+print(servers.serve_with(2, "127.0.0.1", 0, ()))
+"""
+"""The signal comes as soon as there are two processes, before the second is known."""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("command", [("sleep", "100"), ("true",)], ids=["at work", "just dead"])
+def test_a_signal_ends_every_process_whenever_it_comes(number: int, command: tuple[str, ...]) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", SIGNALLED, str(int(number)), *command],
+        capture_output=True,  # to the end of what they write: until none of them is left
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout) == (0, "0\n"), ended.stderr
