@@ -173,5 +173,5 @@ def _unpack(block: Block, rows: int, columns: int) -> _Layer:
 
 def _views(cache_C2BD: Tensor, heads: int) -> tuple[Tensor, tuple[Tensor, ...], Tensor, Tensor, Tensor, Tensor]:
     """The cache and what a layer sees of it."""
-    keys_BHCK, values_BHCK = cache_C2BD.unflatten(3, (heads, -1)).permute(1, 2, 3, 0, 4)
+    keys_BHCK, values_BHCK = cache_C2BD.view(*cache_C2BD.shape[:3], heads, -1).permute(1, 2, 3, 0, 4)
     return cache_C2BD, cache_C2BD.unbind(0), cache_C2BD[:, 0], cache_C2BD[:, 1], keys_BHCK, values_BHCK

@@ -43,7 +43,7 @@ def sample(
                 f"The text has {len(prompt)} tokens and leaves room for {fits}, not {tokens}", param="prompt"
             )
     drawn = [tokens_B for _, tokens_B in _drawn(model, prompts, samples, tokens, 1.0, seed, stop_id)]
-    rows = torch.stack(drawn, 1).unflatten(0, (-1, samples)).tolist()
+    rows = torch.stack(drawn, 1).view(len(prompts), samples, -1).tolist()
     return [[tuple(row[: row.index(stop_id) + 1] if stop_id in row else row) for row in own] for own in rows]
 
 
@@ -126,7 +126,7 @@ def _choose(logits_NV: Tensor, texts_B: Tensor, temperature: float, generators: 
 
 def _unique(texts_B: Tensor, counts_B: Tensor) -> tuple[Tensor, Tensor]:
     """The different texts (N,) of the rows that count, and each row's place among them; 0 for the others."""
-    texts_N, places = texts_B[counts_B].unique(return_inverse=True)
+    texts_N, places = torch.unique(texts_B[counts_B], return_inverse=True)
     return texts_N, torch.zeros_like(texts_B).masked_scatter(counts_B, places)
 
 
