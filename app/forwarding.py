@@ -23,6 +23,8 @@ CLIENT, SCHEME = b"x-forwarded-for", b"x-forwarded-proto"
 HOP_BY_HOP = {b"connection", b"keep-alive", b"transfer-encoding", b"upgrade", b"te", b"trailer", CLIENT, SCHEME}
 SOCKET, LOCK = "keeper.sock", "keeper.lock"
 CONNECT_SECONDS = 5.0
+EVENTS = "text/event-stream"
+"""Of a follower of a race: the keeper has given him one of the followers' places, so he leaves that of his request."""
 
 
 class KeeperLock:
@@ -90,6 +92,8 @@ class Forwarding:
             async with self.keeper.stream(scope["method"], target, headers=headers, content=body or None) as answer:
                 kept = [(name.lower(), value) for name, value in answer.headers.raw if name.lower() not in HOP_BY_HOP]
                 started = True
+                if answer.headers.get("content-type", "").startswith(EVENTS):
+                    scope["state"]["place"].leave()
                 await send({"type": "http.response.start", "status": answer.status_code, "headers": kept})
                 async for piece in answer.aiter_raw():
                     await send({"type": "http.response.body", "body": piece, "more_body": True})
