@@ -32,6 +32,11 @@ PARAMETER_CHARACTERS = 4000
 """Of each value in an address; most may be far shorter. What is not bounded further is repeated on a page."""
 
 
+async def take_turn(request: Request) -> None:
+    """Before a page."""
+    await request.app.state.turns.take()
+
+
 async def refuse_long(request: Request) -> None:
     """Raises RequestValidationError for a parameter longer than PARAMETER_CHARACTERS, whatever the route reads."""
     for name, value in request.query_params.multi_items():
@@ -87,7 +92,7 @@ async def _openings(request: Request) -> Any:
     return request.app.state.openings()
 
 
-def _place(request: Request) -> Any:
+async def _place(request: Request) -> Any:
     """The one that the request holds among those in flight."""
     return request.state.place
 

@@ -25,6 +25,8 @@ NOT_PASSED_ON = {*HOP_BY_HOP, b"date"}
 """Of an answer: each server writes its own date."""
 SOCKET, LOCK = "keeper.sock", "keeper.lock"
 CONNECT_SECONDS = 5.0
+EVENTS = "text/event-stream"
+"""Of a follower of a race: the keeper has given him one of the followers' places, so he leaves that of his request."""
 
 
 class KeeperLock:
@@ -96,6 +98,8 @@ class Forwarding:
                 told = [(name.lower(), value) for name, value in answer.headers.raw]
                 kept = [(name, value) for name, value in told if name not in NOT_PASSED_ON]
                 started = True
+                if answer.headers.get("content-type", "").startswith(EVENTS):
+                    scope["state"]["place"].leave()
                 await send({"type": "http.response.start", "status": answer.status_code, "headers": kept})
                 async for piece in answer.aiter_raw():
                     await send({"type": "http.response.body", "body": piece, "more_body": True})

@@ -17,7 +17,7 @@ from app import errors
 from app.analyses import Analyses
 from app.api import API
 from app.catalog import Catalog, load_catalog
-from app.deps import refuse_long, refuse_repeats
+from app.deps import refuse_long, refuse_repeats, take_turn
 from app.engine import Engine
 from app.figures import draw_seeds_of, draw_training
 from app.forwarding import Forwarding
@@ -32,6 +32,7 @@ from app.security import Guard, SecurityHeaders
 from app.settings import Settings
 from app.static_files import AddressedFiles, icon
 from app.templating import PURPOSE
+from app.turns import Turns
 from app.votes.sessions import Votes
 from app.workers.inspections import Inspections
 from app.workers.speeds import kept_speeds
@@ -95,12 +96,13 @@ def create_app(
     )
     app.state.settings, app.state.metrics, app.state.fragments = settings, metrics, KeptFragments()
     errors.install(app)
-    routers = (*API, *(page.router for page in PAGES))
-    for router in routers:
-        app.include_router(router, dependencies=[Depends(refuse_long), Depends(refuse_repeats)])
+    pages = tuple(page.router for page in PAGES)
+    for router in (*API, *pages):
+        first = [Depends(take_turn)] if router in pages else []
+        app.include_router(router, dependencies=[*first, Depends(refuse_long), Depends(refuse_repeats)])
     app.mount("/static", AddressedFiles(), name="static")
     app.add_route("/favicon.ico", icon, include_in_schema=False)
-    _wrap(app, settings, metrics, routers, keeper)
+    _wrap(app, settings, metrics, (*API, *pages), keeper)
     return app
 
 
@@ -116,7 +118,7 @@ def _remember(state: State, read: Shipped, settings: Settings) -> None:
     state.races = Races(settings)
     state.votes = Votes(settings, time.monotonic)
     state.inspections = Inspections(settings)
-    state.short_addresses = ShortAddresses()
+    state.short_addresses, state.turns = ShortAddresses(), Turns()
 
 
 def _wrap(

@@ -96,6 +96,7 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        auto_reload=False,  # it would look at the file of each part of each page, each time
     )
     environment.globals |= {"static_url": static_url, "purpose": PURPOSE}
     environment.globals |= {"menu": Menu(), "lesson_place": _nowhere}  # app/pages sets these

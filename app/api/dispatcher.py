@@ -11,7 +11,7 @@ from app.api.schemas import ERRORS, Answer, MeanLoss, Rate, Request, SeedRate, S
 from app.deps import CatalogDep, EngineDep, EvidenceDep
 from model.experiments.dispatcher.arms import ARMS, SHARES
 from model.experiments.dispatcher.factors import factors, mean_factors
-from model.experiments.dispatcher.openings import SAMPLED_TOKENS, SAMPLES, mass, openings
+from model.experiments.dispatcher.openings import SAMPLED_TOKENS, SAMPLES, masses, openings
 from model.experiments.dispatcher.rates import (
     PRETRAINING_RATE,
     RATES,
@@ -134,19 +134,21 @@ class MassesAnswer(Answer):
 
 
 @router.get("/mass")
-async def masses(query: Annotated[MassQuery, Query()], catalog: CatalogDep, engine: EngineDep) -> MassesAnswer:
+async def all_masses(query: Annotated[MassQuery, Query()], catalog: CatalogDep, engine: EngineDep) -> MassesAnswer:
     """Shares of samples drawn now from the base and from each arm at a kept step, for three openings."""
     recipe = SUM_RECIPES["answers"]
     starts = openings(recipe, query.prompt)
     models = {"base": catalog.base.model}
     for arm in ARMS.values():
         models[arm.slug] = catalog.model(catalog.recipe(arm.recipe), arm.policy, query.step)[0]
-    found = []
-    for opening in starts:
-        for name, model in models.items():
-            right = recipe.task.answer(query.prompt)
-            drawn = await engine.call(partial(mass, model, opening, right, recipe.tokenizer))
-            found.append(MassAnswer(model=name, opening=opening.slug, text=opening.text, **vars(drawn)))
+    right, drawn = recipe.task.answer(query.prompt), {}
+    for name, model in models.items():
+        drawn[name] = await engine.call(partial(masses, model, starts, right, recipe.tokenizer))
+    found = [
+        MassAnswer(model=name, opening=opening.slug, text=opening.text, **vars(of_model[number]))
+        for number, opening in enumerate(starts)
+        for name, of_model in drawn.items()
+    ]
     return MassesAnswer(prompt=query.prompt, step=query.step, samples=SAMPLES, tokens=SAMPLED_TOKENS, masses=found)
 
 

@@ -34,7 +34,7 @@ from model.experiments.dispatcher.openings import (
     Opening,
     PositionDrift,
     drift_rows,
-    mass,
+    masses,
     openings,
     position_drift,
 )
@@ -256,8 +256,8 @@ async def _masses(
 ) -> tuple[MassRow, ...]:
     rows = []
     for name, style, model in (("Base", "base", base), *((arm.title, arm.slug, m) for arm, m in models.items())):
-        calls = [partial(mass, model, opening, right, RECIPE.tokenizer) for opening in starts]
-        rows.append(MassRow(name, style, tuple([await engine.call(call) for call in calls])))
+        call = partial(masses, model, starts, right, RECIPE.tokenizer)
+        rows.append(MassRow(name, style, await engine.call(call)))
     return tuple(rows)
 
 

@@ -25,7 +25,7 @@ class Decoder:
     """B rows that grow together, up to C columns."""
 
     def __init__(self, model: GPT, rows: int, columns: int):
-        self._rows, self._heads, self._width = rows, model.config.heads, model.config.width
+        self._heads, self._width = model.config.heads, model.config.width
         self._head_width = self._width // self._heads
         self._filled = 0
         self._layers = [_unpack(block, rows, columns) for block in model.all_blocks()]
@@ -35,19 +35,13 @@ class Decoder:
         self._position_embedding_TD = model.position_embedding.weight
         self._hides_pads_CB1: Tensor | None = None
         """Added to attention scores: -inf at a row's pads."""
-        if rows < MANY_ROWS:
-            self._attend = self._attend_few
-        else:
-            self._attend = self._attend_many
-            # One column per head, ones where the width belongs to it: multiplied by it, a head's width adds up.
-            part_DH = torch.eye(self._heads).repeat_interleave(self._head_width, dim=0)
-            self._part_HD, self._scaled_part_DH = part_DH.T.contiguous(), part_DH * self._head_width**-0.5
+        # One column per head, ones where the width belongs to it: multiplied by it, a head's width adds up.
+        part_DH = torch.eye(self._heads).repeat_interleave(self._head_width, dim=0)
+        self._part_HD, self._scaled_part_DH = part_DH.T.contiguous(), part_DH * self._head_width**-0.5
+        self._attend = self._attend_few if rows < MANY_ROWS else self._attend_many
 
     def read(self, tokens_BT: Tensor, real_BT: Tensor | None) -> Tensor:
-        """Logits (B, V) after the prompts. `real_BT` is False at pads, all on the left; None if there are none.
-
-        A single prompt without pads may stand for all rows; its logits are (1, V) then.
-        """
+        """Logits (B, V) after the prompts. `real_BT` is False at pads, all on the left; None if there are none."""
         B, T = tokens_BT.shape
         self._filled, self._visible_B1TT = T, None
         places: Tensor | slice = slice(0, T)
@@ -68,6 +62,17 @@ class Decoder:
         x_BD = F.embedding(tokens_B, self._token_embedding_VD).add_(self._position_embedding_TD[positions_B])
         return self._logits(self._pass(x_BD, self._attend))
 
+    def keep(self, rows_B: Tensor) -> None:
+        """Go on with these rows, in this order: one that is named twice goes on as two."""
+        C, B = self._filled, len(rows_B)
+        for number, layer in enumerate(self._layers):
+            cache_C2BD = layer.cache_C2BD.new_empty(len(layer.slots), 2, B, self._width)
+            torch.index_select(layer.cache_C2BD[:C], 2, rows_B, out=cache_C2BD[:C])
+            self._layers[number] = layer.with_cache(cache_C2BD, self._heads)
+        if self._hides_pads_CB1 is not None:
+            self._hides_pads_CB1 = self._hides_pads_CB1[:, rows_B]
+        self._attend = self._attend_few if B < MANY_ROWS else self._attend_many
+
     def _pass(self, x_ND: Tensor, attend: Callable[["_Layer", Tensor], Tensor]) -> Tensor:
         """Through all blocks, overwriting x; N is B, or B times T. `attend` stores keys and values, returns the mix."""
         shape = (self._width,)
@@ -85,7 +90,7 @@ class Decoder:
 
     def _attend_prompt(self, layer: "_Layer", x_ND: Tensor) -> Tensor:
         T, D = self._filled, self._width
-        B = len(x_ND) // T  # 1 if one prompt stands for all rows: the cache takes it for each
+        B = len(x_ND) // T
         qkv = torch.addmm(layer.qkv.bias, x_ND, layer.qkv.weight).view(B, T, 3, D)
         layer.cache_C2BD[:T] = qkv[:, :, 1:].permute(1, 2, 0, 3)
         q, k, v = qkv.view(B, T, 3, self._heads, -1).permute(2, 0, 3, 1, 4)
@@ -144,11 +149,13 @@ class _Layer:
     keys_BHCK: Tensor
     values_BHCK: Tensor
 
+    def with_cache(self, cache_C2BD: Tensor, heads: int) -> "_Layer":
+        parameters = (self.norm_1, self.qkv, self.out, self.norm_2, self.expand, self.contract)
+        return _Layer(*parameters, *_views(cache_C2BD, heads))
+
 
 def _unpack(block: Block, rows: int, columns: int) -> _Layer:
     attention = block.attention
-    cache_C2BD = torch.empty(columns, 2, rows, attention.out.weight.shape[0])
-    keys_BHCK, values_BHCK = cache_C2BD.view(columns, 2, rows, attention.heads, -1).permute(1, 2, 3, 0, 4)
 
     def turned(linear: nn.Linear) -> _Parameters:
         return _Parameters(linear.weight.T.contiguous(), linear.bias)
@@ -160,10 +167,11 @@ def _unpack(block: Block, rows: int, columns: int) -> _Layer:
         _Parameters(block.norm_2.weight, block.norm_2.bias),
         turned(block.expand),
         turned(block.contract),
-        cache_C2BD,
-        cache_C2BD.unbind(0),
-        cache_C2BD[:, 0],
-        cache_C2BD[:, 1],
-        keys_BHCK,
-        values_BHCK,
+        *_views(torch.empty(columns, 2, rows, attention.out.weight.shape[0]), attention.heads),
     )
+
+
+def _views(cache_C2BD: Tensor, heads: int) -> tuple[Tensor, tuple[Tensor, ...], Tensor, Tensor, Tensor, Tensor]:
+    """The cache and what a layer sees of it."""
+    keys_BHCK, values_BHCK = cache_C2BD.view(*cache_C2BD.shape[:3], heads, -1).permute(1, 2, 3, 0, 4)
+    return cache_C2BD, cache_C2BD.unbind(0), cache_C2BD[:, 0], cache_C2BD[:, 1], keys_BHCK, values_BHCK

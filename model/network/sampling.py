@@ -27,21 +27,24 @@ class ScoredToken:
 
 @torch.inference_mode()
 def sample(
-    model: GPT, prompt_ids: Sequence[int], *, stop_id: int, samples: int, tokens: int, seed: int
-) -> list[tuple[int, ...]]:
-    """So many continuations of so many tokens each, drawn from the model's own distribution; a stop ends one.
+    model: GPT, prompts: Sequence[Sequence[int]], *, stop_id: int, samples: int, tokens: int, seed: int
+) -> list[list[tuple[int, ...]]]:
+    """Of each prompt so many continuations of so many tokens each, drawn from the model's own distribution.
+
+    All are decoded as one batch; a prompt's are the same whatever others are beside it. A stop ends one.
 
     Raises:
-        OutOfRange: prompt and tokens together do not fit into the model's context.
+        OutOfRange: a prompt and tokens together do not fit into the model's context.
     """
-    fits = model.config.context_length - len(prompt_ids)
-    if tokens > fits:
-        raise OutOfRange(
-            f"The text has {len(prompt_ids)} tokens and leaves room for {fits}, not {tokens}", param="prompt"
-        )
-    drawn = [tokens_B for _, tokens_B in _drawn(model, prompt_ids, samples, tokens, 1.0, seed)]
-    rows = torch.stack(drawn, 1).tolist()
-    return [tuple(row[: row.index(stop_id) + 1] if stop_id in row else row) for row in rows]
+    for prompt in prompts:
+        fits = model.config.context_length - len(prompt)
+        if tokens > fits:
+            raise OutOfRange(
+                f"The text has {len(prompt)} tokens and leaves room for {fits}, not {tokens}", param="prompt"
+            )
+    drawn = [tokens_B for _, tokens_B in _drawn(model, prompts, samples, tokens, 1.0, seed, stop_id)]
+    rows = torch.stack(drawn, 1).view(len(prompts), samples, -1).tolist()
+    return [[tuple(row[: row.index(stop_id) + 1] if stop_id in row else row) for row in own] for own in rows]
 
 
 @torch.inference_mode()
@@ -53,7 +56,7 @@ def draw(
     `top`: how many of the likeliest tokens to tell. The last token needs no position of its own, so prompt and tokens
     may take one more than the context has.
     """
-    for logits_BV, tokens_B in _drawn(model, prompt_ids, rows, tokens, temperature, seed):
+    for logits_BV, tokens_B in _drawn(model, [prompt_ids], rows, tokens, temperature, seed):
         yield _scored(logits_BV, tokens_B, top)
 
 
@@ -74,18 +77,63 @@ def _scored(logits_NV: Tensor, tokens_N: Tensor, top: int) -> tuple[ScoredToken,
 
 
 def _drawn(
-    model: GPT, prompt_ids: Sequence[int], rows: int, tokens: int, temperature: float, seed: int
+    model: GPT,
+    prompts: Sequence[Sequence[int]],
+    rows: int,
+    tokens: int,
+    temperature: float,
+    seed: int,
+    stop_id: int | None = None,
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Logits (B, V) and the tokens (B,) drawn from them, `tokens` times."""
-    assert 1 <= len(prompt_ids) + tokens <= model.config.context_length + 1, (len(prompt_ids), tokens)
-    generator = torch.Generator().manual_seed(seed)
-    decoder = Decoder(model, rows, len(prompt_ids) + tokens)
-    logits_BV = decoder.read(torch.tensor([list(prompt_ids)]), None).expand(rows, -1)
+    """Logits (B, V) and the tokens (B,) drawn from them; B is so many rows of each prompt.
+
+    `tokens` times, or until each row has its stop; what a row is given behind its stop means nothing. Rows whose text
+    is the same so far are decoded as one. Each prompt has a generator of its own, so that nothing beside it changes
+    what is drawn.
+    """
+    longest = max(len(prompt) for prompt in prompts)
+    assert 1 <= longest + tokens <= model.config.context_length + 1, (longest, tokens)
+    generators = [torch.Generator().manual_seed(seed) for _ in prompts]
+    decoder = Decoder(model, len(prompts), longest + tokens)
+    places_N = torch.tensor([len(prompt) for prompt in prompts])
+    logits_NV = decoder.read(*_left_padded(prompts, longest))
+    texts_B = torch.arange(len(prompts)).repeat_interleave(rows)  # which of the N different texts a row has
+    goes_on_B = torch.ones(len(texts_B), dtype=torch.bool)
     for produced in range(tokens):
-        if temperature == 0:
-            tokens_B = logits_BV.argmax(-1)
-        else:
-            tokens_B = torch.multinomial((logits_BV / temperature).softmax(-1), 1, generator=generator)[:, 0]
-        yield logits_BV, tokens_B
-        if produced < tokens - 1:
-            logits_BV = decoder.step(tokens_B, len(prompt_ids) + produced)
+        tokens_B = _choose(logits_NV, texts_B, temperature, generators)
+        yield logits_NV[texts_B], tokens_B
+        if stop_id is not None:
+            goes_on_B &= tokens_B != stop_id
+        if produced == tokens - 1 or not goes_on_B.any():
+            return
+        longer_B = texts_B * model.config.vocab_size + tokens_B
+        longer_N, texts_B = _unique(longer_B, goes_on_B)
+        parents_N = longer_N // model.config.vocab_size
+        if len(parents_N) != len(places_N) or not torch.equal(parents_N, torch.arange(len(places_N))):
+            decoder.keep(parents_N)
+        places_N = places_N[parents_N]
+        logits_NV = decoder.step(longer_N % model.config.vocab_size, places_N + produced)
+
+
+def _choose(logits_NV: Tensor, texts_B: Tensor, temperature: float, generators: list[torch.Generator]) -> Tensor:
+    """A token for each row; a generator draws for its own part of the rows."""
+    if temperature == 0:
+        return logits_NV.argmax(-1)[texts_B]
+    chances_BV = (logits_NV / temperature).softmax(-1)[texts_B]
+    parts = zip(chances_BV.chunk(len(generators)), generators, strict=True)
+    return torch.cat([torch.multinomial(part, 1, generator=generator)[:, 0] for part, generator in parts])
+
+
+def _unique(texts_B: Tensor, counts_B: Tensor) -> tuple[Tensor, Tensor]:
+    """The different texts (N,) of the rows that count, and each row's place among them; 0 for the others."""
+    texts_N, places = torch.unique(texts_B[counts_B], return_inverse=True)
+    return texts_N, torch.zeros_like(texts_B).masked_scatter(counts_B, places)
+
+
+def _left_padded(prompts: Sequence[Sequence[int]], longest: int) -> tuple[Tensor, Tensor | None]:
+    """Token ids (P, T) and where they are none of pads; None if there are no pads."""
+    lengths_P = torch.tensor([len(prompt) for prompt in prompts])
+    tokens_PT = torch.tensor([[0] * (longest - len(prompt)) + list(prompt) for prompt in prompts])
+    if int(lengths_P.min()) == longest:
+        return tokens_PT, None
+    return tokens_PT, torch.arange(longest) >= longest - lengths_P[:, None]

@@ -7,17 +7,27 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import unquote
 
+import anyio
 import httpx
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 from uvicorn.server import ServerState
 
 from app.forwarding import Forwarding, FromWorkers, KeeperLock, is_kept, keeper_of
+from app.security import Guard
 from app.serving.connections import Connections
 from app.serving.protocol import DeadlineProtocol, ServingConfig
 from app.settings import Settings
 
 pytestmark = pytest.mark.anyio
+SCOPE = {
+    "type": "http",
+    "method": "GET",
+    "path": "/race/x",
+    "raw_path": b"/race/x",
+    "query_string": b"",
+    "scheme": "http",
+}
 
 
 async def echo(scope: Scope, receive: Receive, send: Send) -> None:
@@ -137,6 +147,33 @@ async def test_a_keeper_that_is_gone_is_told_with_503(tmp_path: Path) -> None:
     assert "retry-after" in answer.headers
 
 
+@pytest.mark.parametrize(("kind", "held"), [(b"text/event-stream; charset=utf-8", 0), (b"application/json", 1)])
+async def test_a_follower_whom_the_keeper_has_taken_holds_no_request_s_place(kind: bytes, held: int) -> None:
+    held_meanwhile = []
+
+    async def streams(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", kind)]})
+        await send({"type": "http.response.body", "body": b"first"})
+
+    messages: list[Message] = [{"type": "http.request", "body": b"", "more_body": False}]
+
+    async def receive() -> Message:
+        if not messages:
+            await anyio.sleep_forever()
+        return messages.pop()
+
+    async def send(message: Message) -> None:
+        held_meanwhile.append(guard.in_flight.held.total())
+
+    keeper = httpx.AsyncClient(transport=httpx.ASGITransport(FromWorkers(streams)), base_url="http://keeper")
+    guard = Guard(Forwarding(here, keeper), Settings())
+    async with keeper:
+        headers = [(b"host", b"localhost")]
+        await guard({**SCOPE, "headers": headers, "client": ("192.0.2.7", 1)}, receive, send)
+    assert set(held_meanwhile) == {held}
+    assert guard.in_flight.held.total() == 0
+
+
 async def test_a_visitor_who_leaves_ends_the_keeper_s_stream() -> None:
     begun, ended = asyncio.Event(), asyncio.Event()
 
@@ -160,15 +197,7 @@ async def test_a_visitor_who_leaves_ends_the_keeper_s_stream() -> None:
     async def send(message: Message) -> None:
         pass
 
-    scope = {
-        "type": "http",
-        "method": "GET",
-        "path": "/race/x",
-        "raw_path": b"/race/x",
-        "query_string": b"",
-        "scheme": "http",
-    }
     transport = httpx.ASGITransport(FromWorkers(endless))
     async with httpx.AsyncClient(transport=transport, base_url="http://keeper") as keeper:
-        await Forwarding(here, keeper)({**scope, "headers": [], "client": ("192.0.2.7", 1)}, receive, send)
+        await Forwarding(here, keeper)({**SCOPE, "headers": [], "client": ("192.0.2.7", 1)}, receive, send)
         await asyncio.wait_for(ended.wait(), 10)

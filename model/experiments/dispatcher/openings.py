@@ -72,21 +72,26 @@ def openings(recipe: Recipe, request: str) -> tuple[Opening, ...]:
 
 
 @lru_cache(maxsize=KEPT_MASSES)
-def mass(model: GPT, opening: Opening, right: str, tokenizer: Tokenizer) -> Mass:
-    """`right` is the answer, empty if nobody knows it. Seeded, so what a whole class asks is sampled once.
+def masses(model: GPT, starts: tuple[Opening, ...], right: str, tokenizer: Tokenizer) -> tuple[Mass, ...]:
+    """One per opening, sampled as one batch. `right` is the answer, empty if nobody knows it.
+
+    Seeded, so what a whole class asks is sampled once, and an opening's is the same whatever others are beside it.
 
     Raises:
-        OutOfRange: the opening is too long for the model's context.
+        OutOfRange: an opening is too long for the model's context.
     """
-    rows = sample(
+    drawn = sample(
         model,
-        opening.token_ids,
+        [opening.token_ids for opening in starts],
         stop_id=tokenizer.end_of_turn_id,
         samples=SAMPLES,
         tokens=SAMPLED_TOKENS,
         seed=SAMPLING_SEED,
     )
-    texts = [tokenizer.decode(row) for row in rows]
+    return tuple(_mass([tokenizer.decode(row) for row in rows], right) for rows in drawn)
+
+
+def _mass(texts: list[str], right: str) -> Mass:
     return Mass(
         rate_of("?" in text for text in texts),
         rate_of(gives(text, right) for text in texts) if right else None,

@@ -134,9 +134,8 @@ async def test_several_prompts_and_rows_are_numbered_prompt_by_prompt(openai: As
 
 async def test_a_seed_draws_what_the_model_draws_with_it(openai: AsyncOpenAI, catalog: Catalog) -> None:
     model, step = catalog.model(RECIPES["reverse"], "prompt-masked", 0)
-    drawn = sample(
-        model, TOKENIZER.encode_marked("<ab>"), stop_id=TOKENIZER.end_of_turn_id, samples=8, tokens=6, seed=9
-    )
+    prompt = TOKENIZER.encode_marked("<ab>")
+    (drawn,) = sample(model, [prompt], stop_id=TOKENIZER.end_of_turn_id, samples=8, tokens=6, seed=9)
     ask: Any = {"model": f"{RIGHT}@{step}", "prompt": "<ab>", "n": 8, "max_tokens": 6}
     told = await openai.completions.create(**ask, seed=9)
     assert [c.text for c in told.choices] == [TOKENIZER.decode(row).split("#")[0] for row in drawn]

@@ -13,7 +13,7 @@ from model.claims.evidence import gather
 from model.claims.ledger import CLAIMS, enter
 from model.experiments.dispatcher.arms import ARMS, KEPT_DISPATCHED, SHARES
 from model.experiments.dispatcher.factors import factors
-from model.experiments.dispatcher.openings import mass, openings
+from model.experiments.dispatcher.openings import masses, openings
 from model.experiments.dispatcher.rates import KEPT_RATES, RATES, SKILLS, factors_by_model, skill_rate
 from model.intervals import difference_over_seeds
 from model.training.evaluation import complete_prompts
@@ -78,13 +78,12 @@ async def test_shares_of_samples_are_drawn_from_the_models(open_page: Any, catal
     bodies = table.findall("tbody")
     models = [catalog.base.model]
     models += [catalog.model(catalog.recipe(arm.recipe), arm.policy, None)[0] for arm in ARMS.values()]
-    for opening, body in zip(openings(RECIPE, UNSEEN), bodies, strict=True):
-        rows = body.findall("tr")[1:]
-        for model, row in zip(models, rows, strict=True):
-            found = mass(model, opening, "15", TEXT_TOKENIZER)
-            assert found.answer is not None
+    found = [masses(model, openings(RECIPE, UNSEEN), "15", TEXT_TOKENIZER) for model in models]
+    for body, of_models in zip(bodies, zip(*found, strict=True), strict=True):
+        for mass, row in zip(of_models, body.findall("tr")[1:], strict=True):
+            assert mass.answer is not None
             shown = [text_of(cell) for cell in row.findall("td")]
-            assert shown == [f"{100 * rate.value:.0f} %" for rate in (found.question, found.answer, found.stop)]
+            assert shown == [f"{100 * rate.value:.0f} %" for rate in (mass.question, mass.answer, mass.stop)]
 
 
 async def test_tables_show_what_was_measured(open_page: Any, text_of: TextOf, catalog: Catalog) -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
@@ -30,7 +31,7 @@ def eventually(holds: Callable[[], bool]) -> None:
 
 
 def test_a_race_is_kept_by_one_process_and_reached_through_any(start_server: StartServer) -> None:
-    with start_server(MASKSCOPE_WORKERS="2") as server:
+    with start_server(MASKSCOPE_WORKERS="2", MASKSCOPE_MAX_REQUESTS="8") as server:
         races, body = f"{server.address}/api/v1/races", {"recipe": "reverse4", "seed": 0, "steps": 50}
 
         def counted() -> float:
@@ -56,6 +57,14 @@ def test_a_race_is_kept_by_one_process_and_reached_through_any(start_server: Sta
             assert race["id"] in httpx.get(server.address + race["page"], timeout=60).text
             with httpx.stream("GET", server.address + race["events"], timeout=60) as events:
                 assert "event: started" in list(zip(events.iter_lines(), range(3), strict=False))[1][0]
+        followed = httpx.post(races, json=body | {"steps": 10_000}, timeout=60).json()
+        with ExitStack() as following:  # more of them than requests are allowed in flight, whoever answers
+            for _ in range(24):
+                events = following.enter_context(httpx.stream("GET", server.address + followed["events"], timeout=60))
+                assert events.status_code == 200
+            for _ in range(8):
+                told = httpx.get(server.address + followed["address"], timeout=60)
+                assert (told.status_code, told.json()["followers"]) == (200, 24)
         before = children(server)
         for killed in sorted(before):
             os.kill(killed, signal.SIGKILL)

@@ -71,17 +71,25 @@ def test_rows_padded_on_the_left_step_as_rows_that_are_not(model: GPT, tokens_BT
 
 
 @torch.inference_mode()
-def test_one_prompt_may_stand_for_all_rows(model: GPT, tokens_BT: Tensor):
+@pytest.mark.parametrize("times", [1, 5])
+def test_kept_rows_go_on_each_its_own_way(model: GPT, tokens_BT: Tensor, times: int):
+    """The second half, the last row first, each so many times; row b has b mod 3 pads."""
     B = len(tokens_BT)
-    together, alone = Decoder(model, B, T), Decoder(model, B, T)
-    every = tokens_BT[:1, :8].expand(B, -1)
-    with torch.inference_mode():
-        first = together.read(tokens_BT[:1, :8], None)
-        assert first.shape == (1, REVERSE.tokenizer.vocab_size)
-        torch.testing.assert_close(first.expand(B, -1), alone.read(every, None), **EXACT)
-        for column in range(8, T):
-            ours, theirs = (decoder.step(tokens_BT[:, column], column) for decoder in (together, alone))
-            torch.testing.assert_close(ours, theirs, **EXACT)
+    pads_B = torch.arange(B) % 3
+    padded_BT = torch.stack([F.pad(row, (int(n), 0))[:8] for row, n in zip(tokens_BT, pads_B, strict=True)])
+    decoder = Decoder(model, B, T)
+    decoder.read(padded_BT, torch.arange(8) >= pads_B[:, None])
+    rows_K = torch.arange(B // 2, B).flip(0).repeat(times)
+    decoder.keep(rows_K)
+    pads_K = pads_B[rows_K]
+    ways_KT = torch.stack([tokens_BT.flatten().roll(k)[:T] for k in range(len(rows_K))])
+    for k, (row, pads) in enumerate(zip(rows_K.tolist(), pads_K.tolist(), strict=True)):
+        ways_KT[k, : 8 - pads] = tokens_BT[row, : 8 - pads]
+    whole_KTV = model(ways_KT)
+    for column in range(8, T):
+        places_K = (column - pads_K)[:, None]
+        logits_KV = decoder.step(ways_KT.gather(1, places_K)[:, 0], places_K[:, 0])
+        torch.testing.assert_close(logits_KV, whole_KTV[torch.arange(len(rows_K)), places_K[:, 0]], **EXACT)
 
 
 def test_decoding_changes_no_weight(model: GPT, tokens_BT: Tensor):

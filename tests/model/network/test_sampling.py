@@ -21,8 +21,13 @@ def model(random_model: Callable[[GPTConfig], GPT]) -> GPT:
     return random_model(CONFIG)
 
 
+def sample_one(model: GPT, **how: int) -> list[tuple[int, ...]]:
+    (rows,) = sample(model, [PROMPT], stop_id=STOP, **how)
+    return rows
+
+
 def test_shares_of_first_tokens_are_their_probabilities(model: GPT):
-    rows = sample(model, PROMPT, stop_id=STOP, samples=20_000, tokens=1, seed=0)
+    rows = sample_one(model, samples=20_000, tokens=1, seed=0)
     with torch.inference_mode():
         probabilities = model(torch.tensor([PROMPT]))[0, -1].softmax(-1)
     counts = torch.bincount(torch.tensor([row[0] for row in rows]), minlength=8) / len(rows)
@@ -30,7 +35,7 @@ def test_shares_of_first_tokens_are_their_probabilities(model: GPT):
 
 
 def test_shares_of_second_tokens_follow_the_first(model: GPT):
-    rows = [row for row in sample(model, PROMPT, stop_id=STOP, samples=20_000, tokens=2, seed=1) if len(row) == 2]
+    rows = [row for row in sample_one(model, samples=20_000, tokens=2, seed=1) if len(row) == 2]
     first = max(set(rows), key=rows.count)[0]
     seconds = [row[1] for row in rows if row[0] == first]
     with torch.inference_mode():
@@ -40,18 +45,33 @@ def test_shares_of_second_tokens_follow_the_first(model: GPT):
 
 
 def test_a_seed_gives_the_same_samples_and_a_stop_ends_one(model: GPT):
-    rows = sample(model, PROMPT, stop_id=STOP, samples=500, tokens=6, seed=3)
-    assert rows == sample(model, PROMPT, stop_id=STOP, samples=500, tokens=6, seed=3)
-    assert rows != sample(model, PROMPT, stop_id=STOP, samples=500, tokens=6, seed=4)
+    rows = sample_one(model, samples=500, tokens=6, seed=3)
+    assert rows == sample_one(model, samples=500, tokens=6, seed=3)
+    assert rows != sample_one(model, samples=500, tokens=6, seed=4)
     assert all(STOP not in row[:-1] for row in rows)
     assert any(row[-1] == STOP and len(row) < 6 for row in rows)
     assert all(len(row) == 6 for row in rows if row[-1] != STOP)
 
 
+def test_samples_are_those_of_rows_decoded_singly_each_with_its_seed(model: GPT):
+    """Beside other prompts, shorter and longer, and with rows of equal text decoded as one."""
+    prompts = (PROMPT, (4,), (5, 6, 0, 1, 2))
+    together = sample(model, prompts, stop_id=STOP, samples=100, tokens=8, seed=6)
+    for prompt, drawn in zip(prompts, together, strict=True):
+        generator = torch.Generator().manual_seed(6)
+        rows = torch.tensor([prompt] * 100)
+        for _ in range(8):
+            with torch.inference_mode():
+                chances = model(rows)[:, -1].softmax(-1)
+            rows = torch.cat([rows, torch.multinomial(chances, 1, generator=generator)], 1)
+        texts = [tuple(row[len(prompt) :]) for row in rows.tolist()]
+        assert drawn == [text[: text.index(STOP) + 1] if STOP in text else text for text in texts]
+
+
 def test_what_does_not_fit_the_context_is_refused(model: GPT):
-    assert len(sample(model, PROMPT, stop_id=STOP, samples=2, tokens=13, seed=0)) == 2
+    assert len(sample_one(model, samples=2, tokens=13, seed=0)) == 2
     with pytest.raises(OutOfRange, match="room for 13"):
-        sample(model, PROMPT, stop_id=STOP, samples=2, tokens=14, seed=0)
+        sample_one(model, samples=2, tokens=14, seed=0)
 
 
 def test_a_text_s_scores_are_what_the_model_gives_its_tokens(model: GPT):
