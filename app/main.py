@@ -95,10 +95,10 @@ def create_app(
     )
     app.state.settings, app.state.metrics, app.state.fragments = settings, metrics, KeptFragments()
     errors.install(app)
+    app.mount("/static", AddressedFiles(), name="static")  # first: a page names a dozen, and each would try all routes
     routers = (*API, *(page.router for page in PAGES))
     for router in routers:
         app.include_router(router, dependencies=[Depends(refuse_long), Depends(refuse_repeats)])
-    app.mount("/static", AddressedFiles(), name="static")
     app.add_route("/favicon.ico", icon, include_in_schema=False)
     _wrap(app, settings, metrics, routers, keeper)
     return app
