@@ -34,6 +34,7 @@ from app.static_files import AddressedFiles, icon
 from app.templating import PURPOSE
 from app.votes.sessions import Votes
 from app.workers.inspections import Inspections
+from app.workers.loads import kept_loads
 from app.workers.speeds import kept_speeds
 from app.workers.template_survey import KEPT_SURVEY
 from model.claims.evidence import Evidence, gather
@@ -53,8 +54,9 @@ class Shipped:
 
 def load_shipped(folder: Path) -> Shipped:
     """Raises BrokenRun or BrokenAblation for a file that is missing, unreadable or altered; names it."""
-    KEPT_SURVEY.read(folder)  # the README alone shows these two; a folder that lacks one is not what was shipped
+    KEPT_SURVEY.read(folder)  # the README alone shows these three; a folder that lacks one is not what was shipped
     kept_speeds(folder)
+    kept_loads(folder)
     examples = KEPT_EXAMPLES.read(folder)
     catalog, ablation = load_catalog(folder), load_ablation(folder)
     return Shipped(catalog, ablation, gather(folder, ablation.findings.comparisons), examples)

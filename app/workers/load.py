@@ -3,6 +3,7 @@
 Its clients share the other core, so their cost is in the figures.
 """
 
+import errno
 import json
 import socket
 import subprocess
@@ -64,7 +65,7 @@ def load_school(at: str | None, seconds: float) -> Iterator[Answers]:
     """
     seed = time.time_ns() % 2**31  # other words each time: a server that runs may have kept the answers to some
     if at is not None and not _answers(at):
-        raise ConnectionError(f"no Maskscope answers at {at}")
+        raise ConnectionError(errno.ECONNREFUSED, "no Maskscope answers there", at)
     with served() if at is None else nullcontext(at) as address:
         command = [sys.executable, "-m", "app.workers.school", address, str(seconds), str(seed)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as clients:
@@ -76,7 +77,7 @@ def load_school(at: str | None, seconds: float) -> Iterator[Answers]:
                 clients.terminate()
                 raise
         if clients.returncode:
-            raise ChildProcessError(f"the clients ended with exit code {clients.returncode}")
+            raise ChildProcessError(errno.ECHILD, "the clients failed", "app.workers.school")
 
 
 def is_loopback(url: str) -> bool:

@@ -152,6 +152,7 @@ async def follow(ground: Ground, path: str, addresses: Sequence[str], end: float
         except NoAnswer as no:
             if no.word != "too late":
                 broken.append(no.word)
+        connections.close()
 
     await asyncio.gather(*map(hold, addresses))
     for times in arrived.values():
