@@ -27,6 +27,7 @@ class AddressedFiles(StaticFiles):
 
     def __init__(self) -> None:
         super().__init__(directory=STATIC_FOLDER)
+        self.config_checked = True  # in a thread, at the first request: the folder is of this package
         files = (path for path in STATIC_FOLDER.rglob("*") if path.is_file())
         self._known = {str(path.relative_to(STATIC_FOLDER)): str(path) for path in files}
 
