@@ -117,6 +117,11 @@ class Catalog:
         }
 
     def recipes(self) -> tuple[Recipe, ...]:
+        return self._trained
+
+    @cached_property
+    def _trained(self) -> tuple[Recipe, ...]:
+        """Every request looks for its recipe among them."""
         return tuple(recipe for slug, recipe in ALL_RECIPES.items() if any(key[0] == slug for key in self.runs))
 
     def recipe(self, slug: str, among: Iterable[Recipe] | None = None) -> Recipe:

@@ -35,6 +35,7 @@ from app.templating import PURPOSE
 from app.turns import Turns
 from app.votes.sessions import Votes
 from app.workers.inspections import Inspections
+from app.workers.loads import kept_loads
 from app.workers.speeds import kept_speeds
 from app.workers.template_survey import KEPT_SURVEY
 from model.claims.evidence import Evidence, gather
@@ -54,8 +55,9 @@ class Shipped:
 
 def load_shipped(folder: Path) -> Shipped:
     """Raises BrokenRun or BrokenAblation for a file that is missing, unreadable or altered; names it."""
-    KEPT_SURVEY.read(folder)  # the README alone shows these two; a folder that lacks one is not what was shipped
+    KEPT_SURVEY.read(folder)  # the README alone shows these three; a folder that lacks one is not what was shipped
     kept_speeds(folder)
+    kept_loads(folder)
     examples = KEPT_EXAMPLES.read(folder)
     catalog, ablation = load_catalog(folder), load_ablation(folder)
     return Shipped(catalog, ablation, gather(folder, ablation.findings.comparisons), examples)
@@ -96,11 +98,11 @@ def create_app(
     )
     app.state.settings, app.state.metrics, app.state.fragments = settings, metrics, KeptFragments()
     errors.install(app)
+    app.mount("/static", AddressedFiles(), name="static")  # first: a page names a dozen, and each would try all routes
     pages = tuple(page.router for page in PAGES)
     for router in (*API, *pages):
         first = [Depends(take_turn)] if router in pages else []
         app.include_router(router, dependencies=[*first, Depends(refuse_long), Depends(refuse_repeats)])
-    app.mount("/static", AddressedFiles(), name="static")
     app.add_route("/favicon.ico", icon, include_in_schema=False)
     _wrap(app, settings, metrics, (*API, *pages), keeper)
     return app

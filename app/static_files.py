@@ -1,5 +1,7 @@
 """The static files over HTTP: kept for good where the address names the content, asked after by ETag elsewhere."""
 
+import os
+from contextlib import suppress
 from functools import lru_cache
 from os import PathLike, stat_result
 from pathlib import Path
@@ -25,6 +27,18 @@ class AddressedFiles(StaticFiles):
 
     def __init__(self) -> None:
         super().__init__(directory=STATIC_FOLDER)
+        self.config_checked = True  # in a thread, at the first request: the folder is of this package
+        files = (path for path in STATIC_FOLDER.rglob("*") if path.is_file())
+        self._known = {str(path.relative_to(STATIC_FOLDER)): str(path) for path in files}
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """A file that was there at the start is found without a thread: a page names a dozen, and a class opens it at
+        once. What has come or gone since is looked for as Starlette does.
+        """
+        if path in self._known and scope["method"] in ("GET", "HEAD"):
+            with suppress(OSError):
+                return self.file_response(self._known[path], os.stat(self._known[path]), scope)
+        return await super().get_response(path, scope)
 
     def file_response(
         self, full_path: str | PathLike[str], stat_result: stat_result, scope: Scope, status_code: int = 200

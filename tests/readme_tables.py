@@ -9,7 +9,9 @@ from pathlib import Path
 from textwrap import fill
 
 from app.pages import PAGES
+from app.workers.loads import kept_loads
 from app.workers.speeds import kept_speeds
+from app.workers.tallies import Answers, told_ms
 from app.workers.template_survey import KEPT_SURVEY, TemplateSurvey
 from model.claims.evidence import Evidence, gather
 from model.claims.ledger import ledger
@@ -140,6 +142,26 @@ def inspector_speed(evidence: Evidence) -> str:
     return table(("what", "ours", "reference", "ratio", "goal"), rows)
 
 
+def school(evidence: Evidence) -> str:
+    """What is the same before and now is told once."""
+    loads = kept_loads(ROOT / "model" / "trained")
+    assert loads.before, "maskscope bench --school --measure --before --url ..."
+    assert loads.now, "maskscope bench --school --measure"
+    rows = []
+    for old, new in zip(loads.before.answers, loads.now.answers, strict=True):
+        assert (old.scenario, old.name) == (new.scenario, new.name)
+        cells = (_school_cells(old), _school_cells(new))
+        told = (a if a == b else f"{a} → {b}" for a, b in zip(*cells, strict=True))
+        rows.append((new.scenario, new.name, *told, new.verdict))
+    return table(("who asks", "what", "a second", "p50", "p95", "p99", "answers", "memory", "goal"), rows)
+
+
+def _school_cells(answers: Answers) -> tuple[str, ...]:
+    memory = "" if answers.memory_mib is None else f"{answers.memory_mib:,.0f} MiB"
+    times = map(told_ms, (answers.p50_ms, answers.p95_ms, answers.p99_ms))
+    return f"{answers.per_second:,.1f}", *times, answers.told_statuses, memory
+
+
 def training_templates(evidence: Evidence) -> str:
     """TRL's that supervise what their own generation prompt supplies."""
     rows = (
@@ -179,6 +201,7 @@ PARTS: dict[str, Callable[[Evidence], str]] = {
     "training-templates": training_templates,
     "real-templates": real_templates,
     "inspector-speed": inspector_speed,
+    "school": school,
 }
 
 

@@ -14,10 +14,12 @@ from app.commands.options import JsonOption
 from app.settings import Settings
 from app.workers.crowd import Load
 from app.workers.inspection_speed import ROWS, inspection_speed
-from app.workers.load import RACE_RECIPE, RaceTime, load_server, race_against_plain_loops
+from app.workers.load import RACE_RECIPE, RaceTime, is_loopback, load_school, load_server, race_against_plain_loops
+from app.workers.loads import keep_loads
 from app.workers.page_latencies import page_latencies
 from app.workers.response_times import Promptness, Skipped, ending, look_for_commands
 from app.workers.speeds import Ratio, keep_speeds
+from app.workers.tallies import Answers
 from model.experiments.benchmarks.inference import (
     Speedup,
     compare_batched_gradients,
@@ -36,6 +38,7 @@ from model.network.gpt import GPT
 from model.training.recipes import DEFAULT_RECIPE, RECIPES, Recipe
 
 PLAIN_GOAL, TRL_GOAL = 1.3, 4.0
+SCHOOL_SECONDS = 120.0
 
 
 def training() -> Iterator[Speed | GemmShare | RaceTime | Promptness | Skipped]:
@@ -50,16 +53,23 @@ def training() -> Iterator[Speed | GemmShare | RaceTime | Promptness | Skipped]:
     yield look_for_commands()
 
 
-Result = Speedup | Load | Speed | GemmShare | RaceTime | Promptness | Ratio | Skipped
+Result = Speedup | Load | Speed | GemmShare | RaceTime | Promptness | Ratio | Answers | Skipped
 SECTIONS: dict[str, Callable[[], Iterator[Result]]] = {
     "training": training,
     "gradients": lambda: chain(compare_gradients(*_default_model()), compare_batched_gradients(*_default_model())),
     "decoding": lambda: compare_decoding(*_default_model()),
     "server": load_server,
+    "school": lambda: load_school(None, SCHOOL_SECONDS),
     "page": page_latencies,
     "ending": ending,
     "inspect": inspection_speed,
 }
+
+
+def _loopback(url: str | None) -> str | None:
+    if url is not None and not is_loopback(url):
+        raise typer.BadParameter(f"{url!r} is not like http://127.0.0.1:8000: clients come from addresses of loopback")
+    return url
 
 
 def bench(
@@ -69,10 +79,19 @@ def bench(
     inspect: Annotated[bool, typer.Option("--inspect", help="The same as --only inspect.")] = False,
     rows: Annotated[int, typer.Option(min=100, help="Of --inspect; its memory is that of ten times as many.")] = ROWS,
     measure: Annotated[
-        bool, typer.Option("--measure", help="With --inspect: keep its figures for the README.")
+        bool, typer.Option("--measure", help="With --inspect or --school alone: keep the figures for the README.")
     ] = False,
-    load: Annotated[bool, typer.Option("--load", help="The same as --only server.")] = False,
-    at: Annotated[str | None, typer.Option(help="With --load: the address of a server that runs already.")] = None,
+    load: Annotated[bool, typer.Option("--load", help="The same as --only server --only school.")] = False,
+    school: Annotated[bool, typer.Option("--school", help="The same as --only school.")] = False,
+    seconds: Annotated[
+        float, typer.Option(min=1, max=3600, help="Of the school's streams; its followers stay for at most 30 s.")
+    ] = SCHOOL_SECONDS,
+    url: Annotated[
+        str | None, typer.Option(callback=_loopback, help="With --load or --school: of a server that runs already.")
+    ] = None,
+    before: Annotated[
+        bool, typer.Option("--before", help="With --school --measure: the server at --url is the one before.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Measure training, per-position gradients, decoding, the server and the inspector, as ratios taken in one run.
@@ -80,21 +99,30 @@ def bench(
     Decoding is compared with transformers, and the inspector runs on DeepSeek's tokenizer: the `bench` extra brings
     both. Training is compared with TRL and the inspector with two public linters if they are installed.
     """
-    only = ["training"] * training + ["page"] * page + ["server"] * load + ["inspect"] * inspect or only
+    named = ["training"] * training + ["page"] * page + ["server"] * load + ["school"] * (load or school)
+    only = named + ["inspect"] * inspect or only
     unknown = set(only or ()) - set(SECTIONS)
     if unknown:
         raise typer.BadParameter(f"no section {', '.join(sorted(unknown))}")
-    if measure and only != ["inspect"]:
-        raise typer.BadParameter("--measure goes with --inspect alone")
+    if measure and only not in (["inspect"], ["school"]):
+        raise typer.BadParameter("--measure goes with --inspect alone or with --school alone")
+    if before and not (measure and only == ["school"] and url):
+        raise typer.BadParameter("--before goes with --school --measure --url")
     results: list[Result] = []
-    sections = SECTIONS | {"inspect": partial(inspection_speed, rows), "server": partial(load_server, at)}
+    sections = SECTIONS | {
+        "inspect": partial(inspection_speed, rows),
+        "server": partial(load_server, url),
+        "school": partial(load_school, url, seconds),
+    }
     for name in only or SECTIONS:
         for result in sections[name]():
             results.append(result)
             if not as_json:
                 typer.echo(result.line())
-    if measure:
+    if measure and only == ["inspect"]:
         keep_speeds([result for result in results if isinstance(result, Ratio)])
+    if measure and only == ["school"]:
+        keep_loads([result for result in results if isinstance(result, Answers)], seconds, before=before)
     if as_json:
         typer.echo(json.dumps([asdict(result) for result in results]))
 

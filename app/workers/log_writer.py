@@ -10,12 +10,15 @@ import queue
 import sys
 import threading
 import time
+from contextlib import suppress
 from typing import TextIO
 
 from uvicorn.logging import AccessFormatter, DefaultFormatter
 
 MOST_LINES = 2000
 """Waiting to be written, tracebacks as one."""
+GATHER_SECONDS = 0.02
+"""From the first line to the write of all that came meanwhile: to wake this thread takes a busy server 0.3 ms."""
 LEFT_OUT = "%d lines of the log were left out here: nobody read them in time\n"
 LAST_SECONDS = 1.0
 """For what waits when the server ends."""
@@ -47,11 +50,16 @@ class Lines:
 
     def _write(self) -> None:
         while True:
-            text = self._waiting.get()
+            texts = [self._waiting.get()]
+            time.sleep(GATHER_SECONDS)
+            with suppress(queue.Empty):
+                for _ in range(self._waiting.maxsize):
+                    texts.append(self._waiting.get_nowait())
             with self._lock:
                 left_out, self._left_out = self._left_out, 0
-            self._put((LEFT_OUT % left_out if left_out else "") + text)
-            self._waiting.task_done()
+            self._put((LEFT_OUT % left_out if left_out else "") + "".join(texts))
+            for _ in texts:
+                self._waiting.task_done()
 
     def _put(self, text: str) -> None:
         rest = memoryview(text.encode("ascii", "backslashreplace"))

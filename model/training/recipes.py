@@ -39,6 +39,10 @@ class TrainingConfig:
     def is_evaluated(self, step: int) -> bool:
         return step % self.evaluate_every == 0 or step in self.checkpoint_steps
 
+    def evaluated_steps(self) -> tuple[int, ...]:
+        """Those for which `is_evaluated` is true, in order."""
+        return tuple(sorted({*range(0, self.steps + 1, self.evaluate_every), *self.checkpoint_steps}))
+
     def learning_rate_at(self, step: int) -> float:
         """The rate of optimizer step 1, 2, ... `steps`."""
         left = self.steps - step + 1
@@ -86,7 +90,7 @@ class Recipe:
         of the operations of training on them.
         """
         training = self.training
-        measurements = sum(map(training.is_evaluated, range(training.steps + 1)))
+        measurements = len(training.evaluated_steps())
         prompts = training.batch_size * training.steps + training.evaluation_words * measurements * 2 // 3
         return self.model.parameter_count() * (self.longest_sequence() - 1) * prompts
 

@@ -194,6 +194,11 @@ def test_a_cap_or_a_response_that_does_not_fit_ends_in_one_line() -> None:
         ("generate", "hello", "--nope"),
         ("nope",),
         ("bench", "--only", "nope"),
+        ("bench", "--school", "--seconds", "0"),
+        ("bench", "--school", "--seconds", "3601"),
+        ("bench", "--school", "--url", "http://school.example:8000"),
+        ("bench", "--school", "--measure", "--before"),
+        ("bench", "--load", "--measure"),
         ("train", "--json"),
         ("train", "reverse4", "--into", "somewhere"),
         ("train", "reverse4", "--seed", "-1"),
@@ -208,6 +213,10 @@ def test_a_command_line_that_makes_no_sense_is_refused_with_its_usage(arguments:
     assert result.stdout == ""
     assert "Usage:" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_a_load_on_a_server_that_is_not_there_is_refused_in_one_line() -> None:
+    assert_one_line(run("bench", "--school", "--url", "http://127.0.0.1:9"), "http://127.0.0.1:9", "no Maskscope")
 
 
 def test_train_refuses_what_does_not_exist_before_it_trains_anything(tmp_path: Path) -> None:

@@ -30,8 +30,8 @@ def slow_server(start_server: Any) -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def narrow_server(start_server: Any) -> Iterator[Any]:
-    """It is slow too, and answers two requests at a time."""
-    with start_server(slowed=0.5, MASKSCOPE_MAX_REQUESTS="2", MASKSCOPE_BODY_TIMEOUT_SECONDS="300") as server:
+    """It is slow too, and answers four requests at a time, two of one address."""
+    with start_server(slowed=0.5, MASKSCOPE_MAX_REQUESTS="4", MASKSCOPE_BODY_TIMEOUT_SECONDS="300") as server:
         yield server
 
 
@@ -55,7 +55,9 @@ def open_stream(
     )
     received = b""
     while first not in received:
-        received += connection.recv(4096)
+        piece = connection.recv(4096)
+        assert piece, received
+        received += piece
     assert received.startswith(b"HTTP/1.1 200 ")
     assert b"event: done" not in received
     return connection

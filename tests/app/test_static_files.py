@@ -1,9 +1,12 @@
 """What a browser may keep, and how many bytes travel."""
 
+import asyncio
+
 import httpx
 import pytest
 
 from app.templating import static_url
+from tests.app.conftest import Connect, StartApp
 
 pytestmark = pytest.mark.anyio
 
@@ -12,6 +15,13 @@ pytestmark = pytest.mark.anyio
 async def test_a_file_addressed_by_its_content_is_kept_for_good(client: httpx.AsyncClient, path: str) -> None:
     response = await client.get(static_url(path))
     assert response.headers["cache-control"] == "public, max-age=31536000, immutable"
+
+
+async def test_files_hold_no_places_while_they_are_found(start_app: StartApp, connect: Connect) -> None:
+    """A class that opens a page asks for thousands of them at once."""
+    async with start_app(max_requests=2) as app, connect(app) as client:
+        asked = (client.get(static_url("app.css")) for _ in range(20))
+        assert {response.status_code for response in await asyncio.gather(*asked)} == {200}
 
 
 @pytest.mark.parametrize("query", ["", "?v=", "?v=000000000000", "?v=a&v=b"])

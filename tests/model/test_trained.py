@@ -36,7 +36,7 @@ KEPT = (
     *(KEPT_CONTROLS, KEPT_DISPATCHED, KEPT_GALLERY, KEPT_LIMITS, KEPT_PADDINGS, KEPT_PROMPTS, KEPT_RATES),
     *(KEPT_EXAMPLES, KEPT_REASONING, KEPT_TURNS),
 )
-MEASUREMENTS = (ABLATION_FILE, "bench.json", "survey.json", *(file.name for file in KEPT))
+MEASUREMENTS = (ABLATION_FILE, "bench.json", "school.json", "survey.json", *(file.name for file in KEPT))
 
 recipes = pytest.mark.parametrize("slug", RECIPES)
 kept = pytest.mark.parametrize("file", KEPT, ids=lambda file: file.name)

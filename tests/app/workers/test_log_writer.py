@@ -27,6 +27,22 @@ def test_lines_are_written_in_their_order_and_in_ascii(pipe: tuple[TextIO, TextI
     assert [ours.readline(), ours.readline()] == ["first\n", "a\\u202eb \\udcff \\xe9\n"]
 
 
+def test_lines_that_come_together_leave_together(pipe: tuple[TextIO, TextIO], monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, theirs = pipe
+    written: list[int] = []
+
+    def write(descriptor: int, data: memoryview) -> int:
+        written.append(descriptor)
+        return os.writev(descriptor, [data])
+
+    monkeypatch.setattr(os, "write", write)
+    lines = Lines(theirs.fileno())
+    for number in range(500):
+        lines.add(f"{number}\n")
+    assert [ours.readline() for _ in range(500)] == [f"{number}\n" for number in range(500)]
+    assert written.count(theirs.fileno()) < 100
+
+
 def test_what_a_pipe_that_nobody_reads_does_not_hold_is_left_out_and_counted(pipe: tuple[TextIO, TextIO]) -> None:
     ours, theirs = pipe
     lines = Lines(theirs.fileno(), most=10)
