@@ -20,6 +20,7 @@ from app.cli import COMMANDS, app
 from app.settings import Settings
 from model.errors import BrokenRun
 from model.experiments.ablation.runs import ABLATION_FILE
+from model.experiments.ablation.shipped import FINDINGS_FILE
 from model.training.checkpoints import read_run
 from model.training.pretraining import read_base
 from model.training.recipes import RECIPES
@@ -328,7 +329,7 @@ def test_serve_ends_in_one_line_that_names_a_broken_measurement_and_what_makes_i
 ) -> None:
     monkeypatch.setattr("app.serving.server.serve", lambda *_, **__: pytest.fail("it serves"))
     monkeypatch.setattr("app.main.load_catalog", lambda _: catalog)  # all that is no model is read once more
-    if name != ABLATION_FILE:
+    if name not in (ABLATION_FILE, FINDINGS_FILE):
         shipped = main.load_ablation(Settings().trained_folder)
         monkeypatch.setattr("app.main.load_ablation", lambda _: shipped)
     file, whole = linked / name, (linked / name).resolve()

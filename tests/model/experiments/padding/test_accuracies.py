@@ -9,6 +9,7 @@ from model.experiments.padding.accuracies import (
     PADDED_PROMPTS,
     LengthCount,
     PaddedAccuracy,
+    Paddings,
     complete_padded,
     count_by_length,
     departures,
@@ -97,7 +98,9 @@ def test_right_words_that_move_between_lengths_depart_though_their_sum_stays():
         for right in (22, 27)
     )
     assert stated.with_pads == other.with_pads
-    assert [line.split(": ")[0].split(", ", 1)[1] for line in departures([stated], [other])] == [
+    assert [
+        line.split(": ")[0].split(", ", 1)[1] for line in departures(Paddings(0.0, (stated,)), Paddings(0.0, (other,)))
+    ] == [
         "2 letters, right",
         "3 letters, right",
     ]
