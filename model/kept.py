@@ -13,7 +13,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from model.errors import BrokenRun, MaskscopeError
 from model.intervals import Rate
 
-STRICT = ConfigDict(extra="forbid", frozen=True)
+STRICT = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 """Of every dataclass that is read from a file."""
 
 TIES = 2
