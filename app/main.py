@@ -36,7 +36,7 @@ from app.templating import PURPOSE
 from app.votes.sessions import Votes
 from app.workers.inspections import Inspections
 from app.workers.speeds import kept_speeds
-from app.workers.template_survey import KEPT_SURVEY
+from app.workers.surveyed_templates import KEPT_SURVEY
 from model.claims.evidence import Evidence, gather
 from model.experiments.ablation.shipped import ShippedAblation, load_ablation
 from model.experiments.examples import KEPT_EXAMPLES, Example

@@ -10,7 +10,7 @@ from textwrap import fill
 
 from app.pages import PAGES
 from app.workers.speeds import kept_speeds
-from app.workers.template_survey import KEPT_SURVEY, TemplateSurvey
+from app.workers.surveyed_templates import KEPT_SURVEY, TemplateSurvey
 from model.claims.evidence import Evidence, gather
 from model.claims.ledger import ledger
 from model.experiments.ablation.sentences import catching_up, headline, verdict_sentence

@@ -36,6 +36,10 @@ class TrainingConfig:
     def steps(self) -> int:
         return self.checkpoint_steps[-1]
 
+    def evaluated_steps(self) -> tuple[int, ...]:
+        """All those that `is_evaluated` is true of."""
+        return tuple(sorted({*range(0, self.steps + 1, self.evaluate_every), *self.checkpoint_steps}))
+
     def is_evaluated(self, step: int) -> bool:
         return step % self.evaluate_every == 0 or step in self.checkpoint_steps
 
@@ -86,7 +90,7 @@ class Recipe:
         of the operations of training on them.
         """
         training = self.training
-        measurements = sum(map(training.is_evaluated, range(training.steps + 1)))
+        measurements = len(training.evaluated_steps())
         prompts = training.batch_size * training.steps + training.evaluation_words * measurements * 2 // 3
         return self.model.parameter_count() * (self.longest_sequence() - 1) * prompts
 

@@ -62,6 +62,15 @@ def test_every_module_of_commands_is_a_command_and_is_listed_with_its_own_words(
         assert " ".join(help.split()).startswith(told), name
 
 
+def test_a_server_loads_nothing_that_only_other_commands_or_inspections_need() -> None:
+    heavy = ("httpx", "rich", "transformers", "tokenizers", "trl", "ray", "model.inspector.inspection", "torch._dynamo")
+    program = (
+        f"import sys; import app.main, app.serving.server; print([name for name in {heavy!r} if name in sys.modules])"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
+
+
 def test_help_and_a_command_s_name_are_had_without_what_only_commands_need() -> None:
     heavy = ("torch", "numpy", "fastapi", "pydantic", "uvicorn", "transformers", "httpx", "jinja2")
     program = (

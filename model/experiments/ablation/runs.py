@@ -77,8 +77,7 @@ class Setting:
         return (self.prompt_tokens - 1) / (self.prompt_tokens - 1 + self.answer_tokens)
 
     def evaluated_steps(self) -> tuple[int, ...]:
-        training = self.varied().training
-        return tuple(step for step in range(self.steps + 1) if training.is_evaluated(step))
+        return self.varied().training.evaluated_steps()
 
     def varied(self) -> Recipe:
         """The recipe that these runs train, without its checkpoints: they are measured at equal distances."""
