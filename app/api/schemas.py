@@ -28,7 +28,7 @@ def whole(value: object) -> object:
 class Request(BaseModel):
     """A JSON body: numbers are numbers, and nothing is converted."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     @field_validator("*", mode="before")
     @classmethod
@@ -38,7 +38,7 @@ class Request(BaseModel):
 
 
 class Answer(BaseModel):
-    """Reads the domain's dataclasses as they are."""
+    """Reads the domain's dataclasses as they are. What writes one is built by its first call, not at each start."""
 
     model_config = ConfigDict(from_attributes=True, frozen=True, defer_build=True)
 
