@@ -16,8 +16,16 @@ from model.experiments.padding.accuracies import PaddedAccuracy, read_paddings
 from model.experiments.shipped import SHIPPED_RUNS, trained_as
 from model.masks.policies import COMPARED_POLICIES, MASK_POLICIES, RIGHT, MaskPolicy
 from model.network.gpt import GPT
-from model.training.checkpoints import RUN_FILE, CheckedWeights, ModelsByStep, Run, build_model, read_run, read_weights
-from model.training.pretraining import BaseRun, base_folder, load_base
+from model.training.checkpoints import (
+    RUN_FILE,
+    CheckedWeights,
+    ModelsOnDemand,
+    Run,
+    build_model,
+    read_run,
+    read_weights,
+)
+from model.training.pretraining import BaseRun, base_folder, read_base_weights
 from model.training.recipes import ALL_RECIPES, MASK_RECIPES, RECIPES, Recipe, find_recipe
 
 BASE_SEED = 0
@@ -78,7 +86,12 @@ class LoadedBase:
     """A pretrained model."""
 
     run: BaseRun
-    model: GPT
+    weights: CheckedWeights
+    build: Callable[[CheckedWeights], GPT]
+
+    @property
+    def model(self) -> GPT:
+        return self.build(self.weights)
 
 
 @dataclass(frozen=True)
@@ -180,8 +193,8 @@ def load_catalog(folder: Path) -> Catalog:
         seeds = {policy: run.run.seed for (recipe, policy), run in runs.items() if recipe == slug}
         if len(set(seeds.values())) > 1:
             raise BrokenRun(f"{folder / slug}: its runs are of different seeds, {seeds}; they cannot be compared")
-    base = LoadedBase(*load_base(base_folder(folder, BASE_SEED)))
-    return Catalog(runs, read_gallery(folder), read_paddings(folder), base, load_asked(folder))
+    base = LoadedBase(*read_base_weights(base_folder(folder, BASE_SEED)), build)
+    return Catalog(runs, read_gallery(folder), read_paddings(folder), base, load_asked(folder, build))
 
 
 def _load(folder: Path, recipe: Recipe, policy: str, build: Callable[[CheckedWeights], GPT]) -> LoadedRun:
@@ -196,7 +209,7 @@ def _load(folder: Path, recipe: Recipe, policy: str, build: Callable[[CheckedWei
         raise BrokenRun(f"{path}: lists a checkpoint without a measurement, or none at all")
     if run.steps not in run.checkpoint_steps():
         raise BrokenRun(f"{path}: ends at step {run.steps}, of which it lists no checkpoint")
-    return LoadedRun(run, ModelsByStep({c.step: read_weights(folder, run.model, c) for c in run.checkpoints}, build))
+    return LoadedRun(run, ModelsOnDemand({c.step: read_weights(folder, run.model, c) for c in run.checkpoints}, build))
 
 
 def _join(names: Iterable[object]) -> str:

@@ -3,6 +3,7 @@
 A command's module is imported when the command is called: `--help` and light commands do without torch.
 """
 
+import gc
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -168,6 +169,7 @@ def serve(
 
     Example: maskscope serve --port 8080
     """
+    gc.disable()  # what is read at a start stays: the collector would walk through all of it again and again
     from app.forwarding import KeeperLock, keeper_of
     from app.main import create_app, load_shipped
     from app.serving import server
@@ -181,6 +183,8 @@ def serve(
     given = {name: value for name, value in asked.items() if value is not None}
     settings = Settings.model_validate(Settings().model_dump() | given)
     shipped = load_shipped(settings.trained_folder)  # a broken file ends the command here, in one line
+    gc.freeze()
+    gc.enable()
     if settings.workers > 1:
         words = ["serve", "--workers", "1", "--host", settings.host, "--port", str(settings.port)]
         words += ["--tokenizers", str(tokenizers)] if tokenizers else []

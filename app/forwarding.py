@@ -8,14 +8,16 @@ import asyncio
 import fcntl
 import os
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
-import httpx
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.errors import KeeperGone, respond
+
+if TYPE_CHECKING:
+    from httpx import AsyncClient  # 0.1 s of a start, and needed only beside a keeper
 
 KEPT = ("/race", "/api/v1/races", "/votes", "/api/v1/votes", "/room", "/r")
 """The addresses, each with all below it, of what lies in one process's memory."""
@@ -58,7 +60,7 @@ class KeeperLock:
 class Forwarding:
     """Sends requests for what is kept to the keeper."""
 
-    def __init__(self, app: ASGIApp, keeper: httpx.AsyncClient):
+    def __init__(self, app: ASGIApp, keeper: "AsyncClient"):
         self.app = app
         self.keeper = keeper
 
@@ -89,6 +91,8 @@ class Forwarding:
         headers = [(name, value) for name, value in scope["headers"] if name not in HOP_BY_HOP]
         headers += [(CLIENT, (scope["client"][0] if scope["client"] else "").encode())]
         headers += [(SCHEME, scope["scheme"].encode())]
+        from httpx import TransportError
+
         as_it_came = {"target": target}  # as an address httpx would rewrite it, or refuse it
         started = False
         try:
@@ -104,7 +108,7 @@ class Forwarding:
                 async for piece in answer.aiter_raw():
                     await send({"type": "http.response.body", "body": piece, "more_body": True})
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
-        except httpx.TransportError:
+        except TransportError:
             if started:
                 return  # the server cuts the connection off, so that the client sees the answer is not whole
             gone = KeeperGone("The process that keeps races and votes does not answer; try again")
@@ -130,13 +134,15 @@ def is_kept(path: str) -> bool:
     return any(path == kept or path.startswith(f"{kept}/") for kept in KEPT)
 
 
-def keeper_of(lock: KeeperLock | None, address: str) -> httpx.AsyncClient | None:
+def keeper_of(lock: KeeperLock | None, address: str) -> "AsyncClient | None":
     """A client of the keeper, at its address or its socket; None if this process is the keeper.
 
     It waits for an answer as long as its own client does.
     """
     if not address and (lock is None or lock.held):
         return None
+    import httpx
+
     socket = os.fspath(lock.socket) if lock and not address else None
     transport = httpx.AsyncHTTPTransport(uds=socket, limits=httpx.Limits())
     timeout = httpx.Timeout(None, connect=CONNECT_SECONDS)

@@ -7,15 +7,16 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Depends, FastAPI
-from httpx import AsyncClient
 from starlette.datastructures import State
 from starlette.middleware.gzip import GZipMiddleware
 
 from app import errors
 from app.analyses import Analyses
 from app.api import API
+from app.api.schemas import refusal_schemas
 from app.catalog import Catalog, load_catalog
 from app.deps import refuse_long, refuse_repeats, take_turn
 from app.engine import Engine
@@ -37,10 +38,13 @@ from app.votes.sessions import Votes
 from app.workers.inspections import Inspections
 from app.workers.loads import kept_loads
 from app.workers.speeds import kept_speeds
-from app.workers.template_survey import KEPT_SURVEY
+from app.workers.surveyed_templates import KEPT_SURVEY
 from model.claims.evidence import Evidence, gather
 from model.experiments.ablation.shipped import ShippedAblation, load_ablation
 from model.experiments.examples import KEPT_EXAMPLES, Example
+
+if TYPE_CHECKING:
+    from httpx import AsyncClient
 
 
 @dataclass(frozen=True)
@@ -63,8 +67,17 @@ def load_shipped(folder: Path) -> Shipped:
     return Shipped(catalog, ablation, gather(folder, ablation.findings.comparisons), examples)
 
 
+class Application(FastAPI):
+    """FastAPI's, whose OpenAPI holds what the calls' refusals name."""
+
+    def openapi(self) -> dict[str, Any]:
+        document = super().openapi()
+        document["components"]["schemas"] |= refusal_schemas()
+        return document
+
+
 def create_app(
-    settings: Settings | None = None, shipped: Shipped | None = None, keeper: AsyncClient | None = None
+    settings: Settings | None = None, shipped: Shipped | None = None, keeper: "AsyncClient | None" = None
 ) -> FastAPI:
     """The application. It answers nothing before all that ships is read; a broken file stops its start.
 
@@ -87,7 +100,7 @@ def create_app(
         if keeper is not None:
             await keeper.aclose()
 
-    app = FastAPI(
+    app = Application(
         title="Maskscope",
         version="1",
         summary=PURPOSE,
@@ -124,7 +137,7 @@ def _remember(state: State, read: Shipped, settings: Settings) -> None:
 
 
 def _wrap(
-    app: FastAPI, settings: Settings, metrics: Metrics, routers: Iterable[APIRouter], keeper: AsyncClient | None
+    app: FastAPI, settings: Settings, metrics: Metrics, routers: Iterable[APIRouter], keeper: "AsyncClient | None"
 ) -> None:
     """What stands before the routes, innermost first."""
     app.add_middleware(GZipMiddleware, compresslevel=6)  # leaves event streams alone

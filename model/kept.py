@@ -13,8 +13,8 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from model.errors import BrokenRun, MaskscopeError
 from model.intervals import Rate
 
-STRICT = ConfigDict(extra="forbid", frozen=True)
-"""Of every dataclass that is read from a file."""
+STRICT = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+"""Of every dataclass that is read from a file. What reads one is built once, by the first read of what holds it."""
 
 TIES = 2
 """A tie between two tokens may fall the other way on another processor, in so many of a rate's trials."""

@@ -11,8 +11,8 @@ from textwrap import fill
 from app.pages import PAGES
 from app.workers.loads import kept_loads
 from app.workers.speeds import kept_speeds
+from app.workers.surveyed_templates import KEPT_SURVEY, TemplateSurvey
 from app.workers.tallies import Answers, told_ms
-from app.workers.template_survey import KEPT_SURVEY, TemplateSurvey
 from model.claims.evidence import Evidence, gather
 from model.claims.ledger import ledger
 from model.experiments.ablation.sentences import catching_up, headline, verdict_sentence

@@ -9,9 +9,9 @@ from app.api.schemas import ERRORS, Answer, Request
 from app.deps import InspectionsDep
 from app.workers.inspections import MOST_ROWS, MOST_TOKENS, Asked
 from model.inspector.catalogue import RULES
+from model.inspector.examples import NAME
 from model.inspector.intents import Intent, Turns
-from model.inspector.session import Options
-from model.inspector.shipped import NAME
+from model.inspector.options import Options
 
 router = APIRouter(prefix="/api/v1/inspect", tags=["inspect"], responses=ERRORS)
 

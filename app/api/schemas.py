@@ -3,6 +3,7 @@
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic.json_schema import models_json_schema
 
 Slug = Annotated[str, Field(min_length=1, max_length=64)]
 Text = Annotated[str, Field(max_length=256)]
@@ -37,9 +38,9 @@ class Request(BaseModel):
 
 
 class Answer(BaseModel):
-    """Reads the domain's dataclasses as they are."""
+    """Reads the domain's dataclasses as they are. What writes one is built by its first call, not at each start."""
 
-    model_config = ConfigDict(from_attributes=True, frozen=True)
+    model_config = ConfigDict(from_attributes=True, frozen=True, defer_build=True)
 
 
 class Rate(Answer):
@@ -92,10 +93,24 @@ class V1ErrorAnswer(Answer):
     error: V1ErrorDetail
 
 
-ERRORS: dict[int | str, dict[str, Any]] = {status: {"model": ErrorAnswer} for status in (404, 413, 422, 429, 503)}
+def _refused_as(answer: type[Answer], *statuses: int | str) -> dict[int | str, dict[str, Any]]:
+    """Named, not given as models: FastAPI would build 250 validators at each start, and validates no refusal."""
+    content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{answer.__name__}"}}}
+    return {status: {"content": content} for status in statuses}
+
+
+def refusal_schemas() -> dict[str, Any]:
+    """What ERRORS and V1_ERRORS name, by name, for OpenAPI's components."""
+    of_answers: list[tuple[type[BaseModel], Literal["serialization"]]] = [
+        (ErrorAnswer, "serialization"),
+        (V1ErrorAnswer, "serialization"),
+    ]
+    schemas: dict[str, Any] = models_json_schema(of_answers, ref_template="#/components/schemas/{model}")[1]["$defs"]
+    return schemas
+
+
+ERRORS = _refused_as(ErrorAnswer, 404, 413, 422, 429, 503)
 """What any call may be refused with."""
 
-V1_ERRORS: dict[int | str, dict[str, Any]] = {
-    status: {"model": V1ErrorAnswer} for status in (400, 404, 413, 429, "4XX", 503)
-}
+V1_ERRORS = _refused_as(V1ErrorAnswer, 400, 404, 413, 429, "4XX", 503)
 """The same of /v1, in the shape that standard clients know: a wrong body is told with 400 there, not 422."""

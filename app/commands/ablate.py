@@ -16,6 +16,7 @@ from app.workers.ablation_places import cluster_places
 from app.workers.cluster import Engine, connected
 from model.experiments.ablation.plan import cross, plan_of, shipped_plan
 from model.experiments.ablation.runs import ABLATION_FILE, Plan
+from model.experiments.ablation.shipped import keep_findings
 from model.masks.policies import COMPARED_POLICIES, find_policy
 from model.training.recipes import LIMITS, RECIPES, find_recipe
 
@@ -50,6 +51,7 @@ def ablate(
     evaluation_words: Annotated[int | None, _one(f"Unseen words measured; default: {EVALUATION_WORDS}.")] = None,
     jobs: Annotated[int | None, _one("At once, each with one thread; default: all cores.", 1024)] = None,
     engine: EngineOption = "local",
+    findings: Annotated[bool, typer.Option("--findings", help="Only find anew what ships of what it shows.")] = False,
     into: Annotated[Path | None, typer.Option(help=f"The file; with --shipped by default {ABLATION_FILE}.")] = None,
 ) -> None:
     """Train recipes under loss masks with several seeds, in every combination of the values given, into one JSON file.
@@ -58,15 +60,12 @@ def ablate(
 
     Example: maskscope ablate reverse4 --seeds 3 --width 16 --width 32 --into widths.json
     """
+    if findings:
+        keep_findings(Settings().trained_folder)
+        return
     values: dict[str, Sequence[float] | None] = {
-        "width": width,
-        "layers": layers,
-        "learning_rate": learning_rate,
-        "batch_size": batch_size,
-        "steps": steps,
-        "min_length": min_length,
-        "max_length": max_length,
-        "answer_length": answer_length,
+        **{"width": width, "layers": layers, "learning_rate": learning_rate, "batch_size": batch_size, "steps": steps},
+        **{"min_length": min_length, "max_length": max_length, "answer_length": answer_length},
         "evaluate_every": [evaluate_every] if evaluate_every else None,
         "evaluation_words": [evaluation_words] if evaluation_words else None,
     }
@@ -78,8 +77,11 @@ def ablate(
         plan = _plan(recipes or (), policy or COMPARED_POLICIES, seeds or DEFAULT_SEEDS, length or (), values)
         if into is None:
             raise typer.BadParameter("--into is missing")
-    if not _run(plan, into or Settings().trained_folder / ABLATION_FILE, jobs, engine):
+    folder = Settings().trained_folder
+    if not _run(plan, into or folder / ABLATION_FILE, jobs, engine):
         raise typer.Exit(1)
+    if into is None:
+        keep_findings(folder)
 
 
 def _run(plan: Plan, into: Path, jobs: int | None, engine: Engine) -> bool:

@@ -20,18 +20,18 @@ from app.commands.inspection_page import MOST_ROWS, page_of
 from app.commands.options import EngineOption
 from app.workers.cluster import Engine, connected
 from app.workers.inspection_cluster import judges_on
+from app.workers.inspection_orders import Materials
 from app.workers.inspection_run import Judges, inspect_and_show, inspect_files
-from app.workers.inspection_worker import Materials
 from model.errors import MaskscopeError
 from model.inspector.baseline import new_or_risen, read_baseline, read_ignored
 from model.inspector.digests import digest_of
 from model.inspector.intents import INTENTS, Intent, Turns
 from model.inspector.lines import needs_writing_out, write_out
+from model.inspector.options import Options
 from model.inspector.partial import key_of
 from model.inspector.refusals import LimitHit, UnreadableInput
 from model.inspector.report import Report
 from model.inspector.rule import Severity
-from model.inspector.session import Options
 from model.inspector.shown import ShownRow
 
 FAIL_ON: dict[str, tuple[Severity, ...]] = {"error": ("error",), "warning": ("error", "warning"), "never": ()}

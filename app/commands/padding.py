@@ -1,6 +1,6 @@
 """`maskscope padding`: what models trained with one padding answer when they are asked with another; measured anew."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
 from typing import Annotated
 
@@ -11,7 +11,13 @@ from rich.table import Table
 
 from app.commands.shipped_figures import show_figures, table_of
 from app.settings import Settings
-from model.experiments.padding.accuracies import KEPT_PADDINGS, PaddedAccuracy, departures, measure_paddings
+from model.experiments.padding.accuracies import (
+    KEPT_PADDINGS,
+    Paddings,
+    departures,
+    measure_paddings,
+    measure_right_pad_change,
+)
 from model.experiments.padding.arms import PADDINGS, TRAINED_PADDINGS
 
 
@@ -24,17 +30,20 @@ def padding(
     Example: maskscope padding --check
     """
     console = Console()
-    measured: tuple[PaddedAccuracy, ...] = ()
+    measured = Paddings(0.0, ())
     if check or measure:
-        rows = measure_paddings(Settings().trained_folder)
-        measured = tuple(track(rows, "measuring", len(TRAINED_PADDINGS) * len(PADDINGS), console=console))
+        folder = Settings().trained_folder
+        rows = measure_paddings(folder)
+        counted = track(rows, "measuring", len(TRAINED_PADDINGS) * len(PADDINGS), console=console)
+        measured = Paddings(measure_right_pad_change(folder), tuple(counted))
     made = measured if measure else None
     found = partial(departures, measured=measured) if check else None
-    show_figures(KEPT_PADDINGS, _tables, console, made=made, departures=found, counted=f"{len(measured)} accuracies")
+    counted_as = f"{len(measured.rows)} accuracies"
+    show_figures(KEPT_PADDINGS, _tables, console, made=made, departures=found, counted=counted_as)
 
 
-def _tables(rows: Sequence[PaddedAccuracy]) -> Iterator[Table]:
-    stated = {row.key: row for row in rows}
+def _tables(kept: Paddings) -> Iterator[Table]:
+    stated = {row.key: row for row in kept.rows}
     for title, count in (("words that get pads", "with_pads"), ("words that need none", "without_pads")):
         rates = {key: getattr(row, count) for key, row in stated.items()}
         n = next(iter(rates.values())).n

@@ -10,14 +10,8 @@ from rich.progress import track
 from rich.table import Table
 
 from app.commands.shipped_figures import show_figures, table_of
-from app.workers.template_survey import (
-    KEPT_SURVEY,
-    TemplateSurvey,
-    departures,
-    measure_survey,
-    real_templates,
-    sources_of,
-)
+from app.workers.surveyed_templates import KEPT_SURVEY, TemplateSurvey
+from app.workers.template_survey import departures, measure_survey, real_templates, sources_of
 from model.inspector.catalogue import RULES
 
 EVERY = 40

@@ -19,10 +19,10 @@ from app.commands.inspect import (
     run_rows,
     show,
 )
-from app.workers.inspection_worker import Materials
+from app.workers.inspection_orders import Materials
 from model.inspector.contract import LONG_PROBES
 from model.inspector.digests import digest_of
-from model.inspector.session import Options
+from model.inspector.options import Options
 
 
 def template(

@@ -6,7 +6,8 @@ import typer
 
 from app.settings import Settings
 from model.errors import BrokenRun
-from model.inspector.shipped import NAME, make_files
+from model.inspector.examples import NAME
+from model.inspector.shipped import make_files
 
 
 def tokenizer(

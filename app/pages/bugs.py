@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import islice
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel
@@ -19,12 +19,14 @@ from model.experiments.bugs.diagnosis import Diagnosis, diagnose
 from model.experiments.bugs.gallery import GALLERY, Bug, Measured, batch_findings
 from model.experiments.bugs.glances import Glance, sketched
 from model.explain.cells import Inspection, inspect_mask
-from model.inspector.rules import Finding
 from model.intervals import Rate
 from model.masks.policies import POLICY_NAMES, RIGHT, UNMASKED
 from model.text.tokenizer import END_OF_TURN
 from model.training.conversations import render_prompts
 from model.training.loop import training_batches
+
+if TYPE_CHECKING:
+    from model.inspector.rules import Finding
 
 router = APIRouter(include_in_schema=False)
 
@@ -92,7 +94,7 @@ class Opened:
     diagnosis: Diagnosis
     measured: Measured
     right: Measured
-    findings: tuple[Finding, ...]
+    findings: "tuple[Finding, ...]"
     conversations: int
     """In the batch that the detector read."""
 

@@ -18,15 +18,15 @@ from app.charts.tokens import LaneCut, MessageBand, cut_lanes, draw_row
 from app.deps import InspectionsDep
 from app.forms import Form, read_form
 from app.templating import is_partial, render_view
-from app.workers.inspection_worker import ARGUMENTS, SHOWN
+from app.workers.inspection_orders import ARGUMENTS, SHOWN
 from app.workers.inspections import Asked, Inspections
 from model.errors import MaskscopeError, check_known
 from model.inspector.arguments import read_serving
+from model.inspector.examples import MISTAKES, NAME
 from model.inspector.folders import FILES
 from model.inspector.intents import INTENTS, Intent
+from model.inspector.options import Options
 from model.inspector.refusals import LimitHit, TemplateRefused, UnreadableInput
-from model.inspector.session import Options
-from model.inspector.shipped import MISTAKES, NAME
 from model.inspector.shown import Lane, ShownRow
 
 router = APIRouter(include_in_schema=False)

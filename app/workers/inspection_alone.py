@@ -12,9 +12,9 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
+from app.workers.inspection_orders import Materials
 from app.workers.inspection_run import inspect_files
-from app.workers.inspection_worker import Materials
-from model.inspector.session import Options
+from model.inspector.options import Options
 
 NOW = datetime(2026, 1, 1)
 

@@ -14,7 +14,8 @@ from typing import Any
 
 from app.workers.cluster import Cluster
 from app.workers.inspection import KINDS, InspectionProcess
-from app.workers.inspection_worker import CHUNK, MATERIALS, Materials
+from app.workers.inspection_orders import MATERIALS, Materials
+from app.workers.inspection_worker import CHUNK
 from model.errors import MaskscopeError
 from model.inspector.folders import texts_of
 

@@ -5,12 +5,14 @@ from contextlib import AbstractContextManager, ExitStack, suppress
 from typing import Any, Protocol
 
 from app.workers.inspection import InspectionProcess
-from app.workers.inspection_worker import CHUNK, MATERIALS, OPENED, OPTIONS, PARTIAL, SHOWN, SURVEYED, Materials
+from app.workers.inspection_orders import MATERIALS, OPTIONS, SHOWN, Materials
+from app.workers.inspection_worker import CHUNK, OPENED, PARTIAL, SURVEYED
 from model.inspector.labelled import Place
+from model.inspector.options import Options
 from model.inspector.partial import Partial
 from model.inspector.refusals import LimitHit, UnreadableInput
 from model.inspector.report import Report
-from model.inspector.session import Opened, Options, report_of
+from model.inspector.session import Opened, report_of
 from model.inspector.shown import ShownRow
 
 Progress = Callable[[int, int], None]

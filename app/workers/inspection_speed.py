@@ -20,8 +20,8 @@ from app.workers.inspection_alone import NOW, Took
 from app.workers.response_times import Skipped
 from app.workers.speeds import Ratio
 from model.experiments.benchmarks.conversations import write_conversations
+from model.inspector.examples import NAME
 from model.inspector.folders import read_folder
-from model.inspector.shipped import NAME
 from model.inspector.templates import ChatTemplate
 
 ROWS, TURNS, TOKENS = 20_000, 4, 450

@@ -12,15 +12,15 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
 
+from app.workers.inspection_orders import ARGUMENTS, MATERIALS, OPTIONS, SHOWN, Materials
 from model.errors import MaskscopeError
-from model.inspector.arguments import Argument, read_arguments
+from model.inspector.arguments import read_arguments
 from model.inspector.conventions import find_convention
 from model.inspector.conversations import Conversation
 from model.inspector.digests import digest_of
@@ -30,12 +30,12 @@ from model.inspector.folders import TokenizerFolder, folder_of, read_folder
 from model.inspector.formats import FORMATS, PlainText, detect_format
 from model.inspector.inspection import Inspector, Order
 from model.inspector.lines import Chunk, read_chunk, read_lines, rows_of_text
+from model.inspector.options import Options
 from model.inspector.partial import Partial
 from model.inspector.refusals import LimitHit, UnreadableInput
 from model.inspector.session import (
     SAMPLE,
     Opened,
-    Options,
     choose_intent,
     intent_of_data,
     opened,
@@ -47,7 +47,7 @@ from model.inspector.session import (
     replace_rows,
     report_on,
 )
-from model.inspector.shown import ShownRow, show_row, shown_rows
+from model.inspector.showing import show_row, shown_rows
 from model.inspector.survey import Survey, may_tell
 
 MEMORY_BYTES = 2 << 30
@@ -60,18 +60,6 @@ Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
-class Materials:
-    """Where things are: paths for the command, texts for a page. No path may come from a client."""
-
-    data: Path | None = None
-    dump: Path | None = None
-    folder: Path | None = None
-    folder_files: dict[str, str] | None = None
-    template: str | None = None
-    now: datetime = datetime(2026, 1, 1)
-
-
-@dataclass(frozen=True)
 class Surveyed:
     """What all rows together told."""
 
@@ -81,10 +69,8 @@ class Surveyed:
     slug: str
 
 
-MATERIALS, OPTIONS, SURVEYED = TypeAdapter(Materials), TypeAdapter(Options), TypeAdapter(Surveyed)
+SURVEYED = TypeAdapter(Surveyed)
 ORDER, PARTIAL, OPENED, CHUNK = TypeAdapter(Order), TypeAdapter(Partial), TypeAdapter(Opened), TypeAdapter(Chunk)
-SHOWN: TypeAdapter[ShownRow | None] = TypeAdapter(ShownRow | None)
-ARGUMENTS: TypeAdapter[tuple[Argument, ...]] = TypeAdapter(tuple[Argument, ...])
 
 
 class Worker:

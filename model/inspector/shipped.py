@@ -4,8 +4,7 @@ In: the folder's text, template and rows. Out: its other files, the same bytes e
 """
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,64 +12,17 @@ from typing import Any
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from model.inspector.conversations import Conversation
+from model.inspector.examples import MISTAKES, Labels, Mistake
 from model.inspector.folders import TokenizerFolder, folder_of
 from model.inspector.formats import detect_format, read_row
-from model.inspector.inspection import Inspector, Order, Rendered
+from model.inspector.inspection import Inspector, Order
 from model.inspector.intents import Intent, declared_turns, right_mask
-from model.inspector.owners import STOP
 from model.inspector.partial import Partial
 
-NAME = "chatml"
 VOCABULARY = 1_024
 START, END, PAD = "<|im_start|>", "<|im_end|>", "<|endoftext|>"
 TAGS = ("<think>", "</think>", "<tool_call>", "</tool_call>")
 """Added to the vocabulary, and written by the model as any word is."""
-IGNORED = -100
-
-Labels = list[int]
-
-
-@dataclass(frozen=True)
-class Mistake:
-    """One way of making labels from a rendered row and its right mask. `what` says what went wrong."""
-
-    slug: str
-    title: str
-    what: str
-    labels: Callable[[Rendered, bytes], Labels]
-
-
-def _right(made: Rendered, mask: bytes) -> Labels:
-    return [token if trained else IGNORED for token, trained in zip(made.owned.ids, mask, strict=True)]
-
-
-def _stop_lost(made: Rendered, mask: bytes) -> Labels:
-    labels = _right(made, mask)
-    return [IGNORED if part == STOP else label for part, label in zip(made.owned.parts, labels, strict=True)]
-
-
-def _all_trained(made: Rendered, mask: bytes) -> Labels:
-    return list(made.owned.ids)
-
-
-def _late(made: Rendered, mask: bytes) -> Labels:
-    labels = _right(made, mask)
-    for turn in made.owned.turns:
-        labels[turn.start] = IGNORED
-    return labels
-
-
-def _shifted(made: Rendered, mask: bytes) -> Labels:
-    return [*_right(made, mask)[1:], IGNORED]
-
-
-MISTAKES = (
-    Mistake("stop-lost", "the stop is lost", "the end of each answer is ignored", _stop_lost),
-    Mistake("all-trained", "all is trained", "questions are trained as well as answers", _all_trained),
-    Mistake("late", "a token too late", "the first token of each answer is ignored", _late),
-    Mistake("shifted", "shifted twice", "the labels were shifted before a loss that shifts", _shifted),
-    Mistake("right", "right", "what a trainer should see", _right),
-)
 
 
 def train_tokenizer(text: str) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import safetensors.torch
 from pydantic import Field, TypeAdapter
@@ -68,6 +68,7 @@ class Run:
 
 
 _RUN = TypeAdapter(Run)
+Key = TypeVar("Key")
 
 
 @contextmanager
@@ -155,20 +156,20 @@ def build_model(weights: CheckedWeights) -> GPT:
     return model.eval().requires_grad_(False)
 
 
-class ModelsByStep(Mapping[int, GPT]):
-    """A run's models, each built when it is asked for; `build` may keep them."""
+class ModelsOnDemand(Mapping[Key, GPT]):
+    """Models by step, or by what else tells them apart, each built when it is asked for; `build` may keep them."""
 
-    def __init__(self, weights: Mapping[int, CheckedWeights], build: Callable[[CheckedWeights], GPT] = build_model):
+    def __init__(self, weights: Mapping[Key, CheckedWeights], build: Callable[[CheckedWeights], GPT] = build_model):
         self._weights = weights
         self._build = build
 
-    def __getitem__(self, step: int) -> GPT:
-        return self._build(self._weights[step])
+    def __getitem__(self, key: Key) -> GPT:
+        return self._build(self._weights[key])
 
-    def __contains__(self, step: object) -> bool:
-        return step in self._weights
+    def __contains__(self, key: object) -> bool:
+        return key in self._weights
 
-    def __iter__(self) -> Iterator[int]:
+    def __iter__(self) -> Iterator[Key]:
         return iter(self._weights)
 
     def __len__(self) -> int:

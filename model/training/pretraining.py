@@ -27,7 +27,15 @@ from model.network.loss import batch_logits, token_losses
 from model.text.chat_template import Rendered, Segment
 from model.text.corpus import SUMS, Kind, documents, fact, question, total
 from model.text.tokenizer import Tokenizer
-from model.training.checkpoints import Checkpoint, in_place_of, load_weights, save_weights
+from model.training.checkpoints import (
+    CheckedWeights,
+    Checkpoint,
+    build_model,
+    in_place_of,
+    load_weights,
+    read_weights,
+    save_weights,
+)
 from model.training.given_numbers import Endings, endings, right_rate
 from model.training.loop import StepDone, optimize
 from model.training.recipes import BASE, TEXT_MODEL, TEXT_TOKENIZER, TWO_LAYERS, TrainingConfig
@@ -156,8 +164,14 @@ def read_base(folder: Path) -> BaseRun:
 
 def load_base(folder: Path) -> tuple[BaseRun, GPT]:
     """The run and its model. Raises BrokenRun, naming the file, if it is missing, unreadable or does not fit."""
+    run, weights = read_base_weights(folder)
+    return run, build_model(weights)
+
+
+def read_base_weights(folder: Path) -> tuple[BaseRun, CheckedWeights]:
+    """The run and what its model is built from. Raises BrokenRun as `load_base`."""
     run = read_base(folder)
-    return run, load_weights(folder, run.model, run.checkpoint)
+    return run, read_weights(folder, run.model, run.checkpoint)
 
 
 def text_batches(setup: Pretraining, seed: int) -> Iterator[Batch]:

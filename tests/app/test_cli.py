@@ -20,6 +20,7 @@ from app.cli import COMMANDS, app
 from app.settings import Settings
 from model.errors import BrokenRun
 from model.experiments.ablation.runs import ABLATION_FILE
+from model.experiments.ablation.shipped import FINDINGS_FILE
 from model.training.checkpoints import read_run
 from model.training.pretraining import read_base
 from model.training.recipes import RECIPES
@@ -59,6 +60,15 @@ def test_every_module_of_commands_is_a_command_and_is_listed_with_its_own_words(
     for name, told in COMMANDS.items():
         help = typer.main.get_command(app).commands[name].help  # type: ignore[attr-defined]
         assert " ".join(help.split()).startswith(told), name
+
+
+def test_a_server_loads_nothing_that_only_other_commands_or_inspections_need() -> None:
+    heavy = ("httpx", "rich", "transformers", "tokenizers", "trl", "ray", "model.inspector.inspection", "torch._dynamo")
+    program = (
+        f"import sys; import app.main, app.serving.server; print([name for name in {heavy!r} if name in sys.modules])"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
 
 
 def test_help_and_a_command_s_name_are_had_without_what_only_commands_need() -> None:
@@ -337,7 +347,7 @@ def test_serve_ends_in_one_line_that_names_a_broken_measurement_and_what_makes_i
 ) -> None:
     monkeypatch.setattr("app.serving.server.serve", lambda *_, **__: pytest.fail("it serves"))
     monkeypatch.setattr("app.main.load_catalog", lambda _: catalog)  # all that is no model is read once more
-    if name != ABLATION_FILE:
+    if name not in (ABLATION_FILE, FINDINGS_FILE):
         shipped = main.load_ablation(Settings().trained_folder)
         monkeypatch.setattr("app.main.load_ablation", lambda _: shipped)
     file, whole = linked / name, (linked / name).resolve()

@@ -11,6 +11,7 @@ import torch
 
 from model.errors import BrokenRun
 from model.experiments.ablation.runs import ABLATION_FILE
+from model.experiments.ablation.shipped import FINDINGS_FILE
 from model.experiments.bugs.gallery import KEPT_GALLERY
 from model.experiments.dispatcher.arms import KEPT_DISPATCHED
 from model.experiments.dispatcher.rates import KEPT_RATES
@@ -36,7 +37,7 @@ KEPT = (
     *(KEPT_CONTROLS, KEPT_DISPATCHED, KEPT_GALLERY, KEPT_LIMITS, KEPT_PADDINGS, KEPT_PROMPTS, KEPT_RATES),
     *(KEPT_EXAMPLES, KEPT_REASONING, KEPT_TURNS),
 )
-MEASUREMENTS = (ABLATION_FILE, "bench.json", "school.json", "survey.json", *(file.name for file in KEPT))
+MEASUREMENTS = (ABLATION_FILE, FINDINGS_FILE, "bench.json", "school.json", "survey.json", *(file.name for file in KEPT))
 
 recipes = pytest.mark.parametrize("slug", RECIPES)
 kept = pytest.mark.parametrize("file", KEPT, ids=lambda file: file.name)
@@ -212,7 +213,7 @@ def test_a_file_of_measurements_that_is_missing_is_named(tmp_path: Path, file: K
         (KEPT_DISPATCHED, "bases", "a run; `maskscope dispatcher --measure`"),
         (KEPT_GALLERY, None, "reverse/prompt-masked; `maskscope gallery --measure`"),
         (KEPT_LIMITS, None, "a run; `maskscope limits --measure`"),
-        (KEPT_PADDINGS, None, "prompt-masked/prompt-masked; `maskscope padding --measure`"),
+        (KEPT_PADDINGS, "rows", "prompt-masked/prompt-masked; `maskscope padding --measure`"),
         (KEPT_REASONING, None, "a run; `maskscope reasoning --measure`"),
         (KEPT_CONTROLS, None, "a run; `maskscope controls --measure`"),
         (KEPT_TURNS, None, "a run; `maskscope turns --measure`"),

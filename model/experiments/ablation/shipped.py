@@ -1,16 +1,27 @@
-"""The shipped ablation in memory, with its files as they are given out. In: the folder of trained runs."""
+"""The shipped ablation in memory, with its files as they are given out. In: the folder of trained runs.
+
+What it shows ships beside it, and is found anew for another ablation than the one it was found in.
+"""
 
 import csv
+import hashlib
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from pydantic import TypeAdapter
+from pydantic.dataclasses import dataclass as checked
+
 from model.errors import BrokenAblation, check_known
 from model.experiments.ablation.findings import Comparison, Findings, find
 from model.experiments.ablation.runs import ABLATION_FILE, Ablation, read_ablation, write_ablation
+from model.kept import STRICT, read_checked
 from model.masks.policies import RIGHT, UNMASKED
+
+FINDINGS_FILE = "findings.json"
+FINDINGS_REMEDY = "`maskscope ablate --findings` makes it anew"
 
 COLUMNS = (
     *("recipe", "min_length", "max_length", "answer_length", "layers", "width", "learning_rate", "batch_size"),
@@ -67,17 +78,47 @@ class ShippedAblation:
         return tuple(sorted(_largest_group(asked, OF_SWEEP), key=lambda c: c.setting.ignored_share()))
 
 
+@checked(config=STRICT)
+class KeptFindings:
+    """What an ablation shows, and of which it is."""
+
+    ablation_sha256: str
+    """Of the file's content."""
+    comparisons: tuple[Comparison, ...]
+
+
+_FINDINGS = TypeAdapter(KeptFindings)
+
+
+def keep_findings(folder: Path) -> None:
+    """Write what the folder's ablation shows: found in 0.3 s, read in 0.02 s. Raises as `load_ablation`."""
+    kept = KeptFindings(_digest(folder), find(_read_both(folder)).comparisons)
+    (folder / FINDINGS_FILE).write_bytes(_FINDINGS.dump_json(kept) + b"\n")
+
+
 def load_ablation(folder: Path) -> ShippedAblation:
-    """Read the folder's ablation and find what it shows.
+    """Read the folder's ablation and what it shows.
 
     Raises:
-        BrokenAblation: it is missing, broken, or has not both policies to compare; names the file.
+        BrokenAblation: one of the two is missing or broken, or has not both policies to compare; names the file.
     """
+    ablation = _read_both(folder)
+    kept = read_checked(folder / FINDINGS_FILE, _FINDINGS, FINDINGS_REMEDY, BrokenAblation)
+    if kept.ablation_sha256 != _digest(folder):
+        return ShippedAblation(find(ablation))
+    return ShippedAblation(Findings(ablation, kept.comparisons))
+
+
+def _digest(folder: Path) -> str:
+    return hashlib.sha256((folder / ABLATION_FILE).read_bytes()).hexdigest()
+
+
+def _read_both(folder: Path) -> Ablation:
     path = folder / ABLATION_FILE
     ablation = read_ablation(path)
     if not {RIGHT.slug, UNMASKED.slug} <= set(ablation.policies):
         raise BrokenAblation(f"{path}: has not the policies {RIGHT.slug} and {UNMASKED.slug} to compare")
-    return ShippedAblation(find(ablation))
+    return ablation
 
 
 def write_csv(ablation: Ablation) -> bytes:

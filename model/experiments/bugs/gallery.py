@@ -7,14 +7,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field, TypeAdapter
 from pydantic.dataclasses import dataclass as checked
 
 from model.experiments.bugs.reports import REPORTS, Report
 from model.experiments.bugs.symptoms import Symptoms, measure
-from model.inspector.rules import Finding, TemplateIds, findings
 from model.intervals import Rate
 from model.kept import STRICT, TIES, KeptFile, agree, keys_of
 from model.masks.batches import Batch
@@ -22,6 +21,9 @@ from model.masks.policies import COMPARED_POLICIES, CUTS, MASK_POLICIES, MaskPol
 from model.text.tokenizer import ASSISTANT_START, USER_START, Tokenizer
 from model.training.checkpoints import load_last
 from model.training.recipes import ALL_RECIPES, MASK_RECIPES, Recipe
+
+if TYPE_CHECKING:
+    from model.inspector.rules import Finding
 
 PROMPTS = 500
 
@@ -203,8 +205,10 @@ def differences(stated: Measured, measured: Measured) -> list[str]:
     return found
 
 
-def batch_findings(batch: Batch, tokenizer: Tokenizer, most_turns: int | None = None) -> tuple[Finding, ...]:
+def batch_findings(batch: Batch, tokenizer: Tokenizer, most_turns: int | None = None) -> "tuple[Finding, ...]":
     """`findings` of a batch of ours."""
+    from model.inspector.rules import TemplateIds, findings
+
     ids = TemplateIds(
         tokenizer.ids[USER_START], tokenizer.ids[ASSISTANT_START], tokenizer.end_of_turn_id, tokenizer.pad_id
     )

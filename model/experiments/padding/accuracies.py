@@ -3,7 +3,7 @@
 A batch is as long as its longest prompt, so the longest words get no pads: they are counted apart.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import product
 from pathlib import Path
 from typing import Annotated
@@ -13,19 +13,22 @@ from pydantic import Field, TypeAdapter
 from pydantic.dataclasses import dataclass as checked
 
 from model.experiments.padding.arms import PADDING_RECIPE, PADDINGS, TRAINED_PADDINGS
-from model.intervals import Rate, wilson
+from model.experiments.padding.rows import LOGIT_ROUNDING, logit_changes
+from model.intervals import NonNegative, Rate, wilson
 from model.kept import STRICT, KeptFile, compare_rates, keys_of
 from model.masks.batches import Batch
-from model.masks.policies import MASK_POLICIES, MaskPolicy
+from model.masks.policies import MASK_POLICIES, RIGHT, MaskPolicy
 from model.network.gpt import GPT
 from model.network.loss import batch_logits
 from model.text.chat_template import Rendered, Segment
 from model.text.tokenizer import END_OF_TURN
 from model.training.checkpoints import Run, load_last
-from model.training.conversations import batch_of, prompt_ids
+from model.training.conversations import batch_of, prompt_ids, render_prompts
 from model.training.recipes import ALL_RECIPES, Recipe
 
 PADDED_PROMPTS = 300
+CHANGED_WORDS = ("hello", "ab", "abcdefghij", "x", "pad", "maskscope")
+"""Of many lengths, so that most rows are padded."""
 
 
 @checked(config=STRICT)
@@ -128,6 +131,13 @@ def _inputs(recipe: Recipe, rows: Sequence[tuple[int, ...]], policy: MaskPolicy)
     return batch_of(recipe, conversations, policy)
 
 
+def measure_right_pad_change(folder: Path) -> float:
+    """Of the shipped model that was trained with pads on the right. Raises BrokenRun."""
+    recipe = ALL_RECIPES[PADDING_RECIPE]
+    _, model = load_last(folder / recipe.slug / RIGHT.slug)
+    return max(logit_changes(model, recipe, render_prompts(recipe, CHANGED_WORDS), RIGHT))
+
+
 def measure_paddings(folder: Path) -> Iterator[PaddedAccuracy]:
     """Each of the shipped models asked with each padding. Raises BrokenRun, before anything is asked."""
     loaded = {policy: load_last(folder / PADDING_RECIPE / policy) for policy in TRAINED_PADDINGS}
@@ -155,19 +165,38 @@ def count_by_length(words: Sequence[str], answers: Sequence[tuple[str, str]]) ->
     return tuple(counts)
 
 
-_ROWS = TypeAdapter(tuple[PaddedAccuracy, ...])
-KEPT_PADDINGS = KeptFile("padding", _ROWS, keys_of, tuple(product(TRAINED_PADDINGS, PADDINGS)), named="/".join)
+@checked(config=STRICT)
+class Paddings:
+    """What the file holds."""
+
+    right_pad_change: NonNegative
+    """The largest change of any logit at a real position when CHANGED_WORDS are padded on the right."""
+    rows: tuple[PaddedAccuracy, ...]
+
+
+KEPT_PADDINGS = KeptFile(
+    "padding",
+    TypeAdapter(Paddings),
+    lambda kept: keys_of(kept.rows),
+    tuple(product(TRAINED_PADDINGS, PADDINGS)),
+    named="/".join,
+)
 
 
 def read_paddings(folder: Path) -> dict[tuple[str, str], PaddedAccuracy]:
     """By (trained, used). Raises BrokenRun, naming the file, if it is missing, unreadable or lacks a pair."""
-    return {row.key: row for row in KEPT_PADDINGS.read(folder)}
+    return {row.key: row for row in KEPT_PADDINGS.read(folder).rows}
 
 
-def departures(stated: Iterable[PaddedAccuracy], measured: Iterable[PaddedAccuracy]) -> list[str]:
+def departures(stated: Paddings, measured: Paddings) -> list[str]:
     """Where shipped models, asked anew, depart from what was stated: with pads, without, and at each length."""
-    by_key = {row.key: row for row in stated}
-    return compare_rates(line for row in measured for line in _beside(by_key[row.key], row))
+    by_key = {row.key: row for row in stated.rows}
+    changes = stated.right_pad_change, measured.right_pad_change
+    changed = [f"logits with pads on the right: stated {changes[0]:.1e}, measured {changes[1]:.1e}"]
+    return [
+        *(changed if abs(changes[0] - changes[1]) > LOGIT_ROUNDING else ()),
+        *compare_rates(line for row in measured.rows for line in _beside(by_key[row.key], row)),
+    ]
 
 
 def _beside(stated: PaddedAccuracy, measured: PaddedAccuracy) -> Iterator[tuple[str, Rate, Rate]]:

@@ -13,7 +13,7 @@ from app.cli import app as command_line
 from app.settings import Settings
 from app.workers.inspections import MOST_ROWS, InspectionsBusy
 from model.inspector.catalogue import RULES
-from model.inspector.shipped import NAME
+from model.inspector.examples import NAME
 
 pytestmark = pytest.mark.anyio
 

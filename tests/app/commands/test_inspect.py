@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 
 from app.cli import app
 from app.settings import ROOT, Settings
-from model.inspector.shipped import NAME
+from model.inspector.examples import NAME
 
 TEMPLATE = (
     "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"

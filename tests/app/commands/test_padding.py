@@ -49,21 +49,23 @@ def test_the_shipped_figures_are_measured_again() -> None:
 
 
 def test_a_figure_that_departs_is_named_and_is_an_error(copied: Path) -> None:
-    rows = json.loads((copied / KEPT_PADDINGS.name).read_text())
-    rows[0]["by_length"][0]["right"] = 0
-    rows[0]["by_length"][1]["right"] = 0
-    (copied / KEPT_PADDINGS.name).write_text(json.dumps(rows))
+    kept = json.loads((copied / KEPT_PADDINGS.name).read_text())
+    kept["right_pad_change"] = 0.5
+    kept["rows"][0]["by_length"][0]["right"] = 0
+    kept["rows"][0]["by_length"][1]["right"] = 0
+    (copied / KEPT_PADDINGS.name).write_text(json.dumps(kept))
     result = CliRunner().invoke(app, ["padding", "--check"])
     assert result.exit_code == 1
-    assert "prompt-masked asked with prompt-masked, words with pads: stated 0.888, measured 1.000" in " ".join(
-        result.output.split()
-    )
+    said = " ".join(result.output.split())
+    assert "logits with pads on the right: stated 5.0e-01, measured " in said
+    assert "prompt-masked asked with prompt-masked, words with pads: stated 0.888, measured 1.000" in said
 
 
 def test_measuring_writes_what_is_shipped(copied: Path) -> None:
     (copied / KEPT_PADDINGS.name).unlink()
     assert CliRunner().invoke(app, ["padding", "--measure"]).exit_code == 0
-    measured, shipped = (json.loads((folder / KEPT_PADDINGS.name).read_text()) for folder in (copied, FOLDER))
+    files = (json.loads((folder / KEPT_PADDINGS.name).read_text()) for folder in (copied, FOLDER))
+    measured, shipped = (kept["rows"] for kept in files)
     assert [(row["trained"], row["used"]) for row in measured] == [(row["trained"], row["used"]) for row in shipped]
     for here, there in zip(measured, shipped, strict=True):
         counts = [sum(count["right"] for count in row["by_length"]) for row in (here, there)]

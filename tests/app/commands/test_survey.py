@@ -4,7 +4,8 @@ from typer.testing import CliRunner
 
 from app.cli import app
 from app.settings import Settings
-from app.workers.template_survey import KEPT_SURVEY, departures
+from app.workers.surveyed_templates import KEPT_SURVEY
+from app.workers.template_survey import departures
 
 
 def test_what_is_stated_of_real_templates_is_found_again():

@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from app.cli import app
 from app.settings import Settings
-from model.inspector.shipped import NAME
+from model.inspector.examples import NAME
 
 
 def test_the_files_that_ship_are_made_anew_byte_for_byte() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from app.charts.tokens import FOLD_FROM
 from app.settings import Settings
-from model.inspector.shipped import NAME
+from model.inspector.examples import NAME
 
 pytestmark = pytest.mark.anyio
 

@@ -13,8 +13,8 @@ import pytest
 from app.settings import Settings
 from app.workers.inspection_run import inspect_files
 from app.workers.inspection_worker import CHUNK_ROWS, Materials
+from model.inspector.options import Options
 from model.inspector.report import Report
-from model.inspector.session import Options
 
 FOLDER = Settings().trained_folder / "tokenizers" / "chatml"
 CHUNKS = 12

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from model.inspector.folders import TokenizerFolder, folder_of
+from model.inspector.options import Options
 from model.inspector.refusals import UnreadableInput
 from model.inspector.report import Report
-from model.inspector.session import Options, prepare_data, prepare_dump, report_on
+from model.inspector.session import prepare_data, prepare_dump, report_on
 from tests.model.inspector.conftest import CHATML, tokenizer_json
 from tests.model.inspector.families import FAMILIES
 

@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 
 from model.inspector.folders import TokenizerFolder, folder_of, read_folder
+from model.inspector.options import Options
 from model.inspector.owners import Ruler
 from model.inspector.report import Report
-from model.inspector.session import Options, prepare_data, prepare_dump, report_on
+from model.inspector.session import prepare_data, prepare_dump, report_on
 from model.inspector.stand_in import stand_in_files
 from model.inspector.templates import ChatTemplate
 

@@ -12,8 +12,9 @@ import transformers
 
 from model.inspector.contract import PROBES
 from model.inspector.folders import read_folder
-from model.inspector.session import Options, prepare_data, prepare_dump, report_on
-from model.inspector.shown import show_row
+from model.inspector.options import Options
+from model.inspector.session import prepare_data, prepare_dump, report_on
+from model.inspector.showing import show_row
 
 FOLDER = Path(__file__).parents[3] / "model" / "trained" / "tokenizers" / "chatml"
 ROWS = [json.loads(line) for line in (FOLDER / "rows.jsonl").read_text("utf-8").splitlines()]

@@ -11,8 +11,9 @@ import pytest
 from model.inspector.catalogue import RULES
 from model.inspector.folders import TokenizerFolder
 from model.inspector.intents import Intent
+from model.inspector.options import Options
 from model.inspector.report import Report
-from model.inspector.session import Options, prepare_data, prepare_dump, report_on
+from model.inspector.session import prepare_data, prepare_dump, report_on
 
 NOW = datetime(2026, 1, 1)
 CASES = [json.loads(line) for line in (Path(__file__).parent / "cases.jsonl").read_text().splitlines()]

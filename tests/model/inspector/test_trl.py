@@ -14,8 +14,9 @@ import pytest
 import torch
 
 from model.inspector.folders import read_folder
+from model.inspector.options import Options
 from model.inspector.report import Report
-from model.inspector.session import Options, prepare_dump, report_on
+from model.inspector.session import prepare_dump, report_on
 
 ROOT = Path(__file__).resolve().parents[3]
 FOLDER = ROOT / "model" / "trained" / "tokenizers" / "chatml"

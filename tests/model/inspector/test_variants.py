@@ -6,8 +6,9 @@ import pytest
 
 from model.inspector.conventions import Loss
 from model.inspector.folders import TokenizerFolder
+from model.inspector.options import Options
 from model.inspector.report import Report
-from model.inspector.session import Options, prepare_data, prepare_dump, report_on
+from model.inspector.session import prepare_data, prepare_dump, report_on
 from tests.model.inspector.families import FAMILIES, Variant
 from tests.model.inspector.label_variants import LABEL_VARIANTS
 from tests.model.inspector.template_variants import TEMPLATE_VARIANTS

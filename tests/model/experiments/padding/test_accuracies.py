@@ -9,6 +9,7 @@ from model.experiments.padding.accuracies import (
     PADDED_PROMPTS,
     LengthCount,
     PaddedAccuracy,
+    Paddings,
     complete_padded,
     count_by_length,
     departures,
@@ -77,11 +78,11 @@ def test_a_departure_is_named():
     row = read_paddings(FOLDER)["prompt-masked", "left-pad-unmasked"]
     first = row.by_length[0]
     other = replace(row, by_length=(replace(first, right=0), *row.by_length[1:-1], replace(row.by_length[-1], right=5)))
-    assert departures([row], [other]) == [
+    assert departures(Paddings(0.0, (row,)), Paddings(0.0, (other,))) == [
         f"prompt-masked asked with left-pad-unmasked, {words}: stated 1.000, measured 0.125"
         for words in ("words without", "10 letters, right")
     ]
-    assert departures([row], [row]) == []
+    assert departures(Paddings(0.0, (row,)), Paddings(0.0, (row,))) == []
 
 
 def padded(policy: str, right: int) -> PaddedAccuracy:
@@ -97,7 +98,9 @@ def test_right_words_that_move_between_lengths_depart_though_their_sum_stays():
         for right in (22, 27)
     )
     assert stated.with_pads == other.with_pads
-    assert [line.split(": ")[0].split(", ", 1)[1] for line in departures([stated], [other])] == [
+    assert [
+        line.split(": ")[0].split(", ", 1)[1] for line in departures(Paddings(0.0, (stated,)), Paddings(0.0, (other,)))
+    ] == [
         "2 letters, right",
         "3 letters, right",
     ]
