@@ -6,6 +6,7 @@ At temperature 1 a share of the samples estimates the probability of what they h
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -80,7 +81,7 @@ def _drawn(
     assert 1 <= len(prompt_ids) + tokens <= model.config.context_length + 1, (len(prompt_ids), tokens)
     generator = torch.Generator().manual_seed(seed)
     decoder = Decoder(model, rows, len(prompt_ids) + tokens)
-    logits_BV = decoder.read(torch.tensor([list(prompt_ids)]), None).expand(rows, -1)
+    logits_BV = torch.from_numpy(decoder.read(np.array([prompt_ids]), None))
     for produced in range(tokens):
         if temperature == 0:
             tokens_B = logits_BV.argmax(-1)
@@ -88,4 +89,4 @@ def _drawn(
             tokens_B = torch.multinomial((logits_BV / temperature).softmax(-1), 1, generator=generator)[:, 0]
         yield logits_BV, tokens_B
         if produced < tokens - 1:
-            logits_BV = decoder.step(tokens_B, len(prompt_ids) + produced)
+            logits_BV = torch.from_numpy(decoder.step(tokens_B.numpy(), len(prompt_ids) + produced))
