@@ -9,7 +9,7 @@ import asyncio
 import logging
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any, TypeVar
 
@@ -54,6 +54,9 @@ class Engine:
         self._condition = threading.Condition()
         self._calls = WaitingCalls()
         self._rows: deque[Row] = deque()
+        self._news: deque[tuple[Row, NewToken | BaseException]] = deque()
+        self._told = False
+        """The loop has been told of news and has not looked at them yet."""
         self._load = 0
         self._closing = self._ending = False
         self._worker = threading.Thread(target=self._work, name="maskscope-engine", daemon=True)
@@ -121,7 +124,7 @@ class Engine:
     async def _pieces(self, row: Row) -> AsyncIterator[list[NewToken]]:
         finish_reason = None
         while finish_reason is None:
-            items = [await self._in_time(row.tokens.get())]
+            items = [await self._in_time(row.tokens.get())] if row.tokens.empty() else []
             while not row.tokens.empty():
                 items.append(row.tokens.get_nowait())
             new = [item for item in items if isinstance(item, NewToken)]
@@ -133,7 +136,8 @@ class Engine:
 
     async def _in_time(self, result: Awaitable[Result]) -> Result:
         try:
-            return await asyncio.wait_for(result, self._timeout_seconds)
+            async with asyncio.timeout(self._timeout_seconds):
+                return await result
         except MaskscopeError:
             raise
         except TimeoutError as error:
@@ -227,7 +231,7 @@ class Engine:
                 log.exception("a batch of generations failed")
                 problem = EngineFailed("The model failed on this prompt; the server's log has it")
             self._leave(len(batch.running))
-            self._tell(_hand_out, [(row, problem) for row in batch.running.values()])
+            self._hand_out((row, problem) for row in batch.running.values())
             return False
         news = [
             (row, NewToken(step.token_ids[number], step.probabilities[number], step.ended.get(number)))
@@ -236,12 +240,12 @@ class Engine:
         for number in step.ended:
             del batch.running[number]
         self._leave(len(step.ended))
-        self._tell(_hand_out, news)
+        self._hand_out(news)
         return bool(batch.running)
 
     def _end(self, rows: list[Row]) -> None:
         self._leave(len(rows))
-        self._tell(_hand_out, [(row, _ends()) for row in rows])
+        self._hand_out((row, _ends()) for row in rows)
 
     def _leave(self, count: int) -> None:
         with self._condition:
@@ -253,7 +257,21 @@ class Engine:
             error = _stopped()
             for call in self._calls:
                 self._tell(_reject, call.future, error)
-            self._tell(_hand_out, [(row, error) for row in (*rows, *self._rows)])
+            self._hand_out((row, error) for row in (*rows, *self._rows))
+
+    def _hand_out(self, news: Iterable[tuple[Row, NewToken | BaseException]]) -> None:
+        """To their readers. A busy loop is told once of all that comes meanwhile: waking it costs more than a step."""
+        self._news.extend(news)
+        if not self._told:
+            self._told = True
+            self._tell(self._deliver)
+
+    def _deliver(self) -> None:
+        """In the loop. What comes after `_told` is reset wakes it again."""
+        self._told = False
+        while self._news:
+            row, item = self._news.popleft()
+            row.tokens.put_nowait(item)
 
     def _tell(self, callback: Callable[..., object], *args: object) -> None:
         self._loop.call_soon_threadsafe(callback, *args)
@@ -292,8 +310,3 @@ def _resolve(future: asyncio.Future[Any], result: object) -> None:
 def _reject(future: asyncio.Future[Any], error: BaseException) -> None:
     if not future.done():
         future.set_exception(error)
-
-
-def _hand_out(items: Sequence[tuple[Row, NewToken | BaseException]]) -> None:
-    for row, item in items:
-        row.tokens.put_nowait(item)
