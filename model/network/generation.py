@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import torch
 
 from model.errors import outside
 from model.network.decoder import Decoder
@@ -51,7 +50,6 @@ def new_token_cap(model: GPT, prompt_length: int, max_new_tokens: int | None = N
     return cap
 
 
-@torch.inference_mode()
 def decode(
     model: GPT, prompts: Sequence[Sequence[int]], *, stop_id: int, max_new_tokens: Sequence[int]
 ) -> Iterator[DecodedStep]:
