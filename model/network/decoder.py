@@ -139,7 +139,7 @@ class _Stream:
             )
             for block in weights.blocks
         ]
-        self._logits_NV = np.empty((count, len(weights.head)), dtype)
+        self._logits_NV = np.empty((count, weights.head.shape[1]), dtype)
         self._to_logits = _product(normed, weights.head, self._logits_NV)
 
     def ask(self, block: _Products) -> None:
@@ -164,7 +164,7 @@ class _Stream:
         return self._logits_NV.copy()
 
     def _normalise(self) -> None:
-        np.divide(self.x_ND, self._root(self.x_ND), out=self._normed_ND)
+        np.divide(self.x_ND, self._root(self.x_ND), self._normed_ND)
 
 
 def _root_of_one(epsilon: float, x_1D: Array) -> float:
@@ -176,9 +176,9 @@ def _roots(epsilon: float, x_ND: Array) -> Array:
     return roots_N1
 
 
-def _product(inputs_NI: Array, weight_OI: Array, outputs_NO: Array) -> Callable[[], object]:
+def _product(inputs_NI: Array, weight_IO: Array, outputs_NO: Array) -> Callable[[], object]:
     """One row by numpy, several by torch, whose products of matrices follow its own number of threads."""
     if len(inputs_NI) == 1:
-        return partial(np.dot, weight_OI, inputs_NI[0], outputs_NO[0])
-    inputs, weight, outputs = map(torch.from_numpy, (inputs_NI, weight_OI, outputs_NO))
-    return partial(torch.mm, inputs, weight.T, out=outputs)
+        return partial(np.dot, inputs_NI[0], weight_IO, outputs_NO[0])
+    inputs, weight, outputs = map(torch.from_numpy, (inputs_NI, weight_IO, outputs_NO))
+    return partial(torch.mm, inputs, weight, out=outputs)

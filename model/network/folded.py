@@ -27,7 +27,7 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class FoldedBlock:
-    """Matrices (outputs, inputs + 1)."""
+    """Matrices (inputs + 1, outputs)."""
 
     qkv: Array
     out: Array
@@ -60,8 +60,8 @@ def _fold_once(model: GPT) -> Folded:
 def _fold(model: GPT) -> Folded:
     width = model.config.width
     return Folded(
-        _centred(_array(model.token_embedding.weight), axis=1),
-        _centred(_array(model.position_embedding.weight), axis=1),
+        _centred(_array(model.token_embedding.weight)),
+        _centred(_array(model.position_embedding.weight)),
         tuple(_fold_block(block) for block in model.all_blocks()),
         _behind_norm(model.norm, model.head.weight, None),
         model.norm.eps * width,
@@ -71,8 +71,8 @@ def _fold(model: GPT) -> Folded:
 def _fold_block(block: Block) -> FoldedBlock:
     attention = block.attention
     qkv = _behind_norm(block.norm_1, attention.qkv.weight, attention.qkv.bias)
-    width = len(qkv) // 3
-    qkv[:width] *= (width // attention.heads) ** -0.5
+    width = len(qkv) - 1
+    qkv[:, :width] *= (width // attention.heads) ** -0.5
     return FoldedBlock(
         qkv,
         _onto_stream(attention.out),
@@ -82,28 +82,24 @@ def _fold_block(block: Block) -> FoldedBlock:
 
 
 def _behind_norm(norm: nn.LayerNorm, weight: Tensor, bias: Tensor | None) -> Array:
-    """(outputs, D + 1), to be applied to x / sqrt(sum x² + epsilon), x without its mean, and 1."""
+    """(D + 1, outputs), to be applied to x / sqrt(sum x² + epsilon), x without its mean, and 1."""
     outputs, width = weight.shape
-    matrix = _array(weight)
-    folded = np.empty((outputs, width + 1), matrix.dtype)
-    np.multiply(matrix, _array(norm.weight) * width**0.5, out=folded[:, :-1])
-    folded[:, -1] = matrix @ _array(norm.bias)
+    matrix = _array(weight).T
+    folded = np.empty((width + 1, outputs), matrix.dtype)
+    np.multiply(matrix, (_array(norm.weight) * width**0.5)[:, None], out=folded[:-1])
+    folded[-1] = _array(norm.bias) @ matrix
     if bias is not None:
-        folded[:, -1] += _array(bias)
+        folded[-1] += _array(bias)
     return folded
 
 
 def _onto_stream(linear: nn.Linear) -> Array:
-    matrix = _array(linear.weight)
-    outputs, inputs = matrix.shape
-    folded = np.empty((outputs, inputs + 1), matrix.dtype)
-    folded[:, :-1], folded[:, -1] = matrix, _array(linear.bias)
-    return _centred(folded, axis=0)
+    return _centred(np.vstack((_array(linear.weight).T, _array(linear.bias))))
 
 
-def _centred(values: Array, axis: int) -> Array:
-    centred: Array = values - np.add.reduce(values, axis, keepdims=True) / values.shape[axis]
-    return centred
+def _centred(values_ND: Array) -> Array:
+    centred_ND: Array = values_ND - values_ND.mean(1, keepdims=True)
+    return centred_ND
 
 
 def _array(parameter: Tensor) -> Array:
