@@ -9,14 +9,14 @@ import asyncio
 import logging
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from itertools import groupby
 from typing import Any, TypeVar
 
 import torch
 
 from app.calls import Call, WaitingCalls, compute
-from app.rows import DecodingBatch, NewToken, Row
+from app.rows import DecodingBatch, NewToken, Post, Row
 from app.shares import answering, asking
 from model.errors import MaskscopeError
 from model.network.generation import decode
@@ -54,9 +54,7 @@ class Engine:
         self._condition = threading.Condition()
         self._calls = WaitingCalls()
         self._rows: deque[Row] = deque()
-        self._news: deque[tuple[Row, NewToken | BaseException]] = deque()
-        self._told = False
-        """The loop has been told of news and has not looked at them yet."""
+        self._post = Post(self._loop.call_soon_threadsafe)
         self._load = 0
         self._closing = self._ending = False
         self._worker = threading.Thread(target=self._work, name="maskscope-engine", daemon=True)
@@ -231,7 +229,7 @@ class Engine:
                 log.exception("a batch of generations failed")
                 problem = EngineFailed("The model failed on this prompt; the server's log has it")
             self._leave(len(batch.running))
-            self._hand_out((row, problem) for row in batch.running.values())
+            self._post.send((row, problem) for row in batch.running.values())
             return False
         news = [
             (row, NewToken(step.token_ids[number], step.probabilities[number], step.ended.get(number)))
@@ -240,12 +238,12 @@ class Engine:
         for number in step.ended:
             del batch.running[number]
         self._leave(len(step.ended))
-        self._hand_out(news)
+        self._post.send(news)
         return bool(batch.running)
 
     def _end(self, rows: list[Row]) -> None:
         self._leave(len(rows))
-        self._hand_out((row, _ends()) for row in rows)
+        self._post.send((row, _ends()) for row in rows)
 
     def _leave(self, count: int) -> None:
         with self._condition:
@@ -257,21 +255,7 @@ class Engine:
             error = _stopped()
             for call in self._calls:
                 self._tell(_reject, call.future, error)
-            self._hand_out((row, error) for row in (*rows, *self._rows))
-
-    def _hand_out(self, news: Iterable[tuple[Row, NewToken | BaseException]]) -> None:
-        """To their readers. A busy loop is told once of all that comes meanwhile: waking it costs more than a step."""
-        self._news.extend(news)
-        if not self._told:
-            self._told = True
-            self._tell(self._deliver)
-
-    def _deliver(self) -> None:
-        """In the loop. What comes after `_told` is reset wakes it again."""
-        self._told = False
-        while self._news:
-            row, item = self._news.popleft()
-            row.tokens.put_nowait(item)
+            self._post.send((row, error) for row in (*rows, *self._rows))
 
     def _tell(self, callback: Callable[..., object], *args: object) -> None:
         self._loop.call_soon_threadsafe(callback, *args)

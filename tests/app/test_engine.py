@@ -219,6 +219,7 @@ async def test_calls_are_answered_while_a_text_is_decoded(engine: Engine, gate: 
         answered = anyio.Event()
         tasks.start_soon(_set_when_done, answered, engine.call(lambda: None))
         tasks.start_soon(engine.call, gate.wait)
+        await anyio.wait_all_tasks_blocked()
         gate.open()
         with anyio.fail_after(60):
             await answered.wait()
