@@ -11,7 +11,7 @@ Columns count what a row has been given, its pads on the left included; position
 import math
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -33,8 +33,8 @@ class Decoder:
         shape, dtype = (len(weights.blocks), rows, self._heads), weights.token_VD.dtype
         self._keys_LBHKC = np.empty((*shape, model.config.width // self._heads, columns), dtype)
         self._values_LBHCK = np.empty_like(self._keys_LBHKC.swapaxes(3, 4), order="C")
-        self._scores = [np.full((*shape[1:], C), -np.inf, dtype) for C in range(EVEN, columns + EVEN, EVEN)]
-        """(B, H, C) for more and more columns; -inf where none is filled yet."""
+        self._scores = [_Scores((*shape[1:], C), dtype) for C in range(EVEN, columns + EVEN, EVEN)]
+        """For more and more columns."""
         self._hides_pads_BC: Array | None = None
         """Added to attention scores: -inf at a row's pads."""
         self._stream = _Stream(weights, rows, self._heads)
@@ -71,12 +71,12 @@ class Decoder:
         """Store the newest keys and values, mix the values of all columns."""
         qkv_B3HK, C = self._stream.qkv_N3HK, self._filled
         self._keys_LBHKC[layer, ..., C - 1], self._values_LBHCK[layer, :, :, C - 1] = qkv_B3HK[:, 1], qkv_B3HK[:, 2]
-        even_BHC = self._scores[(C - 1) // EVEN]
-        scores_BHC = np.vecmat(qkv_B3HK[:, 0], self._keys_LBHKC[layer, ..., :C], out=even_BHC[..., :C])
+        scores = self._scores[(C - 1) // EVEN]
+        scores_BHC = np.vecmat(qkv_B3HK[:, 0], self._keys_LBHKC[layer, ..., :C], out=scores.scores_BHC[..., :C])
         if self._hides_pads_BC is not None:
             scores_BHC += self._hides_pads_BC[:, None, :C]
-        weights_BHC = torch.from_numpy(even_BHC).softmax(-1).numpy()[..., :C]
-        np.vecmat(weights_BHC, self._values_LBHCK[layer, :, :, :C], out=self._stream.mixed_NHK)
+        scores.softmax()
+        np.vecmat(scores.weights_BHC[..., :C], self._values_LBHCK[layer, :, :, :C], out=self._stream.mixed_NHK)
 
     def _fill(self, tokens_BT: Array, positions: Array, real_BT: Array | None) -> None:
         """Store keys and values of the first T columns, behind which nothing else of them is needed."""
@@ -101,6 +101,15 @@ class Decoder:
             )
             stream.mixed_NHK[:] = mixed_BHTK.transpose(1, 2).reshape(stream.mixed_NHK.shape).numpy()
             stream.pass_on(block)
+
+
+class _Scores:
+    """Places for a block's attention scores (B, H, C), -inf where no column is filled yet, and for their softmax."""
+
+    def __init__(self, shape: tuple[int, ...], dtype: Any):
+        self.scores_BHC, self.weights_BHC = np.full(shape, -np.inf, dtype), np.empty(shape, dtype)
+        scores, weights = torch.from_numpy(self.scores_BHC), torch.from_numpy(self.weights_BHC)
+        self.softmax = partial(torch.softmax, scores, -1, out=weights)
 
 
 class _Products(NamedTuple):

@@ -13,7 +13,7 @@ def row(model: GPT) -> Row:
 
 def test_a_busy_loop_is_woken_once_and_finds_all_in_order(trained: GPT) -> None:
     wakings: list[Callable[[], None]] = []
-    post, first, second = Post(wakings.append), row(trained), row(untrained)
+    post, first, second = Post(wakings.append), row(trained), row(trained)
     tokens = [NewToken(number, 0.5, None) for number in range(3)]
     post.send([(first, tokens[0]), (second, tokens[1])])
     post.send([(first, tokens[2])])
