@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import torch
 
 from app.calls import Call, WaitingCalls, compute
-from app.rows import DecodingBatch, NewToken, Row
+from app.rows import DecodingBatch, NewToken, Post, Row
 from app.shares import answering, asking
 from model.errors import MaskscopeError
 from model.network.generation import decode
@@ -54,6 +54,7 @@ class Engine:
         self._condition = threading.Condition()
         self._calls = WaitingCalls()
         self._rows: deque[Row] = deque()
+        self._post = Post(self._loop.call_soon_threadsafe)
         self._load = 0
         self._closing = self._ending = False
         self._worker = threading.Thread(target=self._work, name="maskscope-engine", daemon=True)
@@ -126,7 +127,7 @@ class Engine:
     async def _pieces(self, row: Row) -> AsyncIterator[list[NewToken]]:
         finish_reason = None
         while finish_reason is None:
-            items = [await self._in_time(row.tokens.get())]
+            items = [await self._in_time(row.tokens.get())] if row.tokens.empty() else []
             while not row.tokens.empty():
                 items.append(row.tokens.get_nowait())
             new = [item for item in items if isinstance(item, NewToken)]
@@ -138,7 +139,8 @@ class Engine:
 
     async def _in_time(self, result: Awaitable[Result]) -> Result:
         try:
-            return await asyncio.wait_for(result, self._timeout_seconds)
+            async with asyncio.timeout(self._timeout_seconds):
+                return await result
         except MaskscopeError:
             raise
         except TimeoutError as error:
@@ -232,7 +234,7 @@ class Engine:
                 log.exception("a batch of generations failed")
                 problem = EngineFailed("The model failed on this prompt; the server's log has it")
             self._leave(len(batch.running))
-            self._tell(_hand_out, [(row, problem) for row in batch.running.values()])
+            self._post.send((row, problem) for row in batch.running.values())
             return False
         news = [
             (row, NewToken(step.token_ids[number], step.probabilities[number], step.ended.get(number)))
@@ -241,12 +243,12 @@ class Engine:
         for number in step.ended:
             del batch.running[number]
         self._leave(len(step.ended))
-        self._tell(_hand_out, news)
+        self._post.send(news)
         return bool(batch.running)
 
     def _end(self, rows: list[Row]) -> None:
         self._leave(len(rows))
-        self._tell(_hand_out, [(row, _ends()) for row in rows])
+        self._post.send((row, _ends()) for row in rows)
 
     def _leave(self, count: int) -> None:
         with self._condition:
@@ -258,7 +260,7 @@ class Engine:
             error = _stopped()
             for call in self._calls:
                 self._tell(_reject, call.future, error)
-            self._tell(_hand_out, [(row, error) for row in (*rows, *self._rows)])
+            self._post.send((row, error) for row in (*rows, *self._rows))
 
     def _tell(self, callback: Callable[..., object], *args: object) -> None:
         self._loop.call_soon_threadsafe(callback, *args)
@@ -297,8 +299,3 @@ def _resolve(future: asyncio.Future[Any], result: object) -> None:
 def _reject(future: asyncio.Future[Any], error: BaseException) -> None:
     if not future.done():
         future.set_exception(error)
-
-
-def _hand_out(items: Sequence[tuple[Row, NewToken | BaseException]]) -> None:
-    for row, item in items:
-        row.tokens.put_nowait(item)

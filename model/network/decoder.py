@@ -1,177 +1,200 @@
 """GPT's forward pass for text that grows: a prompt per row, then one token per row and step, over a KV cache.
 
-In: token ids. Out: logits for the next token of each row. The same sums as GPT.forward, written for speed: a model this
-small spends its time on calls, not on arithmetic, so modules are unpacked once, all rows and positions lie in one
-matrix, and additions happen in place. Tests hold both equal.
+In: token ids. Out: logits for the next token of each row. The same function as GPT.forward, written for speed: a model
+this small spends its time on calls, not on arithmetic. So weights are folded (folded.py), all rows and positions lie in
+one matrix, every result has its place beforehand, and numpy, whose calls cost least, works on memory that torch shares
+where torch has the faster kernel. Tests hold both equal.
 
 Columns count what a row has been given, its pads on the left included; positions count from its first real token.
 """
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
-from torch import Tensor, nn
 from torch.nn import functional as F
 
-from model.network.gpt import GPT, Block
+from model.network.folded import QUIET, Array, Folded, folded
+from model.network.gpt import GPT
 
-MANY_ROWS = 16
-"""From so many rows on, attention as a few products over all rows beats a kernel that goes through them singly."""
+EVEN = 16
+"""torch's softmax over a multiple of so many columns takes a third of the time of one over fewer."""
 
 
 class Decoder:
     """B rows that grow together, up to C columns."""
 
     def __init__(self, model: GPT, rows: int, columns: int):
-        self._heads, self._width = model.config.heads, model.config.width
-        self._head_width = self._width // self._heads
-        self._filled = 0
-        self._layers = [_unpack(block, rows, columns) for block in model.all_blocks()]
-        self._norm = (model.norm.weight, model.norm.bias)
-        self._token_embedding_VD = model.token_embedding.weight
-        self._head_DV = self._token_embedding_VD.T
-        self._position_embedding_TD = model.position_embedding.weight
-        self._hides_pads_CB1: Tensor | None = None
+        self._folded, self._heads, self._filled = folded(model), model.config.heads, 0
+        shape = (len(self._folded.blocks), rows, self._heads, model.config.width // self._heads, columns)
+        self._keys_LBHKC = np.empty(shape, self._folded.token_VD.dtype)
+        self._values_LBHCK = np.empty_like(self._keys_LBHKC.swapaxes(3, 4), order="C")
+        self._hides_pads_BC: Array | None = None
         """Added to attention scores: -inf at a row's pads."""
-        # One column per head, ones where the width belongs to it: multiplied by it, a head's width adds up.
-        part_DH = torch.eye(self._heads).repeat_interleave(self._head_width, dim=0)
-        self._part_HD, self._scaled_part_DH = part_DH.T.contiguous(), part_DH * self._head_width**-0.5
-        self._attend = self._attend_few if rows < MANY_ROWS else self._attend_many
+        self._make_room()
 
-    def read(self, tokens_BT: Tensor, real_BT: Tensor | None) -> Tensor:
-        """Logits (B, V) after the prompts. `real_BT` is False at pads, all on the left; None if there are none."""
-        B, T = tokens_BT.shape
-        self._filled, self._visible_B1TT = T, None
-        places: Tensor | slice = slice(0, T)
-        if real_BT is not None:
-            places = real_BT.cumsum(1).sub_(1).clamp_(min=0)
-            # Causal and real; a pad sees itself, so that its softmax is not over nothing.
-            causal_TT = torch.ones(T, T, dtype=torch.bool).tril()
-            self._visible_B1TT = (causal_TT & real_BT[:, None, None, :]) | torch.eye(T, dtype=torch.bool)
-            self._hides_pads_CB1 = torch.zeros(len(self._layers[0].slots), B, 1)
-            self._hides_pads_CB1[:T].masked_fill_(~real_BT.T[:, :, None], -torch.inf)
-        x_BTD = F.embedding(tokens_BT, self._token_embedding_VD) + self._position_embedding_TD[places]
-        last_BD = self._pass(x_BTD.flatten(0, 1), self._attend_prompt).view(B, T, self._width)[:, -1]
-        return self._logits(last_BD)
+    def _make_room(self) -> None:
+        """For what a step of so many rows computes, over more and more columns."""
+        _, B, H, _, columns = self._keys_LBHKC.shape
+        self._stream = _Stream(self._folded, B, H)
+        self._scores = [_Scores((B, H, C), self._keys_LBHKC.dtype) for C in range(EVEN, columns + EVEN, EVEN)]
 
-    def step(self, tokens_B: Tensor, positions_B: Tensor | int) -> Tensor:
-        """Logits (B, V) after one more token per row, at its row's position; an int if that is the same for all."""
-        self._filled += 1
-        x_BD = F.embedding(tokens_B, self._token_embedding_VD).add_(self._position_embedding_TD[positions_B])
-        return self._logits(self._pass(x_BD, self._attend))
-
-    def keep(self, rows_B: Tensor) -> None:
+    def keep(self, rows_B: Array) -> None:
         """Go on with these rows, in this order: one that is named twice goes on as two."""
-        C, B = self._filled, len(rows_B)
-        for number, layer in enumerate(self._layers):
-            cache_C2BD = layer.cache_C2BD.new_empty(len(layer.slots), 2, B, self._width)
-            torch.index_select(layer.cache_C2BD[:C], 2, rows_B, out=cache_C2BD[:C])
-            self._layers[number] = layer.with_cache(cache_C2BD, self._heads)
-        if self._hides_pads_CB1 is not None:
-            self._hides_pads_CB1 = self._hides_pads_CB1[:, rows_B]
-        self._attend = self._attend_few if B < MANY_ROWS else self._attend_many
+        self._keys_LBHKC, self._values_LBHCK = (x.take(rows_B, 1) for x in (self._keys_LBHKC, self._values_LBHCK))
+        if self._hides_pads_BC is not None:
+            self._hides_pads_BC = self._hides_pads_BC[rows_B]
+        self._make_room()
 
-    def _pass(self, x_ND: Tensor, attend: Callable[["_Layer", Tensor], Tensor]) -> Tensor:
-        """Through all blocks, overwriting x; N is B, or B times T. `attend` stores keys and values, returns the mix."""
-        shape = (self._width,)
-        for layer in self._layers:
-            mixed_ND = attend(layer, torch.layer_norm(x_ND, shape, *layer.norm_1))
-            x_ND = x_ND.addmm_(mixed_ND, layer.out.weight).add_(layer.out.bias)
-            normed_ND = torch.layer_norm(x_ND, shape, *layer.norm_2)
-            wide = F.gelu(torch.addmm(layer.expand.bias, normed_ND, layer.expand.weight))
-            x_ND = x_ND.addmm_(wide, layer.contract.weight).add_(layer.contract.bias)
-        return x_ND
+    @QUIET
+    def read(self, tokens_BT: Array, real_BT: Array | None) -> Array:
+        """Logits (B, V) after the prompts. `real_BT` is False at pads, all on the left; None if there are none."""
+        T = tokens_BT.shape[1]
+        positions: Array = np.arange(T)
+        if real_BT is not None:
+            positions = (real_BT.cumsum(1) - 1).clip(0)
+            self._hides_pads_BC = np.zeros((len(tokens_BT), self._keys_LBHKC.shape[-1]), self._keys_LBHKC.dtype)
+            self._hides_pads_BC[:, :T][~real_BT] = -np.inf
+        if T > 1:
+            self._fill(tokens_BT[:, :-1], positions[..., :-1], None if real_BT is None else real_BT[:, :-1])
+        return self.step(tokens_BT[:, -1], positions[..., -1])
 
-    def _logits(self, x_BD: Tensor) -> Tensor:
-        logits_BV: Tensor = torch.layer_norm(x_BD, (self._width,), *self._norm) @ self._head_DV
-        return logits_BV
+    @QUIET
+    def step(self, tokens_B: Array, positions_B: Array | int) -> Array:
+        """Logits (B, V) after one more token per row, at its row's position; an int if that is the same for all."""
+        stream, weights = self._stream, self._folded
+        self._filled += 1
+        np.add(weights.token_VD[tokens_B], weights.position_TD[positions_B], out=stream.x_ND)
+        for layer, block in enumerate(stream.blocks):
+            stream.ask(block)
+            self._attend(layer)
+            stream.pass_on(block)
+        return stream.logits()
 
-    def _attend_prompt(self, layer: "_Layer", x_ND: Tensor) -> Tensor:
-        T, D = self._filled, self._width
-        B = len(x_ND) // T
-        qkv = torch.addmm(layer.qkv.bias, x_ND, layer.qkv.weight).view(B, T, 3, D)
-        layer.cache_C2BD[:T] = qkv[:, :, 1:].permute(1, 2, 0, 3)
-        q, k, v = qkv.view(B, T, 3, self._heads, -1).permute(2, 0, 3, 1, 4)
-        visible = self._visible_B1TT
-        mixed_BHTK = F.scaled_dot_product_attention(q, k, v, attn_mask=visible, is_causal=visible is None)
-        return mixed_BHTK.transpose(1, 2).reshape(B * T, D)
+    def _attend(self, layer: int) -> None:
+        """Store the newest keys and values, mix the values of all columns."""
+        qkv_B3HK, C = self._stream.qkv_N3HK, self._filled
+        self._keys_LBHKC[layer, ..., C - 1], self._values_LBHCK[layer, :, :, C - 1] = qkv_B3HK[:, 1], qkv_B3HK[:, 2]
+        scores = self._scores[(C - 1) // EVEN]
+        scores_BHC = np.vecmat(qkv_B3HK[:, 0], self._keys_LBHKC[layer, ..., :C], out=scores.scores_BHC[..., :C])
+        if self._hides_pads_BC is not None:
+            scores_BHC += self._hides_pads_BC[:, None, :C]
+        scores.softmax()
+        np.vecmat(scores.weights_BHC[..., :C], self._values_LBHCK[layer, :, :, :C], out=self._stream.mixed_NHK)
 
-    def _store_newest(self, layer: "_Layer", x_BD: Tensor) -> Tensor:
-        """Put the newest keys and values into the cache; returns the queries (B, D)."""
-        qkv, D = torch.addmm(layer.qkv.bias, x_BD, layer.qkv.weight), self._width
-        layer.slots[self._filled - 1].copy_(qkv[:, D:].view(-1, 2, D).transpose(0, 1))
-        return qkv[:, :D]
-
-    def _attend_few(self, layer: "_Layer", x_BD: Tensor) -> Tensor:
-        """By torch's kernel, row after row."""
-        C = self._filled
-        q_BH1K = self._store_newest(layer, x_BD).view(-1, self._heads, 1, self._head_width)
-        keys, values = layer.keys_BHCK[:, :, :C], layer.values_BHCK[:, :, :C]
-        bias_B11C = None if self._hides_pads_CB1 is None else self._hides_pads_CB1[:C].permute(1, 2, 0)[:, None]
-        return F.scaled_dot_product_attention(q_BH1K, keys, values, attn_mask=bias_B11C).view(x_BD.shape)
-
-    def _attend_many(self, layer: "_Layer", x_BD: Tensor) -> Tensor:
-        """A few products over all rows and heads."""
-        C = self._filled
-        q_BD = self._store_newest(layer, x_BD)
-        scores_CBH = (layer.keys_CBD[:C] * q_BD) @ self._scaled_part_DH
-        if self._hides_pads_CB1 is not None:
-            scores_CBH += self._hides_pads_CB1[:C]
-        weights_CBD: Tensor = scores_CBH.softmax(0) @ self._part_HD
-        return weights_CBD.mul_(layer.values_CBD[:C]).sum(0)
-
-
-class _Parameters(NamedTuple):
-    """Of a norm, or of a linear layer, whose weight is turned to (inputs, outputs)."""
-
-    weight: Tensor
-    bias: Tensor
-
-
-@dataclass(frozen=True)
-class _Layer:
-    """A block's parameters, and its cache with views of it."""
-
-    norm_1: _Parameters
-    qkv: _Parameters
-    out: _Parameters
-    norm_2: _Parameters
-    expand: _Parameters
-    contract: _Parameters
-    cache_C2BD: Tensor
-    """One step's keys and values of all rows lie in one piece."""
-    slots: tuple[Tensor, ...]
-    """By column, each (2, B, D)."""
-    keys_CBD: Tensor
-    values_CBD: Tensor
-    keys_BHCK: Tensor
-    values_BHCK: Tensor
-
-    def with_cache(self, cache_C2BD: Tensor, heads: int) -> "_Layer":
-        parameters = (self.norm_1, self.qkv, self.out, self.norm_2, self.expand, self.contract)
-        return _Layer(*parameters, *_views(cache_C2BD, heads))
+    def _fill(self, tokens_BT: Array, positions: Array, real_BT: Array | None) -> None:
+        """Store keys and values of the first T columns, behind which nothing else of them is needed."""
+        B, T = tokens_BT.shape
+        self._filled, visible_B1TT = T, None
+        if real_BT is not None:
+            # Causal and real; a pad sees itself, so that its softmax is not over nothing.
+            visible_B1TT = torch.from_numpy((np.tri(T, dtype=bool) & real_BT[:, None, None]) | np.eye(T, dtype=bool))
+        stream = _Stream(self._folded, B * T, self._heads)
+        x_BTD = stream.x_ND.reshape(B, T, -1)
+        np.add(self._folded.token_VD[tokens_BT], self._folded.position_TD[positions], out=x_BTD)
+        for layer, block in enumerate(stream.blocks):
+            stream.ask(block)
+            qkv_3BHTK = stream.qkv_N3HK.reshape(B, T, 3, self._heads, -1).transpose(2, 0, 3, 1, 4)
+            self._keys_LBHKC[layer, ..., :T] = qkv_3BHTK[1].swapaxes(2, 3)
+            self._values_LBHCK[layer, :, :, :T] = qkv_3BHTK[2]
+            if block is stream.blocks[-1]:
+                return
+            q, k, v = torch.from_numpy(qkv_3BHTK)
+            mixed_BHTK = F.scaled_dot_product_attention(
+                q, k, v, attn_mask=visible_B1TT, is_causal=visible_B1TT is None, scale=1.0
+            )
+            stream.mixed_NHK[:] = mixed_BHTK.transpose(1, 2).reshape(stream.mixed_NHK.shape).numpy()
+            stream.pass_on(block)
 
 
-def _unpack(block: Block, rows: int, columns: int) -> _Layer:
-    attention = block.attention
+class _Scores:
+    """Places for a block's attention scores (B, H, C), -inf where no column is filled yet, and for their softmax."""
 
-    def turned(linear: nn.Linear) -> _Parameters:
-        return _Parameters(linear.weight.T.contiguous(), linear.bias)
-
-    return _Layer(
-        _Parameters(block.norm_1.weight, block.norm_1.bias),
-        turned(attention.qkv),
-        turned(attention.out),
-        _Parameters(block.norm_2.weight, block.norm_2.bias),
-        turned(block.expand),
-        turned(block.contract),
-        *_views(torch.empty(columns, 2, rows, attention.out.weight.shape[0]), attention.heads),
-    )
+    def __init__(self, shape: tuple[int, ...], dtype: Any):
+        self.scores_BHC, self.weights_BHC = np.full(shape, -np.inf, dtype), np.empty(shape, dtype)
+        scores, weights = torch.from_numpy(self.scores_BHC), torch.from_numpy(self.weights_BHC)
+        self.softmax = partial(torch.softmax, scores, -1, out=weights)
 
 
-def _views(cache_C2BD: Tensor, heads: int) -> tuple[Tensor, tuple[Tensor, ...], Tensor, Tensor, Tensor, Tensor]:
-    """The cache and what a layer sees of it."""
-    keys_BHCK, values_BHCK = cache_C2BD.view(*cache_C2BD.shape[:3], heads, -1).permute(1, 2, 3, 0, 4)
-    return cache_C2BD, cache_C2BD.unbind(0), cache_C2BD[:, 0], cache_C2BD[:, 1], keys_BHCK, values_BHCK
+class _Products(NamedTuple):
+    """Of one block's matrices, each from its place to its place."""
+
+    qkv: Callable[[], object]
+    out: Callable[[], object]
+    expand: Callable[[], object]
+    contract: Callable[[], object]
+
+
+class _Stream:
+    """The residual stream of N positions, and the places of all that is computed on its way through the blocks."""
+
+    def __init__(self, weights: Folded, count: int, heads: int):
+        width, dtype = weights.token_VD.shape[1], weights.token_VD.dtype
+        self.x_ND = np.empty((count, width), dtype)
+        self._root = partial(_root_of_one if count == 1 else _roots, weights.epsilon)
+        self._added_ND = np.empty_like(self.x_ND)
+        normed, mixed, wide = (np.ones((max(count, 2), n * width + 1), dtype) for n in (1, 1, 4))
+        # oneDNN's GELU takes five times as long to call as torch's own, which is taken where rows have gaps between
+        # them: hence two rows at least, and one more column, of ones, which biases are multiplied by.
+        self._wide = torch.from_numpy(wide)[:, :-1]
+        wide[count:] = 0
+        normed, mixed, wide = normed[:count], mixed[:count], wide[:count]
+        self._normed_ND = normed[:, :-1]
+        self.mixed_NHK = mixed[:, :-1].reshape(count, heads, -1)
+        qkv = np.empty((count, 3 * width), dtype)
+        self.qkv_N3HK = qkv.reshape(count, 3, heads, -1)
+        self.blocks = [
+            _Products(
+                _product(normed, block.qkv, qkv),
+                _product(mixed, block.out, self._added_ND),
+                _product(normed, block.expand, wide[:, :-1]),
+                _product(wide, block.contract, self._added_ND),
+            )
+            for block in weights.blocks
+        ]
+        self._logits_NV = np.empty((count, weights.head.shape[1]), dtype)
+        self._to_logits = _product(normed, weights.head, self._logits_NV)
+
+    def ask(self, block: _Products) -> None:
+        """Queries, keys and values."""
+        self._normalise()
+        block.qkv()
+
+    def pass_on(self, block: _Products) -> None:
+        """Add what attention mixed, then what the block makes of it."""
+        block.out()
+        self.x_ND += self._added_ND
+        self._normalise()
+        block.expand()
+        F.gelu(self._wide, out=self._wide)  # type: ignore[call-arg]  # the stubs lack it
+        block.contract()
+        self.x_ND += self._added_ND
+
+    def logits(self) -> Array:
+        """(N, V)."""
+        self._normalise()
+        self._to_logits()
+        return self._logits_NV.copy()
+
+    def _normalise(self) -> None:
+        np.divide(self.x_ND, self._root(self.x_ND), self._normed_ND)
+
+
+def _root_of_one(epsilon: float, x_1D: Array) -> float:
+    return math.sqrt(np.vdot(x_1D, x_1D) + epsilon)
+
+
+def _roots(epsilon: float, x_ND: Array) -> Array:
+    roots_N1: Array = np.sqrt(np.vecdot(x_ND, x_ND)[:, None] + epsilon)
+    return roots_N1
+
+
+def _product(inputs_NI: Array, weight_IO: Array, outputs_NO: Array) -> Callable[[], object]:
+    """One row by numpy, several by torch, whose products of matrices follow its own number of threads."""
+    if len(inputs_NI) == 1:
+        return partial(np.dot, inputs_NI[0], weight_IO, outputs_NO[0])
+    inputs, weight, outputs = map(torch.from_numpy, (inputs_NI, weight_IO, outputs_NO))
+    return partial(torch.mm, inputs, weight, out=outputs)

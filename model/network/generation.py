@@ -8,11 +8,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import torch
-from torch import Tensor
+import numpy as np
 
 from model.errors import outside
 from model.network.decoder import Decoder
+from model.network.folded import QUIET, Array
 from model.network.gpt import GPT
 
 FinishReason = Literal["stop", "length"]
@@ -50,7 +50,6 @@ def new_token_cap(model: GPT, prompt_length: int, max_new_tokens: int | None = N
     return cap
 
 
-@torch.inference_mode()
 def decode(
     model: GPT, prompts: Sequence[Sequence[int]], *, stop_id: int, max_new_tokens: Sequence[int]
 ) -> Iterator[DecodedStep]:
@@ -66,9 +65,9 @@ def decode(
     decoder = Decoder(model, len(prompts), longest + max(max_new_tokens) - 1)
     tokens_BT, real_BT = _left_pad(prompts, longest)
     logits_BV = decoder.read(tokens_BT, real_BT)
-    position: Tensor | int = longest - 1 if real_BT is None else real_BT.sum(1) - 1
+    position: Array | int = longest - 1 if real_BT is None else real_BT.sum(1) - 1
     for produced in range(1, max(max_new_tokens) + 1):
-        probabilities_B, tokens_B = logits_BV.softmax(-1).max(-1)
+        tokens_B, probabilities_B = _likeliest(logits_BV)
         token_ids = tokens_B.tolist()
         ended: dict[int, FinishReason] = {row: "length" for row, cap in running.items() if cap == produced}
         if stop_id in token_ids:
@@ -79,7 +78,7 @@ def decode(
         if not running:
             return
         # A row that has ended may run past the last position; it stays there.
-        position = (position + 1).clamp(max=last_position) if isinstance(position, Tensor) else position + 1
+        position = position + 1 if isinstance(position, int) else np.minimum(position + 1, last_position)
         logits_BV = decoder.step(tokens_B, position)
 
 
@@ -98,10 +97,18 @@ def generate(
     )
 
 
-def _left_pad(prompts: Sequence[Sequence[int]], longest: int) -> tuple[Tensor, Tensor | None]:
+@QUIET
+def _likeliest(logits_BV: Array) -> tuple[Array, Array]:
+    """Each row's likeliest token, and its probability."""
+    tokens_B = logits_BV.argmax(1)
+    below_BV = logits_BV - np.maximum.reduce(logits_BV, 1, keepdims=True)
+    return tokens_B, 1 / np.add.reduce(np.exp(below_BV, out=below_BV), 1)
+
+
+def _left_pad(prompts: Sequence[Sequence[int]], longest: int) -> tuple[Array, Array | None]:
     """Token ids (B, T), and which of them are no pads; None if there are no pads."""
     if all(len(prompt) == longest for prompt in prompts):
-        return torch.tensor(prompts), None
-    tokens = torch.tensor([[0] * (longest - len(prompt)) + list(prompt) for prompt in prompts])
-    real = torch.tensor([[False] * (longest - len(prompt)) + [True] * len(prompt) for prompt in prompts])
+        return np.array(prompts), None
+    tokens = np.array([[0] * (longest - len(prompt)) + list(prompt) for prompt in prompts])
+    real = np.array([[False] * (longest - len(prompt)) + [True] * len(prompt) for prompt in prompts])
     return tokens, real

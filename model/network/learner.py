@@ -39,7 +39,7 @@ class Learner:
             parameter.data = weights_P[start:stop].view_as(parameter)
             self.gradients[name] = self._gradient_P[start:stop].view_as(parameter)
             start = stop
-        self._model = model
+        self._model = model.requires_grad_(True)  # not frozen: nothing of it may be kept, as folded.py does
         self._norm = _Norm(model.norm, "norm", self.gradients)
         self._blocks = [_Block(b, f"blocks.{i}", self.gradients) for i, b in enumerate(model.all_blocks())]
         self._weights_P = weights_P

@@ -6,11 +6,13 @@ At temperature 1 a share of the samples estimates the probability of what they h
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from model.errors import OutOfRange
 from model.network.decoder import Decoder
+from model.network.folded import Array
 from model.network.gpt import GPT
 
 
@@ -95,8 +97,8 @@ def _drawn(
     assert 1 <= longest + tokens <= model.config.context_length + 1, (longest, tokens)
     generators = [torch.Generator().manual_seed(seed) for _ in prompts]
     decoder = Decoder(model, len(prompts), longest + tokens)
-    places_N = torch.tensor([len(prompt) for prompt in prompts])
-    logits_NV = decoder.read(*_left_padded(prompts, longest))
+    places_N = np.array([len(prompt) for prompt in prompts])
+    logits_NV = torch.from_numpy(decoder.read(*_left_padded(prompts, longest)))
     texts_B = torch.arange(len(prompts)).repeat_interleave(rows)  # which of the N different texts a row has
     goes_on_B = torch.ones(len(texts_B), dtype=torch.bool)
     for produced in range(tokens):
@@ -108,11 +110,11 @@ def _drawn(
             return
         longer_B = texts_B * model.config.vocab_size + tokens_B
         longer_N, texts_B = _unique(longer_B, goes_on_B)
-        parents_N = longer_N // model.config.vocab_size
-        if len(parents_N) != len(places_N) or not torch.equal(parents_N, torch.arange(len(places_N))):
+        parents_N, newest_N = divmod(longer_N.numpy(), model.config.vocab_size)
+        if not np.array_equal(parents_N, np.arange(len(places_N))):
             decoder.keep(parents_N)
         places_N = places_N[parents_N]
-        logits_NV = decoder.step(longer_N % model.config.vocab_size, places_N + produced)
+        logits_NV = torch.from_numpy(decoder.step(newest_N, places_N + produced))
 
 
 def _choose(logits_NV: Tensor, texts_B: Tensor, temperature: float, generators: list[torch.Generator]) -> Tensor:
@@ -130,10 +132,8 @@ def _unique(texts_B: Tensor, counts_B: Tensor) -> tuple[Tensor, Tensor]:
     return texts_N, torch.zeros_like(texts_B).masked_scatter(counts_B, places)
 
 
-def _left_padded(prompts: Sequence[Sequence[int]], longest: int) -> tuple[Tensor, Tensor | None]:
+def _left_padded(prompts: Sequence[Sequence[int]], longest: int) -> tuple[Array, Array | None]:
     """Token ids (P, T) and where they are none of pads; None if there are no pads."""
-    lengths_P = torch.tensor([len(prompt) for prompt in prompts])
-    tokens_PT = torch.tensor([[0] * (longest - len(prompt)) + list(prompt) for prompt in prompts])
-    if int(lengths_P.min()) == longest:
-        return tokens_PT, None
-    return tokens_PT, torch.arange(longest) >= longest - lengths_P[:, None]
+    pads_P = np.array([longest - len(prompt) for prompt in prompts])
+    tokens_PT = np.array([[0] * pads + list(prompt) for pads, prompt in zip(pads_P, prompts, strict=True)])
+    return tokens_PT, np.arange(longest) >= pads_P[:, None] if pads_P.any() else None

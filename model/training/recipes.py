@@ -36,10 +36,6 @@ class TrainingConfig:
     def steps(self) -> int:
         return self.checkpoint_steps[-1]
 
-    def evaluated_steps(self) -> tuple[int, ...]:
-        """All those that `is_evaluated` is true of."""
-        return tuple(sorted({*range(0, self.steps + 1, self.evaluate_every), *self.checkpoint_steps}))
-
     def is_evaluated(self, step: int) -> bool:
         return step % self.evaluate_every == 0 or step in self.checkpoint_steps
 

@@ -10,6 +10,7 @@ import pytest
 from app.catalog import Catalog
 from app.engine import Engine, EngineBusy, EngineFailed, EngineStopped
 from app.shares import asking
+from model.network.decoder import Decoder
 from model.network.generation import generate, new_token_cap
 from model.network.gpt import GPT
 from model.training.conversations import prompt_ids
@@ -218,6 +219,7 @@ async def test_calls_are_answered_while_a_text_is_decoded(engine: Engine, gate: 
         answered = anyio.Event()
         tasks.start_soon(_set_when_done, answered, engine.call(lambda: None))
         tasks.start_soon(engine.call, gate.wait)
+        await anyio.wait_all_tasks_blocked()
         gate.open()
         with anyio.fail_after(60):
             await answered.wait()
@@ -246,10 +248,14 @@ async def test_a_failure_while_decoding_reaches_every_reader_of_the_batch(engine
 async def test_an_unforeseen_failure_while_decoding_is_told_as_one(
     engine: Engine, trained: GPT, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fails(*_: object) -> None:
+    steps = iter([Decoder.step])
+
+    def fails(*given: Any) -> Any:
+        for step in steps:
+            return step(*given)
         raise RuntimeError("nobody foresaw this")
 
-    monkeypatch.setattr("model.network.decoder.Decoder.step", fails)
+    monkeypatch.setattr(Decoder, "step", fails)
     stream = start(engine, trained, "hello")
     await anext(stream)
     with pytest.raises(EngineFailed, match="the server's log has it"):

@@ -116,7 +116,7 @@ def compare_decoding(recipe: Recipe, model: GPT) -> Iterator[Speedup]:
     reference.generation_config.eos_token_id = None
     reference.generation_config.max_length = None
     prompt = prompt_ids(recipe, "hello")
-    for streams, goal in ((1, 8.0), (64, 3.0)):
+    for streams, goal in ((1, 10.0), (64, 3.0)):
         prompts = [prompt] * streams
         tokens_BT = torch.tensor(prompts)
 

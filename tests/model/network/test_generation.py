@@ -1,7 +1,6 @@
 """Invariants are held in float64: there no two tokens are so close that rounding could choose between them."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 
 import pytest
@@ -32,16 +31,6 @@ def model(request: pytest.FixtureRequest, random_model: Callable[..., GPT], trai
     return deepcopy(trained_model("reverse", "prompt-masked", step)).double()
 
 
-@contextmanager
-def float64() -> Iterator[None]:
-    """The cache has torch's default type."""
-    torch.set_default_dtype(torch.float64)
-    try:
-        yield
-    finally:
-        torch.set_default_dtype(torch.float32)
-
-
 def prompt(word: str) -> tuple[int, ...]:
     return render([Message("user", word)], TOKENIZER, generation_prompt=True).token_ids
 
@@ -63,12 +52,11 @@ def run(model: GPT, prompts: Sequence[Sequence[int]], stop_id: int, caps: Sequen
     """What a follower of the steps collects for each row until the row's end."""
     rows: list[list[tuple[int, float]]] = [[] for _ in prompts]
     ends: dict[int, FinishReason] = {}
-    with float64():
-        for step in decode(model, prompts, stop_id=stop_id, max_new_tokens=caps):
-            for row in rows_still_running(prompts, ends):
-                rows[row].append((step.token_ids[row], step.probabilities[row]))
-            assert ends.keys().isdisjoint(step.ended), "a row ends once"
-            ends |= step.ended
+    for step in decode(model, prompts, stop_id=stop_id, max_new_tokens=caps):
+        for row in rows_still_running(prompts, ends):
+            rows[row].append((step.token_ids[row], step.probabilities[row]))
+        assert ends.keys().isdisjoint(step.ended), "a row ends once"
+        ends |= step.ended
     return [
         Completion(tuple(i for i, _ in row), tuple(p for _, p in row), ends[number]) for number, row in enumerate(rows)
     ]
@@ -105,9 +93,8 @@ def test_with_the_cache_it_gives_what_a_plain_loop_without_gives(model: GPT, wor
 @given(some_words=st.lists(words, min_size=2, max_size=8), stop_id=st.sampled_from([STOP, NEVER]))
 def test_a_row_gives_the_same_beside_others_as_alone(model: GPT, some_words: list[str], stop_id: int):
     prompts = [prompt(word) for word in some_words]
-    with float64():
-        alone = [completion for p in prompts for completion in generate(model, [p], stop_id=stop_id)]
-        together = generate(model, prompts, stop_id=stop_id)
+    alone = [completion for p in prompts for completion in generate(model, [p], stop_id=stop_id)]
+    together = generate(model, prompts, stop_id=stop_id)
     assert_same(together, alone)
 
 
@@ -167,6 +154,36 @@ def test_in_float32_a_trained_model_answers_the_same_in_a_batch_alone_and_withou
             assert completion.probabilities == pytest.approx(other.probabilities, abs=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("recipe", "policy", "step"),
+    [
+        ("reverse", "prompt-masked", 300),
+        ("reverse", "prompt-masked", 3000),
+        ("reverse", "unmasked", 1000),
+        ("reverse4", "unmasked", 400),
+        ("reverse4", "mask-late", 1000),
+    ],
+)
+def test_in_float32_shipped_models_say_of_many_words_what_forward_says(
+    trained_model: Callable[..., GPT], recipe: str, policy: str, step: int
+):
+    """Teacher-forced: forward is asked for every token of every answer at once, in float64."""
+    model, task, vocabulary = trained_model(recipe, policy, step), RECIPES[recipe].task, RECIPES[recipe].tokenizer
+    found = task.held_out_prompts(80)
+    prompts = [render([Message("user", word)], vocabulary, generation_prompt=True).token_ids for word in found]
+    caps = [new_token_cap(model, len(p), 8) for p in prompts]
+    by_row = generate(model, prompts, stop_id=NEVER, max_new_tokens=min(caps))
+    alone = [generate(model, [p], stop_id=NEVER, max_new_tokens=min(caps))[0] for p in prompts]
+    exact = deepcopy(model).double()
+    for p, *completions in zip(prompts, by_row, alone, strict=True):
+        for completion in completions:
+            with torch.inference_mode():
+                text = torch.tensor([[*p, *completion.token_ids]])
+                probabilities, token_ids = exact(text[:, :-1])[0, len(p) - 1 :].softmax(-1).max(-1)
+            assert list(completion.token_ids) == token_ids.tolist()
+            assert completion.probabilities == pytest.approx(probabilities.tolist(), abs=1e-4)
+
+
 def test_each_step_gives_a_token_per_row_and_says_which_rows_it_ends(trained_model: Callable[..., GPT]):
     model = trained_model("reverse", "prompt-masked", 3000)
     prompts = [prompt("abcd"), prompt("a"), prompt("abc")]
@@ -204,15 +221,13 @@ def test_a_cap_that_does_not_fit_is_refused_with_what_is_allowed(model: GPT, cap
 
 def test_the_largest_cap_that_fits_is_used_when_none_is_given(model: GPT):
     assert new_token_cap(model, 7) == new_token_cap(model, 7, 26) == 26
-    with float64():
-        (completion,) = generate(model, [prompt("hello")], stop_id=NEVER)
+    (completion,) = generate(model, [prompt("hello")], stop_id=NEVER)
     assert len(completion.token_ids) == 26
 
 
 @torch.inference_mode()
 def test_a_tokens_probability_is_the_models_own(model: GPT):
-    with float64():
-        (completion,) = generate(model, [prompt("hello")], stop_id=STOP)
+    (completion,) = generate(model, [prompt("hello")], stop_id=STOP)
     sequence = torch.tensor([[*prompt("hello"), *completion.token_ids]])
     probabilities_TV = model(sequence[:, :-1])[0, 6:].softmax(-1)
     chosen = probabilities_TV.gather(1, sequence[0, 7:, None])[:, 0]
