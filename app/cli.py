@@ -138,7 +138,8 @@ def _in_one_line(error: Exception) -> str:
             return error.message if named else f"{error.param}: {error.message}"
         case ValidationError():
             first = error.errors()[0]
-            return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+            said = first.get("ctx", {}).get("error", first["msg"])  # ours without pydantic's words before it
+            return f"{'.'.join(map(str, first['loc']))}: {said}"
         case OSError():
             return f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror)
         case _:

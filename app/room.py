@@ -14,11 +14,9 @@ from ipaddress import ip_address
 
 from starlette.datastructures import URL
 
+from app.codes import ALPHABET, CODE_LENGTH
 from model.errors import InvalidText, UnknownName
 
-ALPHABET = "CFHJKMNPRTWXY3479"
-"""No two look alike on a projector, and none spells a word: without 0 O Q D, 1 I L, 2 Z, 5 S, 6 G, 8 B, U V, A E."""
-CODE_LENGTH = 4
 VIEW_LIMIT = 500
 """Characters of an address that gets a code."""
 LOCAL = re.compile(r"/(?![/\\])[!-\[\]-~]*")

@@ -3,10 +3,22 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, HttpUrl, IPvAnyNetwork, SecretStr
+from pydantic import AfterValidator, Field, HttpUrl, IPvAnyNetwork, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from model.errors import OutOfRange
+
 ROOT = Path(__file__).resolve().parent.parent
+TOKEN_CHARACTERS = (16, 128)
+"""Of a teacher's token, at least and at most."""
+
+
+def _check_token(token: SecretStr) -> SecretStr:
+    """Raises OutOfRange, which pydantic puts into its own error."""
+    shortest, longest = TOKEN_CHARACTERS
+    if not shortest <= len(token) <= longest:
+        raise OutOfRange(f"a teacher's token has {shortest} to {longest} characters, this one has {len(token)}")
+    return token
 
 
 class Settings(BaseSettings):
@@ -91,7 +103,7 @@ class Settings(BaseSettings):
     """A race that nobody follows or asks for ends after so long."""
     race_max_cost: Annotated[float, Field(gt=0, le=1e15)] = 2e12
     """Parameters x tokens x steps, over all policies; a costlier race is refused. `reverse` as it is costs 8.8e11."""
-    teacher_token: Annotated[SecretStr, Field(min_length=16, max_length=128)] | None = None
+    teacher_token: Annotated[SecretStr, AfterValidator(_check_token)] | None = None
     """Whoever gives it as a race's owner may stop and command every race; without it only who started one may."""
     max_races: Annotated[int, Field(ge=1, le=10_000)] = 50
     """Races kept to be read, up to 10 MB each; of more, the oldest that has ended is forgotten."""

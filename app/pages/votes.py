@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from starlette.responses import RedirectResponse, Response
 
 from app.charts.qr import QrCode, draw_qr_code
+from app.codes import CODE_LENGTH
 from app.deps import AblationDep, CatalogDep, EngineDep, ExamplesDep, OpeningsDep, SettingsDep, VotesDep
 from app.figures import State
 from app.polls import gather_material, put_question
@@ -17,7 +18,7 @@ from app.settings import Settings
 from app.templating import is_partial, render
 from app.votes.polls import Choice, Material
 from app.votes.questions import Question, questions_for
-from app.votes.sessions import CODE_LENGTH, Vote, VoteClosed, new_voter
+from app.votes.sessions import Vote, VoteClosed, new_voter
 from model.errors import InvalidText, MaskscopeError, OutOfRange, UnknownName
 from model.training.conversations import render_prompt
 

@@ -10,13 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from app.codes import ALPHABET, CODE_LENGTH
 from app.settings import Settings
 from app.votes.polls import Poll, Truth
 from model.errors import MaskscopeError, UnknownName, check_known, outside
 
-ALPHABET = "CFHJKMNPRTWXY3479"
-"""No two look alike on a projector, and without vowels no code is a word."""
-CODE_LENGTH = 4
 VOTER = re.compile(r"[A-Za-z0-9_-]{16,64}")
 """What a browser calls itself in one vote."""
 

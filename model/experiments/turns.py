@@ -47,7 +47,7 @@ MIXED = replace(
         slug="dialogue-mixed",
         single_share=SINGLE_SHARE,
         holds_out=holds_out_a_word,
-        split="a conversation is held out if one of its words is, by hash; see is_held_out",
+        split="a conversation is unseen if one of its words is, by hash; see is_held_out",
     ),
 )
 """`dialogue`, but that half of the conversations have one turn, and that the split is by word."""

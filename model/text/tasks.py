@@ -15,8 +15,8 @@ from model.text.chat_template import Message
 
 HELD_OUT_ONE_IN = 10
 SPLIT = (
-    f"a word is held out if blake2b(word, 8 bytes, big-endian) mod {HELD_OUT_ONE_IN} is 0; "
-    "held-out words are never trained on; metrics are of different held-out words"
+    f"a word is unseen if blake2b(word, 8 bytes, big-endian) mod {HELD_OUT_ONE_IN} is 0: "
+    "it is never trained on, and what is measured is measured on different unseen words"
 )
 TURN_SEPARATOR = " "
 REQUEST_SHARE = 0.5

@@ -271,6 +271,7 @@ def test_export_to_where_nothing_can_be_written_ends_in_one_line(tmp_path: Path)
         ("MASKSCOPE_QUEUE_SIZE", "0", "queue_size"),
         ("MASKSCOPE_ALLOWED_HOSTS", "class.example", "allowed_hosts"),
         ("MASKSCOPE_ALLOWED_HOSTS", "[1", "allowed_hosts"),
+        ("MASKSCOPE_TEACHER_TOKEN", "too short", "teacher_token: a teacher's token has 16 to 128 characters"),
     ],
 )
 @pytest.mark.parametrize("command", [("serve",), ("generate", "hello")])

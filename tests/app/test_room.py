@@ -7,18 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.room import ALPHABET, CODE_LENGTH, VIEW_LIMIT, ShortAddresses, own_addresses, reach
+from app.codes import ALPHABET, CODE_LENGTH
+from app.room import VIEW_LIMIT, ShortAddresses, own_addresses, reach
 from model.errors import InvalidText, UnknownName
-
-ALIKE = ("0OQD", "1IL", "2Z", "5S", "6G", "8B", "UV")
-"""Characters that a back row takes for each other."""
-
-
-def test_no_two_characters_of_a_code_look_alike() -> None:
-    assert len(set(ALPHABET)) == len(ALPHABET)
-    for group in ALIKE:
-        assert len(set(group) & set(ALPHABET)) <= 1, group
-    assert not set("AEIOU") & set(ALPHABET), "no code spells a word"
 
 
 def test_the_same_address_has_the_same_code_here_and_on_another_server() -> None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from app.settings import Settings
 
@@ -83,6 +83,19 @@ def test_the_table_above_holds_every_number() -> None:
     numbers = {name for name, field in Settings.model_fields.items() if field.annotation in (int, float)}
     marks = test_every_number_is_bounded_on_both_sides.pytestmark  # type: ignore[attr-defined]
     assert numbers == {row[0] for row in marks[0].args[1]}
+
+
+def test_a_teacher_s_token_of_another_length_is_refused_and_not_told() -> None:
+    for length in (16, 128):
+        token = Settings(teacher_token=SecretStr("t" * length)).teacher_token
+        assert token is not None
+        assert token.get_secret_value() == "t" * length
+    for length in (0, 15, 129):
+        with pytest.raises(ValidationError) as refused:
+            Settings(teacher_token=SecretStr("t" * length))
+        (error,) = refused.value.errors()
+        assert error["msg"].endswith(f"a teacher's token has 16 to 128 characters, this one has {length}")
+        assert "ttt" not in str(refused.value)
 
 
 def test_a_setting_that_does_not_exist_is_refused() -> None:
