@@ -22,6 +22,9 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from app.serving.server import places_within
+from app.settings import Settings
+
 DESCRIPTORS = 1024
 MEGABYTE = 1_000_000
 ATTACKER, ANOTHER = "127.0.0.2", "127.0.0.3"
@@ -112,6 +115,22 @@ def wait_until_closed(connections: list[socket.socket]) -> None:
         for connection, _ in poll.poll():
             poll.unregister(connection)
             waiting.remove(connection)
+
+
+@pytest.mark.parametrize(
+    ("descriptors", "settings", "places"),
+    [
+        (1024, {}, 864),
+        (1024, {"keeper_folder": Path("x")}, 432),
+        (1024, {"keeper_address": "http://192.0.2.1:8000"}, 432),
+        (100_000, {"keeper_folder": Path("x")}, 2048),
+        (100, {}, 1),
+    ],
+)
+def test_what_may_be_forwarded_has_a_descriptor_for_both_ways(
+    descriptors: int, settings: dict[str, Any], places: int
+) -> None:
+    assert places_within(descriptors, Settings(**settings)) == places
 
 
 def test_more_idle_sockets_than_descriptors_shut_no_visitor_out_and_fill_no_log(attacked: Any) -> None:
