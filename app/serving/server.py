@@ -118,7 +118,8 @@ class Server(uvicorn.Server):
         """At a Unix socket: places are for visitors' addresses, and those have been given by the worker."""
         settings = self._application.state.settings
         places = self._places.places  # as many again; all are of one address, which may have half of its table
-        config = ServingConfig(FromWorkers(self._application), settings, Connections(2 * places, places))
+        connections = Connections(2 * places, places)
+        config = ServingConfig(FromWorkers(self._application), settings, connections, log_config=None)
         config.load()
 
         def protocol() -> DeadlineProtocol:

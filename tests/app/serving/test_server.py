@@ -190,11 +190,13 @@ def test_followers_get_a_last_event_when_the_server_is_stopped(attacked: Any) ->
     assert attacked.process.wait(timeout=60) == -signal.SIGTERM  # raised once more when all has ended
 
 
-def test_a_log_that_nobody_reads_holds_no_request_up_and_no_end() -> None:
+def test_a_log_that_nobody_reads_holds_no_request_up_and_no_end(tmp_path: Path) -> None:
+    """Of the process that keeps races for others too, which listens twice."""
     reading, writing = os.pipe()
     fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)  # fifty lines
     command = [sys.executable, "-m", "app.cli", "serve", "--port", "0"]
-    process = subprocess.Popen(command, stdout=writing, stderr=writing)
+    environment = {**os.environ, "MASKSCOPE_KEEPER_FOLDER": str(tmp_path)}
+    process = subprocess.Popen(command, stdout=writing, stderr=writing, env=environment)
     os.close(writing)
     try:
         with open(reading) as log:
