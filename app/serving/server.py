@@ -123,7 +123,9 @@ class Server(uvicorn.Server):
         config.load()
 
         def protocol() -> DeadlineProtocol:
-            return DeadlineProtocol(config, self.server_state, self.lifespan.state)
+            connection = DeadlineProtocol(config, self.server_state, self.lifespan.state)
+            connection.access_log = False  # whoever forwards a request has it in the log
+            return connection
 
         return await asyncio.get_running_loop().create_unix_server(protocol, path, backlog=config.backlog)
 

@@ -201,6 +201,9 @@ def test_a_log_that_nobody_reads_holds_no_request_up_and_no_end(tmp_path: Path) 
     try:
         with open(reading) as log:
             address = next(found[1] for line in log if (found := re.search(r"running on (http://\S+)", line)))
+            forwards = httpx.HTTPTransport(uds=str(tmp_path / "keeper.sock"), retries=5)
+            with httpx.Client(transport=forwards, base_url=address, timeout=60) as worker:
+                assert worker.get("/forwarded").status_code == 404
             with httpx.Client(base_url=address, timeout=60) as client:
                 assert {client.get("/healthz").status_code for _ in range(300)} == {200}
                 assert client.get("/%0AINFO:%20forged%E2%80%AE").status_code == 404
@@ -211,4 +214,6 @@ def test_a_log_that_nobody_reads_holds_no_request_up_and_no_end(tmp_path: Path) 
         process.kill()
         process.wait()
     assert told.isascii()
+    assert "GET /healthz" in told
+    assert "/forwarded" not in told  # whoever forwards it has it in the log
     assert "\nINFO: forged" not in told
