@@ -6,6 +6,7 @@ In: a recipe, a model, a policy, a prompt. Out: an Analysis with the right answe
 import asyncio
 from collections import OrderedDict
 from functools import partial
+from weakref import ref
 
 from app.engine import Engine
 from app.shares import asking
@@ -17,7 +18,8 @@ from model.training.recipes import Recipe
 
 KEPT = 1024
 """Analyses, about 50 KB each."""
-Key = tuple[str, GPT, str, str]
+Key = tuple[str, ref[GPT], str, str]
+"""Weakly by model: what has left the catalog's memory does not stay in ours."""
 
 
 class Analyses:
@@ -35,20 +37,20 @@ class Analyses:
 
     async def of(self, recipe: Recipe, model: GPT, policy: MaskPolicy, prompt: str) -> Analysis:
         """Raises what `analyze` raises, at once, and what the engine raises."""
-        key = (recipe.slug, model, policy.slug, prompt)
+        key = (recipe.slug, ref(model), policy.slug, prompt)
         if key in self._kept:
             self._kept.move_to_end(key)
             return self._kept[key]
         coming = (key, asking.get())
         if coming not in self._coming:
             render_prompt(recipe, prompt)  # refuses before anything waits: one bad word would spoil a batch
-            task = asyncio.get_running_loop().create_task(self._compute(coming, recipe, policy))
+            task = asyncio.get_running_loop().create_task(self._compute(coming, recipe, model, policy))
             self._coming[coming] = task
         return await asyncio.shield(self._coming[coming])  # one who leaves takes it from nobody else
 
-    async def _compute(self, coming: tuple[Key, str], recipe: Recipe, policy: MaskPolicy) -> Analysis:
+    async def _compute(self, coming: tuple[Key, str], recipe: Recipe, model: GPT, policy: MaskPolicy) -> Analysis:
         key, _ = coming
-        _, model, _, prompt = key
+        prompt = key[-1]
         try:
             function = partial(analyze_words, recipe, model, policy)
             analysis = await self._engine.call_together(function, (model, policy.slug), prompt, len(prompt))

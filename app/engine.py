@@ -10,7 +10,6 @@ import logging
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from itertools import groupby
 from typing import Any, TypeVar
 
 import torch
@@ -150,8 +149,8 @@ class Engine:
         with self._condition:
             if not self.alive:
                 raise _stopped()
-            if self._ending and isinstance(job, Row):
-                raise _ends()
+            if isinstance(job, Row):
+                self.check_goes_on()
             if self._load >= self._queue_size:
                 self._make_room()
             self._load += 1
@@ -268,10 +267,10 @@ class Engine:
 
 def _start(rows: Sequence[Row]) -> Iterator[DecodingBatch]:
     """One batch for each model that rows wait for."""
-    for _, group in groupby(sorted(rows, key=_model_id), key=_model_id):
-        together = tuple(group)
+    for model in dict.fromkeys(row.model for row in rows):
+        together = [row for row in rows if row.model is model]
         steps = decode(
-            together[0].model,
+            model,
             [row.prompt_ids for row in together],
             stop_id=together[0].stop_id,
             max_new_tokens=[row.max_new_tokens for row in together],
@@ -285,10 +284,6 @@ def _ends() -> EngineStopped:
 
 def _stopped() -> EngineStopped:
     return EngineStopped("The model worker has ended; the server must be restarted")
-
-
-def _model_id(row: Row) -> int:
-    return id(row.model)
 
 
 def _resolve(future: asyncio.Future[Any], result: object) -> None:

@@ -26,8 +26,6 @@ from app.settings import Settings
 from app.workers.log_writer import ServerLog
 from app.workers.servers import BACKLOG
 
-FROM_WORKERS = 4096
-"""Connections of other processes to the keeper."""
 RESERVED_DESCRIPTORS = 160
 """For files, workers' pipes, and connections that are being refused or closed."""
 REPEATED_SECONDS = 60.0
@@ -43,11 +41,12 @@ def serve(application: FastAPI, settings: Settings, keeper: Path | None = None) 
 
     `keeper`: where this process listens for the others, if it keeps races and votes for them.
     """
-    places = min(settings.max_connections, _descriptors(settings.max_connections) - RESERVED_DESCRIPTORS)
+    wanted = RESERVED_DESCRIPTORS + settings.max_connections * _each(settings)
+    places = places_within(_descriptors(wanted), settings)
     config = ServingConfig(
         application,
         settings,
-        Connections(max(1, places), settings.max_connections_per_address),
+        Connections(places, settings.max_connections_per_address),
         host=settings.host,
         port=settings.port,
         lifespan="on",
@@ -63,10 +62,19 @@ def serve(application: FastAPI, settings: Settings, keeper: Path | None = None) 
         sys.exit(STARTUP_FAILURE)
 
 
-def _descriptors(connections: int) -> int:
+def places_within(descriptors: int, settings: Settings) -> int:
+    """How many connections these are enough for; no more than the settings want."""
+    return max(1, min(settings.max_connections, (descriptors - RESERVED_DESCRIPTORS) // _each(settings)))
+
+
+def _each(settings: Settings) -> int:
+    """Descriptors of a connection: where one process keeps races, each may need one more from or to another process."""
+    return 1 if settings.keeper_folder is None and settings.keeper_address is None else 2
+
+
+def _descriptors(wanted: int) -> int:
     """As many as this process may have, after asking for enough."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = connections + RESERVED_DESCRIPTORS
     if soft != resource.RLIM_INFINITY and soft < wanted:
         soft = wanted if hard == resource.RLIM_INFINITY else min(hard, wanted)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
@@ -78,6 +86,7 @@ class Server(uvicorn.Server):
 
     def __init__(self, config: ServingConfig, application: FastAPI, keeper: Path | None):
         super().__init__(config)
+        self._places = config.connections
         self._keeper = keeper
         self._application = application
         self._said = -REPEATED_SECONDS
@@ -112,13 +121,17 @@ class Server(uvicorn.Server):
     async def _listen_for_workers(self, path: Path) -> asyncio.Server:
         """At a Unix socket: places are for visitors' addresses, and those have been given by the worker."""
         settings = self._application.state.settings
-        config = ServingConfig(FromWorkers(self._application), settings, Connections(FROM_WORKERS, FROM_WORKERS))
+        places = self._places.places  # as many again; all are of one address, which may have half of its table
+        connections = Connections(2 * places, places)
+        config = ServingConfig(FromWorkers(self._application), settings, connections, log_config=None)
         config.load()
 
         def protocol() -> DeadlineProtocol:
-            return DeadlineProtocol(config, self.server_state, self.lifespan.state)
+            connection = DeadlineProtocol(config, self.server_state, self.lifespan.state)
+            connection.access_log = False  # whoever forwards a request has it in the log
+            return connection
 
-        return await asyncio.get_running_loop().create_unix_server(protocol, path, backlog=FROM_WORKERS)
+        return await asyncio.get_running_loop().create_unix_server(protocol, path, backlog=config.backlog)
 
     async def shutdown(self, sockets: Any = None) -> None:
         """Followers and streams get their last event now; uvicorn waits for their connections, and then cuts off."""

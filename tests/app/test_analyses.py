@@ -1,8 +1,11 @@
 """app/analyses.py and the batches of the engine behind it."""
 
 import asyncio
+import copy
+import gc
 from functools import partial
 from typing import Any
+from weakref import ref
 
 import pytest
 
@@ -118,6 +121,19 @@ async def test_only_the_last_ones_are_kept(engine: Engine, trained: GPT) -> None
         await known.of(REVERSE, trained, RIGHT, word)
     assert len(known) == 3
     assert await known.of(REVERSE, trained, RIGHT, "ab") is first
+
+
+async def test_a_model_that_the_catalog_let_go_stays_for_no_analysis(engine: Engine, trained: GPT) -> None:
+    known = Analyses(engine)
+    copied = copy.deepcopy(trained)
+    model = ref(copied)
+    first = await known.of(REVERSE, copied, RIGHT, "hello")
+    assert await known.of(REVERSE, copied, RIGHT, "hello") is first
+    del copied
+    await engine.call(list)  # the worker forgets what it did before
+    gc.collect()
+    assert model() is None
+    assert len(known) == 1
 
 
 async def test_a_word_that_cannot_be_read_spoils_no_batch(engine: Engine, trained: GPT) -> None:

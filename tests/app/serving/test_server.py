@@ -22,6 +22,9 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from app.serving.server import places_within
+from app.settings import Settings
+
 DESCRIPTORS = 1024
 MEGABYTE = 1_000_000
 ATTACKER, ANOTHER = "127.0.0.2", "127.0.0.3"
@@ -114,6 +117,22 @@ def wait_until_closed(connections: list[socket.socket]) -> None:
             waiting.remove(connection)
 
 
+@pytest.mark.parametrize(
+    ("descriptors", "settings", "places"),
+    [
+        (1024, {}, 864),
+        (1024, {"keeper_folder": Path("x")}, 432),
+        (1024, {"keeper_address": "http://192.0.2.1:8000"}, 432),
+        (100_000, {"keeper_folder": Path("x")}, 2048),
+        (100, {}, 1),
+    ],
+)
+def test_what_may_be_forwarded_has_a_descriptor_for_both_ways(
+    descriptors: int, settings: dict[str, Any], places: int
+) -> None:
+    assert places_within(descriptors, Settings(**settings)) == places
+
+
 def test_more_idle_sockets_than_descriptors_shut_no_visitor_out_and_fill_no_log(attacked: Any) -> None:
     with held(attacked, 1100):
         assert set(visits(attacked)) == {200}
@@ -171,15 +190,20 @@ def test_followers_get_a_last_event_when_the_server_is_stopped(attacked: Any) ->
     assert attacked.process.wait(timeout=60) == -signal.SIGTERM  # raised once more when all has ended
 
 
-def test_a_log_that_nobody_reads_holds_no_request_up_and_no_end() -> None:
+def test_a_log_that_nobody_reads_holds_no_request_up_and_no_end(tmp_path: Path) -> None:
+    """Of the process that keeps races for others too, which listens twice."""
     reading, writing = os.pipe()
     fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)  # fifty lines
     command = [sys.executable, "-m", "app.cli", "serve", "--port", "0"]
-    process = subprocess.Popen(command, stdout=writing, stderr=writing)
+    environment = {**os.environ, "MASKSCOPE_KEEPER_FOLDER": str(tmp_path)}
+    process = subprocess.Popen(command, stdout=writing, stderr=writing, env=environment)
     os.close(writing)
     try:
         with open(reading) as log:
             address = next(found[1] for line in log if (found := re.search(r"running on (http://\S+)", line)))
+            forwards = httpx.HTTPTransport(uds=str(tmp_path / "keeper.sock"), retries=5)
+            with httpx.Client(transport=forwards, base_url=address, timeout=60) as worker:
+                assert worker.get("/forwarded").status_code == 404
             with httpx.Client(base_url=address, timeout=60) as client:
                 assert {client.get("/healthz").status_code for _ in range(300)} == {200}
                 assert client.get("/%0AINFO:%20forged%E2%80%AE").status_code == 404
@@ -190,4 +214,6 @@ def test_a_log_that_nobody_reads_holds_no_request_up_and_no_end() -> None:
         process.kill()
         process.wait()
     assert told.isascii()
+    assert "GET /healthz" in told
+    assert "/forwarded" not in told  # whoever forwards it has it in the log
     assert "\nINFO: forged" not in told
