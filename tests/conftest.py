@@ -119,6 +119,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=place)
 
 
+def pytest_collection_finish() -> None:
+    """What is there now stays to the end: garbage is looked for in what tests make alone."""
+    gc.freeze()
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _one_torch_thread() -> None:
     """Several pytest processes run beside each other: two of one thread are faster than two of two."""

@@ -28,6 +28,13 @@ def slow_server(start_server: Any) -> Iterator[Any]:
         yield server
 
 
+@pytest.fixture(scope="module")
+def narrow_server(start_server: Any) -> Iterator[Any]:
+    """It is slow too, and answers one request at a time."""
+    with start_server(slowed=0.5, MASKSCOPE_MAX_REQUESTS="1", MASKSCOPE_BODY_TIMEOUT_SECONDS="300") as server:
+        yield server
+
+
 def wait_for_load(server: Any, load: float) -> None:
     deadline = time.monotonic() + 60
     while server.load() != load:
@@ -110,29 +117,34 @@ def test_visitors_who_leave_in_the_middle_of_a_stream_leave_nothing_behind(slow_
     assert answer.json()["completion"] == "olleh#"
 
 
-def test_a_visitor_who_leaves_in_the_middle_of_a_body_takes_no_place_and_leaves_no_traceback(start_server: Any) -> None:
-    with start_server(MASKSCOPE_MAX_REQUESTS="1", MASKSCOPE_BODY_TIMEOUT_SECONDS="300") as server:
-        assert re.fullmatch(r"http://127\.0\.0\.1:\d+", server.address)
-        assert httpx.get(f"{server.address}/", timeout=60).status_code == 200
-        place = urlsplit(server.address)
-        for _ in range(5):
-            with socket.create_connection((place.hostname, place.port), timeout=60) as connection:
-                connection.sendall(b"POST /api/v1/analyze HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{")
-        deadline = time.monotonic() + 60  # far below the time after which a body is given up anyhow
-        while httpx.get(f"{server.address}/api/v1/recipes", timeout=60).status_code != 200:
-            assert time.monotonic() < deadline
+def test_a_visitor_who_leaves_in_the_middle_of_a_body_takes_no_place_and_leaves_no_traceback(
+    narrow_server: Any,
+) -> None:
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+", narrow_server.address)
+    assert httpx.get(f"{narrow_server.address}/", timeout=60).status_code == 200
+    place = urlsplit(narrow_server.address)
+    for _ in range(5):
+        with socket.create_connection((place.hostname, place.port), timeout=60) as connection:
+            connection.sendall(b"POST /api/v1/analyze HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{")
+    deadline = time.monotonic() + 60  # far below the time after which a body is given up anyhow
+    while httpx.get(f"{narrow_server.address}/api/v1/recipes", timeout=60).status_code != 200:
+        assert time.monotonic() < deadline
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_the_server_although_a_stream_is_open(start_server: Any, number: int) -> None:
-    with start_server(slowed=0.5) as server, open_stream(server.address) as connection:
+@pytest.mark.parametrize(("server", "number"), [("slow_server", signal.SIGTERM), ("narrow_server", signal.SIGINT)])
+def test_a_signal_ends_the_server_although_a_stream_is_open(
+    request: pytest.FixtureRequest, server: str, number: int
+) -> None:
+    """The last of those that share these servers: it ends them."""
+    ended = request.getfixturevalue(server)
+    with open_stream(ended.address) as connection:
         connection.settimeout(60)
-        server.process.send_signal(number)
+        ended.process.send_signal(number)
         rest = b""
         while piece := connection.recv(65536):
             rest += piece
-        server.process.wait(timeout=60)
-    assert b"event: done" not in rest  # the stream alone would have lasted twelve seconds
+        ended.process.wait(timeout=60)
+    assert b"event: done" not in rest  # the stream alone would have lasted four seconds and more
 
 
 STUDENTS = 300

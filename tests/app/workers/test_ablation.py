@@ -151,7 +151,7 @@ def test_the_commit_is_git_s_or_unknown() -> None:
 
 def test_the_file_names_the_code_and_its_conditions(tmp_path: Path, plan: Plan) -> None:
     into = tmp_path / "deeper" / "ablation.json"
-    assert run_ablation(plan, into, 2, Console(quiet=True))
+    assert run_ablation(plan, into, 1, Console(quiet=True))
     document = json.loads(into.read_text())
     assert document["commit"] == code_commit()
     assert document["settings"][0]["evaluation_words"] == 20
