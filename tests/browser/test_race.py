@@ -101,7 +101,7 @@ def long_race(live_server: str) -> Iterator[Callable[[], str]]:
 
     Its two processes take longer to start than most of these tests.
     """
-    settings = {"width": 8, "batch_size": 128, "steps": 9000, "evaluate_every": 50}
+    settings = {"width": 32, "batch_size": 256, "steps": 9000, "evaluate_every": 20, "evaluation_words": 20}
     kept: list[dict[str, str]] = []
     with httpx.Client(base_url=live_server, timeout=60) as client:
 
@@ -177,7 +177,7 @@ def test_the_button_that_was_pressed_keeps_the_focus(open_page: OpenPage, long_r
         expect(page.get_by_role("button", name=title)).to_be_focused()
 
 
-def test_who_comes_later_sees_all_of_it_and_the_end_at_the_same_time(open_page: OpenPage, long_race: LongRace) -> None:
+def test_who_comes_later_sees_all_of_it_at_the_same_time(open_page: OpenPage, long_race: LongRace) -> None:
     address = long_race()
     first = open_page(address)  # the owner's
     expect(first.locator(".status")).to_contain_text("Running", timeout=PATIENCE)
@@ -195,21 +195,22 @@ def test_who_comes_later_sees_all_of_it_and_the_end_at_the_same_time(open_page: 
         expect(second.locator("[data-show=step]").nth(number)).not_to_have_text(f"{step:,}")
     first.get_by_role("button", name="Resume").click()
     expect(second.locator(".status")).to_contain_text("Running")
-    stop(first)
-    expect(second.locator(".status")).to_contain_text("Stopped")
-    expect_all_that_was_told(first, second)
-    first.reload()
-    assert points(first) == points(second)
 
 
-def test_a_race_waits_for_its_place_says_which_and_a_third_mask_runs_against_the_two(
+def test_who_follows_a_race_sees_its_end_at_the_same_time_and_the_next_one_has_its_place(
     open_page: OpenPage, long_race: LongRace
 ) -> None:
-    first, second = open_page(long_race()), open_page("/race")
+    """The next one says which place it waits for; in it a third mask runs against the two."""
+    address = long_race()
+    first, follower, second = open_page(address), open_page(address.partition("?")[0]), open_page("/race")
     second.locator("select[name=policies]").select_option("no-shift")
     begin(second, steps="40", evaluate_every="10")
     expect(second.locator(".status")).to_contain_text("place 1 in the queue")
     stop(first)
+    expect(follower.locator(".status")).to_contain_text("Stopped")
+    expect_all_that_was_told(first, follower)
+    first.reload()
+    assert points(first) == points(follower)
     expect(second.locator(".status")).to_contain_text("Finished", timeout=PATIENCE)
     assert points(second) == {"prompt-masked": 5, "unmasked": 5, "no-shift": 5}
     assert second.locator(".runner h2").all_inner_texts() == ["mask on", "mask off", "labels not shifted"]
