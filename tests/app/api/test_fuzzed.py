@@ -53,9 +53,7 @@ def schema_tells_what_is_invalid(_context: Any, response: Any, case: Any) -> Non
 
 
 @pytest.fixture
-def schema(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """Its client looks for proxies in the whole environment, twice for each request: none stands in a process."""
-    monkeypatch.setattr("requests.sessions.get_environ_proxies", lambda *_, **__: {})
+def schema() -> Iterator[Any]:
     app = create_app(Settings(**SETTINGS))
     yield schemathesis.openapi.from_asgi("/api/v1/openapi.json", app, config=SchemathesisConfig.from_dict(CONFIG))
     asgi.shutdown_lifespans()
