@@ -31,18 +31,13 @@ Arrivals = Mapping[str, Sequence[int | None]]
 
 
 LONG = (
-    *(
-        "tests/browser/",
-        "api/test_races.py",
-        "app/test_main.py",
-        "races/test_sessions.py",
-        "experiments/test_limits.py",
-    ),
-    "workers/test_cluster.py",
-    *("commands/test_claims.py", "workers/test_ablation.py", "tests/test_wheel.py", "tests/test_architecture.py"),
-    *("network/test_generation.py", "network/test_learner.py", "pages/test_visualizer.py", "serving/test_server.py"),
-    *("tests/test_readme.py", "app/test_cli.py", "bugs/test_gallery.py", "dispatcher/test_arms.py"),
-    *("commands/test_inspect.py", "inspector/test_templates.py", "pages/test_ablation.py", "commands/test_padding.py"),
+    *("tests/browser/", "api/test_races.py", "workers/test_servers.py", "workers/test_cluster.py"),
+    *("races/test_sessions.py", "api/test_fuzzed.py", "app/test_main.py", "commands/test_claims.py"),
+    *("workers/test_ablation.py", "tests/test_readme.py", "network/test_generation.py", "tests/test_wheel.py"),
+    *("serving/test_server.py", "app/test_cli.py", "commands/test_inspect.py", "experiments/test_limits.py"),
+    *("network/test_learner.py", "dispatcher/test_arms.py", "races/test_worker.py", "bugs/test_gallery.py"),
+    *("pages/test_visualizer.py", "inspector/test_templates.py", "commands/test_padding.py", "pages/test_race.py"),
+    *("experiments/test_other_answers.py", "tests/test_architecture.py"),
 )
 """Where tests wait for browsers, servers, trainings: what takes five seconds and more, the longest first."""
 

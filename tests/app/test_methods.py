@@ -71,7 +71,7 @@ async def test_head_is_answered_as_get_without_the_body(client: httpx.AsyncClien
 
 
 async def test_head_of_a_stream_opens_none(app: FastAPI, client: httpx.AsyncClient) -> None:
-    race = (await client.post("/api/v1/races", json={"width": 8, "steps": 5000})).json()
+    race = (await client.post("/api/v1/races", json={"policies": ["unmasked"], "width": 8, "steps": 5000})).json()
     head = await client.head(race["events"])
     assert (head.status_code, head.content) == (200, b"")
     assert head.headers["content-type"].startswith("text/event-stream")

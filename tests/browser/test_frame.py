@@ -53,6 +53,16 @@ def test_a_page_fits_its_screens(open_page: OpenPage, axe_finds_nothing: Callabl
     assert shown.evaluate("document.documentElement.scrollWidth") == 320
 
 
+def test_a_single_text_that_cannot_be_read_is_found_among_many_of_its_kind(
+    open_page: OpenPage, axe_finds_nothing: Callable[..., None]
+) -> None:
+    shown = open_page("/padding", reduced_motion="reduce")
+    axe_finds_nothing(shown, only_colours=True)
+    shown.locator("main label").nth(2).evaluate("text => { text.style.color = '#999' }")
+    with pytest.raises(AssertionError, match="color-contrast"):
+        axe_finds_nothing(shown, only_colours=True)
+
+
 @pytest.mark.parametrize(
     ("path", "chosen", "said"),
     [

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -16,11 +17,28 @@ from model.claims.ledger import CLAIMS
 from model.experiments.dispatcher.arms import KEPT_DISPATCHED
 from model.experiments.limits import KEPT_LIMITS
 from model.experiments.reasoning.controls import KEPT_CONTROLS
-from model.experiments.reasoning.traces import KEPT_REASONING
+from model.experiments.reasoning.traces import KEPT_REASONING, ReasoningRun, measure_runs
 from model.experiments.turns import KEPT_TURNS
 
 FOLDER = Settings().trained_folder
 WIDE = {"COLUMNS": "200", "TERM": "dumb"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _measured_once() -> Iterator[None]:
+    """Two of these commands measure the same shipped models: the first one does it for both."""
+    measured: dict[tuple[str, ...], list[ReasoningRun]] = {}
+    """By what names the weights, with their sums."""
+
+    def measure(folders: Sequence[Path]) -> Iterator[ReasoningRun]:
+        weights = tuple((folder / "run.json").read_text() for folder in folders)
+        if weights not in measured:
+            measured[weights] = list(measure_runs(folders))
+        yield from measured[weights]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("app.commands.reasoning.measure_runs", measure)
+        yield
 
 
 @pytest.fixture

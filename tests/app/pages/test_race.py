@@ -125,7 +125,7 @@ async def test_the_list_leads_to_the_races_there_are(client: httpx.AsyncClient, 
 
 
 async def test_pause_step_resume_and_stop_by_plain_forms(client: httpx.AsyncClient) -> None:
-    address = await begin(client, steps="5000", evaluate_every="1000")
+    address = await begin(client, policies=["unmasked"], steps="5000", evaluate_every="1000")
     await until(client, address, "Running")
     for command, status in (("pause", "Paused"), ("step", "Paused"), ("resume", "Running"), ("stop", "Stopped")):
         response = await press(client, address, command)
