@@ -101,13 +101,7 @@ def bench(
     """
     named = ["training"] * training + ["page"] * page + ["server"] * load + ["school"] * (load or school)
     only = named + ["inspect"] * inspect or only
-    unknown = set(only or ()) - set(SECTIONS)
-    if unknown:
-        raise typer.BadParameter(f"no section {', '.join(sorted(unknown))}")
-    if measure and only not in (["inspect"], ["school"]):
-        raise typer.BadParameter("--measure goes with --inspect alone or with --school alone")
-    if before and not (measure and only == ["school"] and url):
-        raise typer.BadParameter("--before goes with --school --measure --url")
+    _check(only, measure=measure, before=before, url=url)
     results: list[Result] = []
     sections = SECTIONS | {
         "inspect": partial(inspection_speed, rows),
@@ -121,10 +115,20 @@ def bench(
                 typer.echo(result.line())
     if measure and only == ["inspect"]:
         keep_speeds([result for result in results if isinstance(result, Ratio)])
-    if measure and only == ["school"]:
+    elif measure:
         keep_loads([result for result in results if isinstance(result, Answers)], seconds, before=before)
     if as_json:
         typer.echo(json.dumps([asdict(result) for result in results]))
+
+
+def _check(only: list[str] | None, *, measure: bool, before: bool, url: str | None) -> None:
+    unknown = set(only or ()) - set(SECTIONS)
+    if unknown:
+        raise typer.BadParameter(f"no section {', '.join(sorted(unknown))}")
+    if measure and only not in (["inspect"], ["school"]):
+        raise typer.BadParameter("--measure goes with --inspect alone or with --school alone")
+    if before and not (measure and only == ["school"] and url):
+        raise typer.BadParameter("--before goes with --school --measure --url")
 
 
 def _default_model() -> tuple[Recipe, GPT]:
