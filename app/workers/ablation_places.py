@@ -22,7 +22,7 @@ MEASURED_BY = (
     *("errors", "intervals", "kept", "writing"),
     *(f"text/{name}" for name in ("chat_template", "corpus", "sums", "tasks", "tokenizer")),
     *(f"masks/{name}" for name in ("batches", "policies", "shift")),
-    *(f"network/{name}" for name in ("decoder", "generation", "gpt", "learner", "loss")),
+    *(f"network/{name}" for name in ("decoder", "folded", "generation", "gpt", "learner", "loss")),
     *(f"training/{name}" for name in ("checkpoints", "conversations", "evaluation", "loop", "recipes")),
     "experiments/ablation/runs",
 )

@@ -186,10 +186,10 @@ def side_of_end(end: Interval) -> Side:
 
 
 def mean_curve(policy: str, steps: tuple[int, ...], values: list[tuple[float, ...]]) -> MeanCurve:
-    """Seeds x steps to a mean and an interval for each step."""
+    """Seeds x steps to a mean and an interval for each step, to 6 decimals, which halves the file that ships."""
     measured = np.array(values)
     rows = (measured.mean(axis=0), *mean_band(measured), measured.min(axis=0), measured.max(axis=0))
-    return MeanCurve(policy, steps, *(tuple(row.tolist()) for row in rows))
+    return MeanCurve(policy, steps, *(tuple(row.round(6).tolist()) for row in rows))
 
 
 def values_of(run: MeasuredRun, quantity: Quantity) -> tuple[float, ...]:

@@ -155,6 +155,6 @@ def test_the_file_names_the_code_and_its_conditions(tmp_path: Path, plan: Plan) 
     document = json.loads(into.read_text())
     assert document["commit"] == code_commit()
     assert document["settings"][0]["evaluation_words"] == 20
-    assert "held out" in document["split"]
+    assert "a word is unseen if" in document["split"]
     for word in ("time", "seconds", "host", "node"):
         assert f'"{word}' not in into.read_text()
