@@ -187,7 +187,7 @@ def serve(
     gc.freeze()
     gc.enable()
     if settings.workers > 1:
-        words = ["serve", "--workers", "1", "--host", settings.host, "--port", str(settings.port)]
+        words = ["serve", "--workers", "1", "--host", settings.host]
         words += ["--tokenizers", str(tokenizers)] if tokenizers else []
         if teacher_token:
             os.environ["MASKSCOPE_TEACHER_TOKEN"] = teacher_token  # not among the words, which others can list

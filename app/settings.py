@@ -36,9 +36,9 @@ class Settings(BaseSettings):
     """Server processes on one port; one of them keeps races and votes, and is reached through any."""
     keeper_address: HttpUrl | None = None
     """Of the machine that keeps races and votes for several behind one balancer; none: this one does."""
-    listener_fd: Annotated[int, Field(ge=3, le=65_535)] | None = None
+    shares_port: bool = False
     keeper_folder: Path | None = None
-    """These two are set by `--workers` for its processes: the socket they share, and where the keeper is found."""
+    """These two are set by `--workers` for its processes: whether others listen there too, where the keeper is."""
 
     max_connections: Annotated[int, Field(ge=1, le=100_000)] = 2048
     """Connections at once, if there are descriptors for so many. Beyond, idle ones give way."""

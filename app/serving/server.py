@@ -24,7 +24,7 @@ from app.serving.connections import Connections
 from app.serving.protocol import DeadlineProtocol, ServingConfig
 from app.settings import Settings
 from app.workers.log_writer import ServerLog
-from app.workers.servers import BACKLOG
+from app.workers.servers import listen
 
 RESERVED_DESCRIPTORS = 160
 """For files, workers' pipes, and connections that are being refused or closed."""
@@ -52,10 +52,9 @@ def serve(application: FastAPI, settings: Settings, keeper: Path | None = None) 
         lifespan="on",
         timeout_graceful_shutdown=settings.shutdown_timeout_seconds,
         log_config=None,
-        backlog=BACKLOG if settings.listener_fd is None else 1,
     )
     server = Server(config, application, keeper)
-    listening = None if settings.listener_fd is None else [socket.socket(fileno=settings.listener_fd)]
+    listening = [listen(settings.host, settings.port)] if settings.shares_port else None
     with suppress(KeyboardInterrupt):  # uvicorn has ended in order, and raises the signal once more
         server.run(listening)
     if not server.started:
@@ -110,8 +109,6 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: Any = None) -> None:
         asyncio.get_running_loop().set_exception_handler(self._handle)
         await super().startup(sockets)
-        for shared in sockets or ():
-            shared.listen(BACKLOG)  # asyncio takes `config.backlog` in a row: one, so that none takes all of a crowd
         for server in self.servers:
             for listener in server.sockets:
                 listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)

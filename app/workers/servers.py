@@ -1,7 +1,8 @@
 """Several server processes on one port: started here, started anew when one dies, ended together.
 
-In: a listening socket and how many. Out: an exit code. All of them accept from the same socket, so a connection goes to
-whoever is free. What one of them alone may keep is settled in `app/forwarding.py`.
+In: an address and how many. Out: an exit code. Each listens by itself, and the kernel deals connections out to them by
+their hash (SO_REUSEPORT): from one socket for all, whoever woke first took a whole crowd's. What one of them alone may
+keep is settled in `app/forwarding.py`.
 """
 
 import logging
@@ -11,15 +12,17 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from types import FrameType
+from typing import Any
 
 from app.workers.processes import command_line
 
 BACKLOG = 2048
 log = logging.getLogger(__name__)
 FASTEST_DEATH_SECONDS = 5.0
-"""A process that dies sooner than this has not served: starting it again would not help, so all ends."""
+"""A process that ends by itself sooner than this cannot serve: starting it again would not help, so all ends."""
 
 
 def serve_with(workers: int, host: str, port: int, words: tuple[str, ...]) -> int:
@@ -28,26 +31,38 @@ def serve_with(workers: int, host: str, port: int, words: tuple[str, ...]) -> in
     Raises:
         OSError: nobody may listen at that address.
     """
-    with _listener(host, port) as listener, tempfile.TemporaryDirectory(prefix="maskscope-") as folder:
-        name = f"[{host}]" if ":" in host else host
-        log.warning("%d processes running on http://%s:%d", workers, name, listener.getsockname()[1])
-        return _Servers(workers, listener, words, folder).run()
+    with _reserve(host, port) as reserved, tempfile.TemporaryDirectory(prefix="maskscope-") as folder:
+        name, port = f"[{host}]" if ":" in host else host, reserved.getsockname()[1]
+        log.warning("%d processes running on http://%s:%d", workers, name, port)
+        kept = {"MASKSCOPE_SHARES_PORT": "1", "MASKSCOPE_KEEPER_FOLDER": folder}
+        return _Servers(workers, command_line(*words, "--port", str(port)), os.environ | kept).run()
 
 
-def _listener(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """Beside the other processes of this server."""
+    family, address = _resolve(host, port)
+    return socket.create_server(address, family=family, backlog=BACKLOG, reuse_port=True)
+
+
+def _reserve(host: str, port: int) -> socket.socket:
+    """A socket that holds the port for the processes, who alone listen."""
+    family, address = _resolve(host, port)
+    with socket.create_server(address, family=family) as alone:  # refused if another program listens there
+        address = alone.getsockname()
+    reserved = socket.socket(family, socket.SOCK_STREAM)
+    reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    reserved.bind(address)
+    return reserved
+
+
+def _resolve(host: str, port: int) -> tuple[socket.AddressFamily, Any]:
     family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-    return socket.create_server(address, family=family, backlog=BACKLOG)
+    return family, address
 
 
 class _Servers:
-    def __init__(self, workers: int, listener: socket.socket, words: tuple[str, ...], folder: str):
-        self._listener = listener
-        self._command = command_line(*words)
-        self._environment = {
-            **os.environ,
-            "MASKSCOPE_LISTENER_FD": str(listener.fileno()),
-            "MASKSCOPE_KEEPER_FOLDER": folder,
-        }
+    def __init__(self, workers: int, command: tuple[str, ...], environment: Mapping[str, str]):
+        self._command, self._environment = command, environment
         self._ending = False
         self._started: dict[subprocess.Popen[bytes], float] = {}
         self._workers = workers
@@ -68,7 +83,7 @@ class _Servers:
             died.returncode = os.waitstatus_to_exitcode(status)
             if self._ending:
                 continue
-            if lived < FASTEST_DEATH_SECONDS:
+            if lived < FASTEST_DEATH_SECONDS and died.returncode >= 0:
                 code = code or max(1, died.returncode)
                 self._end(signal.SIGTERM, None)
             else:
@@ -76,7 +91,7 @@ class _Servers:
         return code
 
     def _start(self) -> None:
-        process = subprocess.Popen(self._command, env=self._environment, pass_fds=[self._listener.fileno()])
+        process = subprocess.Popen(self._command, env=self._environment)
         self._started[process] = time.monotonic()
         if self._ending:  # the signal came before this process was known
             self._end(signal.SIGTERM, None)
