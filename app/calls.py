@@ -46,7 +46,7 @@ class WaitingCalls(FairQueue[Call]):
             if (len(taken) + 2) * largest > LARGEST_TOGETHER:
                 break
             taken.append(call)
-        self.remove(taken)
+        self.take_all(taken)
         return [first, *taken]
 
 

@@ -9,16 +9,15 @@ import asyncio
 import logging
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 import torch
 
 from app.calls import Call, WaitingCalls, compute
-from app.rows import DecodingBatch, NewToken, Post, Row
+from app.rows import MOST_BATCHES, DecodingBatch, NewToken, Post, Row, WaitingRows, start
 from app.shares import answering, asking
 from model.errors import MaskscopeError
-from model.network.generation import decode
 from model.network.gpt import GPT
 
 Result = TypeVar("Result")
@@ -52,7 +51,7 @@ class Engine:
         self._loop = asyncio.get_running_loop()
         self._condition = threading.Condition()
         self._calls = WaitingCalls()
-        self._rows: deque[Row] = deque()
+        self._rows = WaitingRows()
         self._post = Post(self._loop.call_soon_threadsafe)
         self._load = 0
         self._closing = self._ending = False
@@ -157,17 +156,19 @@ class Engine:
             if isinstance(job, Call):
                 self._calls.append(job, asking.get(), answering.get())
             else:
-                self._rows.append(job)
+                self._rows.append(job, asking.get(), answering.get())
             self._condition.notify()
 
     def _make_room(self) -> None:
-        """By the last call of the address that has most waiting, if it has more than who asks now."""
-        given_up = self._calls.make_room(asking.get())
+        """By the last call, else generation, of the address that has most waiting, if it has more than who asks."""
         busy = EngineBusy(f"All {self._queue_size} places are taken; try again")
-        if given_up is None:
+        if (call := self._calls.make_room(asking.get())) is not None:
+            self._tell(_reject, call.future, busy)
+        elif (row := self._rows.make_room(asking.get())) is not None:
+            self._post.send([(row, busy)])
+        else:
             raise busy
         self._load -= 1
-        self._tell(_reject, given_up.future, busy)
 
     # The worker's side: everything below runs in its thread.
 
@@ -181,13 +182,11 @@ class Engine:
                     if self._closing:
                         return
                     calls = self._calls.take_together()
-                    rows = tuple(self._rows)
-                    self._rows.clear()
-                if self._ending:
-                    self._end([*rows, *(row for batch in batches for row in batch.running.values())])
-                    batches.clear()
-                else:
-                    batches.extend(_start(rows))
+                    if self._ending:
+                        self._end(batches)
+                    rows = self._rows.take_together() if len(batches) < MOST_BATCHES else []
+                if rows:
+                    batches.append(start(rows))
                 if calls:
                     self._answer(calls)
                 for _ in range(len(batches)):
@@ -245,8 +244,11 @@ class Engine:
         self._post.send(news)
         return bool(batch.running)
 
-    def _end(self, rows: list[Row]) -> None:
-        self._leave(len(rows))
+    def _end(self, batches: deque[DecodingBatch]) -> None:
+        rows = [*self._rows, *(row for batch in batches for row in batch.running.values())]
+        self._rows.remove(tuple(self._rows))
+        batches.clear()
+        self._load -= len(rows)
         self._post.send((row, _ends()) for row in rows)
 
     def _leave(self, count: int) -> None:
@@ -263,19 +265,6 @@ class Engine:
 
     def _tell(self, callback: Callable[..., object], *args: object) -> None:
         self._loop.call_soon_threadsafe(callback, *args)
-
-
-def _start(rows: Sequence[Row]) -> Iterator[DecodingBatch]:
-    """One batch for each model that rows wait for."""
-    for model in dict.fromkeys(row.model for row in rows):
-        together = [row for row in rows if row.model is model]
-        steps = decode(
-            model,
-            [row.prompt_ids for row in together],
-            stop_id=together[0].stop_id,
-            max_new_tokens=[row.max_new_tokens for row in together],
-        )
-        yield DecodingBatch(steps, dict(enumerate(together)))
 
 
 def _ends() -> EngineStopped:

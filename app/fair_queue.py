@@ -5,7 +5,8 @@ Full, it makes room for an address that has less in it than the one that has mos
 """
 
 from collections import Counter, OrderedDict, deque
-from collections.abc import Collection, Hashable, Iterator
+from collections.abc import Collection, Hashable, Iterable, Iterator
+from itertools import zip_longest
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item", bound=Hashable)
@@ -27,6 +28,10 @@ class FairQueue(Generic[Item]):
         """In the order in which they came."""
         return iter(self._shares)
 
+    def in_turn(self) -> Iterator[Item]:
+        """In the order in which they would be taken."""
+        return _alternately(_alternately(requests.values()) for requests in self._turns.values())
+
     def held_by(self, share: str) -> int:
         return self._held[share]
 
@@ -46,13 +51,18 @@ class FairQueue(Generic[Item]):
         """
         if not self._shares:
             raise IndexError("nothing waits")
-        share, requests = next(iter(self._turns.items()))
-        request, items = next(iter(requests.items()))
-        item = items[0]
-        requests.move_to_end(request)
-        self._turns.move_to_end(share)
-        self.remove((item,))
+        requests = next(iter(self._turns.values()))
+        item = next(iter(requests.values()))[0]
+        self.take_all((item,))
         return item
+
+    def take_all(self, items: Collection[Item]) -> None:
+        """These: then it is the next turn of each one's share and request."""
+        for item in items:
+            share, request = self._shares[item]
+            self._turns[share].move_to_end(request)
+            self._turns.move_to_end(share)
+        self.remove(items)
 
     def remove(self, items: Collection[Item]) -> None:
         """Those that went with another's turn, or that nobody waits for any more. Turns stay as they are."""
@@ -79,3 +89,9 @@ class FairQueue(Generic[Item]):
         last = next(item for item in reversed(self._shares) if self._shares[item][0] == greediest)
         self.remove((last,))
         return last
+
+
+def _alternately(queues: Iterable[Iterable[Item]]) -> Iterator[Item]:
+    """The first of each, then the second of each."""
+    for together in zip_longest(*queues, fillvalue=None):
+        yield from (item for item in together if item is not None)

@@ -172,8 +172,10 @@ async def _analyze_and_write(
     choices: Choices, policy: str, loaded: LoadedRun, analyses: Analyses, engine: Engine, writes: bool
 ) -> tuple[Analysis, Written | None]:
     model = loaded.model(choices.step)
-    analysis = await analyses.of(choices.recipe, model, MASK_POLICIES[policy], choices.prompt)
-    return analysis, await _write(choices, loaded, engine) if writes else None
+    analysis = analyses.of(choices.recipe, model, MASK_POLICIES[policy], choices.prompt)
+    if not writes:
+        return await analysis, None
+    return await asyncio.gather(analysis, _write(choices, loaded, engine))
 
 
 async def _write(choices: Choices, loaded: LoadedRun, engine: Engine) -> Written:

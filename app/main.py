@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi import APIRouter, Depends, FastAPI
 from starlette.datastructures import State
 from starlette.middleware.gzip import GZipMiddleware
+from starlette.types import Scope
 
 from app import errors
 from app.analyses import Analyses
@@ -29,12 +30,13 @@ from app.metrics import Metrics, MetricsMiddleware
 from app.pages import PAGES
 from app.races.sessions import Races
 from app.room import ShortAddresses
-from app.security import Guard, SecurityHeaders
+from app.security import Guard, SecurityHeaders, is_always_answered
 from app.settings import Settings
 from app.static_files import AddressedFiles, icon
 from app.templating import PURPOSE
 from app.turns import Turns
 from app.votes.sessions import Votes
+from app.work_turns import WorkTurns
 from app.workers.inspections import Inspections
 from app.workers.loads import kept_loads
 from app.workers.speeds import kept_speeds
@@ -140,12 +142,17 @@ def _wrap(
     app: FastAPI, settings: Settings, metrics: Metrics, routers: Iterable[APIRouter], keeper: "AsyncClient | None"
 ) -> None:
     """What stands before the routes, innermost first."""
+    large = dict.fromkeys(("/inspect", "/api/v1/inspect"), settings.inspection_body_limit_bytes)
+
+    def at_once(scope: Scope) -> bool:
+        return is_always_answered(scope) or scope["path"].startswith("/static/") or scope["path"] in large
+
+    app.add_middleware(WorkTurns, most=settings.max_worked_on, at_once=at_once)
     app.add_middleware(GZipMiddleware, compresslevel=6)  # leaves event streams alone
     app.add_middleware(KeptAnswers, limit_bytes=settings.kept_answers_bytes, listens_on=settings.host)
     app.add_middleware(MethodsMiddleware, methods=methods_of(routers))
     if keeper is not None:
         app.add_middleware(Forwarding, keeper=keeper)
-    large = dict.fromkeys(("/inspect", "/api/v1/inspect"), settings.inspection_body_limit_bytes)
     app.add_middleware(Guard, settings=settings, body_limits=large)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(MetricsMiddleware, metrics=metrics)

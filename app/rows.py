@@ -2,11 +2,16 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from model.network.generation import DecodedStep, FinishReason
+from app.fair_queue import FairQueue
+from model.network.generation import DecodedStep, FinishReason, decode
 from model.network.gpt import GPT
+
+MOST_ROWS, MOST_BATCHES = 32, 4
+"""Generations that are decoded together, and batches that run at once. Of a crowd's hundreds each then has its text
+within some tens of milliseconds once its turn has come, and who comes meanwhile has the next batch's first place."""
 
 
 @dataclass(frozen=True)
@@ -29,12 +34,34 @@ class Row:
     tokens: asyncio.Queue[NewToken | BaseException]
 
 
+class WaitingRows(FairQueue[Row]):
+    """Takes those that are decoded together."""
+
+    def take_together(self) -> list[Row]:
+        """Of the model whose turn it is, at most MOST_ROWS in their turns; none if none waits."""
+        waiting = list(self.in_turn())
+        rows = [row for row in waiting if row.model is waiting[0].model][:MOST_ROWS]
+        self.take_all(rows)
+        return rows
+
+
 @dataclass(frozen=True)
 class DecodingBatch:
     """Rows decoded together. `running` holds those that have not ended, by their number in the batch."""
 
     steps: Iterator[DecodedStep]
     running: dict[int, Row]
+
+
+def start(rows: Sequence[Row]) -> DecodingBatch:
+    """Of rows that wait for one model."""
+    steps = decode(
+        rows[0].model,
+        [row.prompt_ids for row in rows],
+        stop_id=rows[0].stop_id,
+        max_new_tokens=[row.max_new_tokens for row in rows],
+    )
+    return DecodingBatch(steps, dict(enumerate(rows)))
 
 
 class Post:

@@ -51,6 +51,10 @@ ALWAYS_ANSWERED = re.compile(
 """Not counted as places in flight: a full server must still say how it is, and end what fills it."""
 
 
+def is_always_answered(scope: Scope) -> bool:
+    return ALWAYS_ANSWERED.fullmatch(f"{scope['method']} {scope['path']}") is not None
+
+
 class SecurityHeaders:
     """Adds HEADERS, to styles and scripts OF_PARTS: to refusals and the answer to an unforeseen error too."""
 
@@ -128,7 +132,7 @@ class Guard:
 
     def _take_place(self, scope: Scope, share: str) -> Place:
         """Raises _Refused for one request too many, of all or of an address."""
-        if ALWAYS_ANSWERED.fullmatch(f"{scope['method']} {scope['path']}"):
+        if is_always_answered(scope):
             return Place(lambda: None)
         if self.in_flight.free <= 0:
             raise _Refused(Overloaded(f"{self.settings.max_requests} requests are in flight; try again"))

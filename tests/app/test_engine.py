@@ -1,5 +1,6 @@
 """app/engine.py: one worker, many callers. A gate holds the worker still wherever the order of things matters."""
 
+import threading
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Any
@@ -319,9 +320,15 @@ async def test_a_cancelled_call_is_never_run_and_leaves_no_load(engine: Engine, 
 
 
 async def test_a_call_cancelled_while_it_runs_leaves_no_load(engine: Engine, gate: Any) -> None:
+    runs = threading.Event()
+
+    def run() -> None:
+        runs.set()
+        gate.wait()
+
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(engine.call, gate.wait)
-        await anyio.wait_all_tasks_blocked()
+        tasks.start_soon(engine.call, run)
+        await anyio.to_thread.run_sync(runs.wait)
         tasks.cancel_scope.cancel()
     assert engine.load == 1
     gate.open()

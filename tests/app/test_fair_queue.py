@@ -88,3 +88,17 @@ def test_a_full_queue_makes_room_for_who_has_less_of_it() -> None:
 def test_of_nothing_there_is_nothing_to_take() -> None:
     with pytest.raises(IndexError):
         filled().take()
+
+
+def test_in_turn_is_the_order_in_which_all_would_be_taken_and_takes_none() -> None:
+    queue = filled("a1x", "a1y", "a2x", "b1x", "b1y", "c1x")
+    told = list(queue.in_turn())
+    assert len(queue) == 6
+    assert told == ["a1x", "b1x", "c1x", "a2x", "b1y", "a1y"]
+    assert order(queue) == told
+
+
+def test_those_who_are_taken_together_have_all_had_their_turn() -> None:
+    queue = filled("a1x", "a1y", "b1x", "b1y", "c1x", "d1x")
+    queue.take_all(("a1x", "b1x", "d1x"))
+    assert order(queue) == ["c1x", "a1y", "b1y"]

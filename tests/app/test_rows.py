@@ -1,9 +1,10 @@
-"""Post: what rows are given reaches their queues in order, and the loop is woken once for all that comes meanwhile."""
+"""Rows that wait go by model and in turn; what they are given reaches their queues in order, by few wakings."""
 
 import asyncio
 from collections.abc import Callable
+from copy import deepcopy
 
-from app.rows import NewToken, Post, Row
+from app.rows import MOST_ROWS, NewToken, Post, Row, WaitingRows
 from model.network.gpt import GPT
 
 
@@ -32,3 +33,19 @@ def test_what_comes_after_the_loop_has_looked_wakes_it_again(trained: GPT) -> No
         assert len(wakings) == count
         wakings[-1]()
     assert reader.tokens.qsize() == 2
+
+
+def test_rows_of_one_model_are_taken_together_each_address_s_first_before_any_second(
+    trained: GPT,
+) -> None:
+    waiting, crowd, other = WaitingRows(), [row(trained) for _ in range(MOST_ROWS)], row(deepcopy(trained))
+    for item in crowd:
+        waiting.append(item, "crowd", item)
+    waiting.append(other, "other", other)
+    late = row(trained)
+    waiting.append(late, "late", late)
+    first = waiting.take_together()
+    assert first == [crowd[0], late, *crowd[1 : MOST_ROWS - 1]]
+    assert waiting.take_together() == [other]
+    assert waiting.take_together() == crowd[MOST_ROWS - 1 :]
+    assert waiting.take_together() == []

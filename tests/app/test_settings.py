@@ -46,6 +46,7 @@ def test_what_is_given_goes_before_the_environment(monkeypatch: pytest.MonkeyPat
         ("workers", 1, 64),
         ("max_requests", 1, 10_000),
         ("max_requests_per_client", 1, 10_000),
+        ("max_worked_on", 1, 10_000),
         ("max_followers", 1, 10_000),
         ("max_followers_per_address", 1, 10_000),
         ("kept_answers_bytes", 0, 10_000_000_000),

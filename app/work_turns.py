@@ -1,0 +1,63 @@
+"""Requests that are worked on at once are few; the others wait, and addresses take turns.
+
+Pure ASGI, behind the guard, which says whose request it is, and behind what answers from bytes. A loop that works on
+hundreds of requests at once comes back to each of them after hundreds of milliseconds, and a page takes some twenty
+such rounds: a crowd of streams would make everybody wait for seconds. Work ends where the answer begins: how fast its
+reader reads holds nobody up.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.fair_queue import FairQueue
+from app.shares import Place, answering, asking
+
+
+class WorkTurns:
+    """Of one event loop."""
+
+    def __init__(self, app: ASGIApp, most: int, at_once: Callable[[Scope], bool]):
+        """`at_once`: true of what waits for no turn, since it costs next to nothing, or none of this loop's time."""
+        self.app = app
+        self._at_once = at_once
+        self._free = most
+        self._waiting: FairQueue[asyncio.Future[None]] = FairQueue()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or self._at_once(scope):
+            await self.app(scope, receive, send)
+            return
+        await self._turn()
+        turn = Place(self._pass_on)
+
+        async def send_and_end(message: Message) -> None:
+            turn.leave()
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_and_end)
+        finally:
+            turn.leave()
+
+    async def _turn(self) -> None:
+        if self._free:
+            self._free -= 1
+            return
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn, asking.get(), answering.get())
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self._pass_on()
+            else:
+                self._waiting.remove((turn,))
+            raise
+
+    def _pass_on(self) -> None:
+        if self._waiting:
+            self._waiting.take().set_result(None)
+        else:
+            self._free += 1
