@@ -145,7 +145,8 @@ def _wrap(
     large = dict.fromkeys(("/inspect", "/api/v1/inspect"), settings.inspection_body_limit_bytes)
 
     def at_once(scope: Scope) -> bool:
-        return is_always_answered(scope) or scope["path"].startswith("/static/") or scope["path"] in large
+        is_inspection = scope["method"] == "POST" and scope["path"] in large  # minutes, in a process of its own
+        return is_always_answered(scope) or scope["path"].startswith("/static/") or is_inspection
 
     app.add_middleware(WorkTurns, most=settings.max_worked_on, at_once=at_once)
     app.add_middleware(GZipMiddleware, compresslevel=6)  # leaves event streams alone

@@ -53,7 +53,7 @@ class Inspections:
         self.tokenizers = offered_tokenizers(settings)
         self.templates = _templates(settings.trained_folder / "tokenizers" / "templates")
         self._most = settings.inspection_queue_size
-        self._running: set[asyncio.Task[dict[str, Any]]] = set()
+        self._running: dict[asyncio.Task[dict[str, Any]], tuple[Materials, Asked]] = {}
         self._all = tuple(InspectionProcess() for _ in range(settings.inspection_processes))
         self._free = list(self._all)
         self._slots = asyncio.Semaphore(settings.inspection_processes)
@@ -66,11 +66,13 @@ class Inspections:
     async def inspect(self, asked: Asked) -> dict[str, Any]:
         """`report`, `headline` and `shown`. Raises UnknownName, UnreadableInput, TemplateRefused, LimitHit, or busy."""
         materials = self._materials(asked)
-        if len(self._running) >= self._most:
-            raise InspectionsBusy(f"{self._most} inspections are in flight; try again")
-        running = asyncio.create_task(self._in_turn(materials, asked))
-        self._running.add(running)
-        running.add_done_callback(self._running.discard)
+        running = next((task for task, wanted in self._running.items() if wanted == (materials, asked)), None)
+        if running is None:  # equal ones are one: a class that opens the page asks sixty times for the same
+            if len(self._running) >= self._most:
+                raise InspectionsBusy(f"{self._most} inspections are in flight; try again")
+            running = asyncio.create_task(self._in_turn(materials, asked))
+            self._running[running] = (materials, asked)
+            running.add_done_callback(self._running.pop)
         return await asyncio.shield(running)  # a visitor who leaves does not take the process with him
 
     def own_template(self, tokenizer: str) -> str:

@@ -112,12 +112,18 @@ async def test_a_second_visitor_is_answered_while_a_hostile_template_runs(client
 
 async def test_more_at_once_than_may_be_are_told_to_come_again(app: FastAPI, client: httpx.AsyncClient) -> None:
     most = Settings().inspection_queue_size
-    answers = await asyncio.gather(*(ask(client) for _ in range(most + 3)))
+    answers = await asyncio.gather(*(ask(client, template=f"different {number}") for number in range(most + 3)))
     statuses = [one.status_code for one in answers]
     assert (statuses.count(200), statuses.count(503)) == (most, 3)
     busy = next(one for one in answers if one.status_code == 503)
     assert busy.headers["retry-after"] == str(1 + most)
     assert busy.json()["error"]["code"] == InspectionsBusy.code
+
+
+async def test_equal_ones_at_once_are_one_inspection(client: httpx.AsyncClient) -> None:
+    a_class = await asyncio.gather(*(ask(client) for _ in range(60)), *(client.get("/inspect") for _ in range(60)))
+    assert {answer.status_code for answer in a_class} == {200}
+    assert len({answer.content for answer in a_class}) == 2
 
 
 async def test_the_rules_are_all_there(client: httpx.AsyncClient) -> None:
