@@ -43,13 +43,13 @@ LONG = (
 
 SLOWED = """
 import time
-from app import cli, engine
-decode = engine.decode
+from app import cli, rows
+decode = rows.decode
 def decode_slowly(*args, **kwargs):
     for tokens in decode(*args, **kwargs):
         yield tokens
         time.sleep(SECONDS)
-engine.decode = decode_slowly
+rows.decode = decode_slowly
 cli.app(["serve", "--port", "0"])
 """
 """`maskscope serve` with a model that takes SECONDS per token, so that a stream can be met in its middle."""
