@@ -23,4 +23,4 @@ def compress(body: bytes, encoding: str, *, kept: bool) -> bytes:
     if encoding == "br":
         compressed: bytes = brotli.compress(body, quality=11 if kept else 5)
         return compressed
-    return gzip.compress(body, 9 if kept else 6, mtime=0)
+    return gzip.compress(body, 9 if kept else 5, mtime=0)

@@ -145,8 +145,9 @@ def _wrap(
     large = dict.fromkeys(("/inspect", "/api/v1/inspect"), settings.inspection_body_limit_bytes)
 
     def at_once(scope: Scope) -> bool:
-        is_inspection = scope["method"] == "POST" and scope["path"] in large  # minutes, in a process of its own
-        return is_always_answered(scope) or scope["path"].startswith("/static/") or is_inspection
+        """Pages and what they load, who must be answered, and what takes long in a process of its own."""
+        is_call = scope["path"].startswith(("/api/", "/v1/"))
+        return not is_call or is_always_answered(scope) or scope["path"] in large
 
     app.add_middleware(WorkTurns, most=settings.max_worked_on, at_once=at_once)
     app.add_middleware(GZipMiddleware, compresslevel=6)  # leaves event streams alone

@@ -9,7 +9,7 @@ from app.fair_queue import FairQueue
 from model.network.generation import DecodedStep, FinishReason, decode
 from model.network.gpt import GPT
 
-MOST_ROWS, MOST_BATCHES = 32, 4
+MOST_ROWS, MOST_BATCHES = 64, 4
 """Generations that are decoded together, and batches that run at once. Of a crowd's hundreds each then has its text
 within some tens of milliseconds once its turn has come, and who comes meanwhile has the next batch's first place."""
 

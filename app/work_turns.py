@@ -1,4 +1,4 @@
-"""Requests that are worked on at once are few; the others wait, and addresses take turns.
+"""Calls of the API that are worked on at once are few; the others wait, and addresses take turns.
 
 Pure ASGI, behind the guard, which says whose request it is, and behind what answers from bytes. A loop that works on
 hundreds of requests at once comes back to each of them after hundreds of milliseconds, and a page takes some twenty
@@ -19,7 +19,7 @@ class WorkTurns:
     """Of one event loop."""
 
     def __init__(self, app: ASGIApp, most: int, at_once: Callable[[Scope], bool]):
-        """`at_once`: true of what waits for no turn, since it costs next to nothing, or none of this loop's time."""
+        """`at_once`: true of what waits for no turn."""
         self.app = app
         self._at_once = at_once
         self._free = most
