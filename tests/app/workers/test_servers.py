@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from app.workers.servers import listen
 from tests.conftest import Server, StartServer
 
 
@@ -100,6 +101,13 @@ def test_a_race_is_kept_by_one_process_and_reached_through_any(start_server: Sta
             counts.clear()
             eventually(both_answer)
         assert children(server).isdisjoint(before)
+
+
+def test_what_a_process_answers_is_sent_at_once() -> None:
+    with listen("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
+        accepted, _ = listener.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 SIGNALLED = """
