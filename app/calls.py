@@ -13,8 +13,8 @@ from app.fair_queue import FairQueue
 MOST_TOGETHER = 16
 """Calls of one group that are computed at once. More are hardly faster, and all wait for the whole."""
 LARGEST_TOGETHER = 40
-"""Calls times the largest one's size: what is larger leaves the processor's cache. Four words of ten letters together
-take half the time of sixteen such, or of sixteen of mixed lengths, for each word."""
+"""Calls times the largest one's size: letters, with the pads. Four words of about one length together take half the
+time that sixteen of mixed lengths take, for each word."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,8 +10,8 @@ from model.network.generation import DecodedStep, FinishReason, decode
 from model.network.gpt import GPT
 
 MOST_ROWS, MOST_BATCHES = 64, 4
-"""Generations that are decoded together, and batches that run at once. Of a crowd's hundreds each then has its text
-within some tens of milliseconds once its turn has come, and who comes meanwhile has the next batch's first place."""
+"""Generations that are decoded together, and batches that run at once: a crowd's hundreds are decoded in such batches,
+so that whoever comes meanwhile waits for a turn among the addresses, not for the whole crowd."""
 
 
 @dataclass(frozen=True)

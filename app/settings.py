@@ -64,7 +64,8 @@ class Settings(BaseSettings):
     """The same for one address (IPv6: for a /64), answered 429; never more than it leaves free for others. High, since
     a class may share one address."""
     max_worked_on: Annotated[int, Field(ge=1, le=10_000)] = 24
-    """Of them, calls of the API that are worked on at once until their answers begin; the others wait in turn."""
+    """Calls of the API that each process works on at once, until their answers begin; the others wait, and addresses
+    take turns. Pages and inspections are not counted."""
     trusted_proxies: tuple[IPvAnyNetwork, ...] = ()
     """Addresses or networks (JSON list) whose X-Forwarded-For and X-Forwarded-Proto are believed."""
     max_followers: Annotated[int, Field(ge=1, le=10_000)] = 800

@@ -51,7 +51,7 @@ def ablate(
     evaluation_words: Annotated[int | None, _one(f"Unseen words measured; default: {EVALUATION_WORDS}.")] = None,
     jobs: Annotated[int | None, _one("At once, each with one thread; default: all cores.", 1024)] = None,
     engine: EngineOption = "local",
-    findings: Annotated[bool, typer.Option("--findings", help="Only find anew what ships of what it shows.")] = False,
+    findings: Annotated[bool, typer.Option("--findings", help="Only find anew what shipped runs show.")] = False,
     into: Annotated[Path | None, typer.Option(help=f"The file; with --shipped by default {ABLATION_FILE}.")] = None,
 ) -> None:
     """Train recipes under loss masks with several seeds, in every combination of the values given, into one JSON file.

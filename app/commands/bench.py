@@ -68,7 +68,9 @@ SECTIONS: dict[str, Callable[[], Iterator[Result]]] = {
 
 def _loopback(url: str | None) -> str | None:
     if url is not None and not is_loopback(url):
-        raise typer.BadParameter(f"{url!r} is not like http://127.0.0.1:8000: clients come from addresses of loopback")
+        raise typer.BadParameter(
+            f"{url!r} is no address of this machine such as http://127.0.0.1:8000; clients ask from loopback"
+        )
     return url
 
 
@@ -84,10 +86,11 @@ def bench(
     load: Annotated[bool, typer.Option("--load", help="The same as --only server --only school.")] = False,
     school: Annotated[bool, typer.Option("--school", help="The same as --only school.")] = False,
     seconds: Annotated[
-        float, typer.Option(min=1, max=3600, help="Of the school's streams; its followers stay for at most 30 s.")
+        float, typer.Option(min=1, max=3600, help="How long the school's streams last; followers stay at most 30 s.")
     ] = SCHOOL_SECONDS,
     url: Annotated[
-        str | None, typer.Option(callback=_loopback, help="With --load or --school: of a server that runs already.")
+        str | None,
+        typer.Option(callback=_loopback, help="With --load or --school: measure a server that already runs there."),
     ] = None,
     before: Annotated[
         bool, typer.Option("--before", help="With --school --measure: the server at --url is the one before.")

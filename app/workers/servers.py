@@ -42,13 +42,14 @@ def listen(host: str, port: int) -> socket.socket:
     """Beside the other processes of this server."""
     family, address = _resolve(host, port)
     listener = socket.create_server(address, family=family, backlog=BACKLOG, reuse_port=True)
-    # Connections inherit it. asyncio sets it for listeners of its own alone; without it answers wait 40 ms for an ACK.
+    # Connections inherit it. asyncio sets it only for listeners that it opened itself; without it an answer in several
+    # pieces may wait 40 ms for an ACK.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
 
 
 def _reserve(host: str, port: int) -> socket.socket:
-    """A socket that holds the port for the processes, who alone listen."""
+    """A socket that holds the port and does not listen; only the processes do."""
     family, address = _resolve(host, port)
     with socket.create_server(address, family=family) as alone:  # refused if another program listens there
         address = alone.getsockname()
