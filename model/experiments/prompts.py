@@ -20,8 +20,9 @@ from model.masks.policies import COMPARED_POLICIES, RIGHT
 from model.network.gpt import GPT
 from model.network.loss import batch_logits
 from model.text.tokenizer import END_OF_TURN
+from model.training.batches import batch_of
 from model.training.checkpoints import load_last
-from model.training.conversations import batch_of, render_prompts
+from model.training.conversations import render_prompts
 from model.training.recipes import RECIPES, Recipe
 
 PROMPT_WORDS = 300

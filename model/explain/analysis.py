@@ -7,19 +7,22 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from model.errors import outside
 from model.explain.cells import right_in_this_layout
-from model.masks.batches import Batch, lay_out
+from model.masks.batches import Batch
 from model.masks.policies import COMPARED_POLICIES, IGNORE_INDEX, MASK_POLICIES, MaskPolicy
+from model.masks.rows import lay_out
 from model.masks.shift import shift
 from model.network.attribution import Attributions, attribute_rows
 from model.network.gpt import GPT
 from model.network.loss import token_losses
 from model.text.chat_template import Rendered, SegmentKind
-from model.training.conversations import batch_of, render_prompt
+from model.training.batches import batch_of
+from model.training.conversations import render_prompt
 from model.training.recipes import Recipe
 
 TOP = 5
@@ -201,11 +204,11 @@ def _numbers(
     rows: Sequence[Rendered], policy: MaskPolicy, batch: Batch, right: Batch, found: Attributions, top_k: int
 ) -> _Numbers:
     width = batch.inputs_BT.shape[1] + 1
-    tokens_BT = torch.tensor([[*row.token_ids, *[IGNORE_INDEX] * (width - len(row.token_ids))] for row in rows])
+    tokens_BT = np.array([[*row.token_ids, *[IGNORE_INDEX] * (width - len(row.token_ids))] for row in rows])
     values, ids = found.logits_BTV.softmax(-1).topk(top_k)
     four = (found.logit_norm_BT, found.parameter_norm_BT, found.share_BT, found.input_norm_BT)
     return _Numbers(
-        token_losses(found.logits_BTV, shift(tokens_BT, policy.shift)).tolist(),
+        token_losses(found.logits_BTV, torch.from_numpy(shift(tokens_BT, policy.shift))).tolist(),
         batch.supervised_BT.tolist(),
         right.targets_BT.tolist(),
         torch.stack(four, 2).tolist(),

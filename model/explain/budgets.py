@@ -12,8 +12,8 @@ from model.explain.cells import Inspection
 from model.intervals import MeanLoss
 from model.masks.policies import MASK_POLICIES, MaskPolicy
 from model.text.chat_template import Rendered, SegmentKind
+from model.training.batches import batch_of
 from model.training.checkpoints import Run
-from model.training.conversations import batch_of
 from model.training.loop import training_conversations
 from model.training.recipes import Recipe
 

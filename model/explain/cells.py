@@ -1,19 +1,20 @@
 """A mask policy spelled out, position by position, beside the right one. In: conversations. Out: rows of cells.
 
-Made from the very batch that training reads, so what is shown is what is trained. Needs no model.
+Made from the very rows that training reads, so what is shown is what is trained. Needs no model.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, TypeVar
 
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
-from model.masks.batches import lay_out
 from model.masks.policies import IGNORE_INDEX, RIGHT, MaskPolicy
+from model.masks.rows import lay_out
 from model.text.chat_template import Rendered, SegmentKind
 from model.text.tokenizer import END_OF_TURN, PAD, Tokenizer
-from model.training.conversations import batch_of
+from model.training.conversations import rows_of
 from model.training.recipes import Recipe
 
 Value = TypeVar("Value")
@@ -91,12 +92,12 @@ class Inspection:
 def inspect_mask(
     recipe: Recipe, conversations: Sequence[Rendered], policy: MaskPolicy, row_tokens: int | None = None
 ) -> Inspection:
-    """The cells of all rows under a policy. `row_tokens` as in `batch_of`."""
+    """The cells of all rows under a policy. `row_tokens` as in `rows_of`."""
     tokenizer = recipe.tokenizer
     layout = lay_out(conversations, policy, row_tokens or recipe.row_tokens)
-    batch = batch_of(recipe, conversations, policy, row_tokens)
-    right = batch_of(recipe, conversations, right_in_this_layout(policy), row_tokens)
-    supervised = int(batch.supervised_BT.sum())
+    made = rows_of(recipe, conversations, policy, row_tokens)
+    right = rows_of(recipe, conversations, right_in_this_layout(policy), row_tokens)
+    supervised = int((made.targets_BT != IGNORE_INDEX).sum())
     pad = END_OF_TURN if policy.pad_is_end_of_turn else PAD
 
     def spread(blank: Value, value_of: Callable[[Rendered], Sequence[Value]]) -> list[list[Value]]:
@@ -108,10 +109,8 @@ def inspect_mask(
     kinds: list[list[Kind]] = spread("pad", lambda c: c.segment_kinds())
     turns = spread(0, _turns)
     documents = layout.fill(0, [n for row in layout.rows for n, c in enumerate(row, 1) for _ in c.token_ids]).tolist()
-    targets, right_targets = (_named(b.targets_BT, tokenizer) for b in (batch, right))
-    places = (
-        [list(range(len(row) - 1)) for row in tokens] if batch.positions_BT is None else batch.positions_BT.tolist()
-    )
+    targets, right_targets = (_named(b.targets_BT, tokenizer) for b in (made, right))
+    places = [list(range(len(row) - 1)) for row in tokens] if made.positions_BT is None else made.positions_BT.tolist()
     rows = tuple(
         tuple(
             Cell(
@@ -157,7 +156,7 @@ def _turns(conversation: Rendered) -> list[int]:
     return turns
 
 
-def _named(targets_BT: Tensor, tokenizer: Tokenizer) -> list[list[str | None]]:
+def _named(targets_BT: NDArray[np.int64], tokenizer: Tokenizer) -> list[list[str | None]]:
     """Targets as tokens, None where ignored."""
     names: dict[int, str | None] = dict(enumerate(tokenizer.tokens))
     return [[names[i] if i != IGNORE_INDEX else None for i in row] for row in targets_BT.tolist()]

@@ -20,7 +20,8 @@ from pydantic.dataclasses import dataclass
 
 from model.errors import BrokenRun
 from model.kept import STRICT, read_checked, write
-from model.network.gpt import GPT, GPTConfig
+from model.network.config import GPTConfig
+from model.network.gpt import GPT
 from model.training.evaluation import Metrics
 from model.training.recipes import TrainingConfig
 

@@ -8,8 +8,8 @@ import re
 from collections.abc import Sequence
 
 from model.errors import InvalidText, OutOfRange, outside
-from model.masks.batches import Batch, make_batch
 from model.masks.policies import MaskPolicy
+from model.masks.rows import Rows, make_rows
 from model.text.chat_template import Message, Rendered, render
 from model.training.recipes import Recipe
 
@@ -129,11 +129,11 @@ def render_messages(
     return rendered
 
 
-def batch_of(
+def rows_of(
     recipe: Recipe, conversations: Sequence[Rendered], policy: MaskPolicy, row_tokens: int | None = None
-) -> Batch:
-    """The batch that a model of the recipe reads; a packed row has at most `row_tokens` tokens, by default the most."""
-    return make_batch(conversations, policy, recipe.tokenizer, row_tokens=row_tokens or recipe.row_tokens)
+) -> Rows:
+    """What a model of the recipe reads; a packed row has at most `row_tokens` tokens, by default the most."""
+    return make_rows(conversations, policy, recipe.tokenizer, row_tokens=row_tokens or recipe.row_tokens)
 
 
 def _check_count(what: str, count: int, most: int, param: str, between: str = "") -> None:

@@ -20,8 +20,9 @@ from model.intervals import MeanLoss, Rate, rate_of, ratio_of_sums
 from model.kept import STRICT, read_checked, write
 from model.masks.batches import Batch, make_batch
 from model.masks.policies import UNMASKED
+from model.network.config import GPTConfig
 from model.network.generation import generate
-from model.network.gpt import GPT, GPTConfig
+from model.network.gpt import GPT
 from model.network.learner import Learner
 from model.network.loss import batch_logits, token_losses
 from model.text.chat_template import Rendered, Segment

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from model.errors import OutOfRange, check_known, outside
-from model.network.gpt import GPTConfig
+from model.network.config import GPTConfig
 from model.text.corpus import ALPHABET, SUMS
 from model.text.sums import DIGITS, NUMBERS, long_sums, sum_questions
 from model.text.tasks import TASKS, Task

@@ -8,7 +8,8 @@ import pytest
 import torch
 from hypothesis import settings
 
-from model.network.gpt import GPT, GPTConfig
+from model.network.config import GPTConfig
+from model.network.gpt import GPT
 from model.training.checkpoints import load_weights, read_run
 from model.training.pretraining import base_folder, load_base
 

@@ -23,7 +23,8 @@ from model.network.attribution import Attribution, attribute, attribute_rows
 from model.network.export import export_run
 from model.network.generation import generate
 from model.network.gpt import GPT
-from model.training.conversations import batch_of, prompt_ids, render_prompt
+from model.training.batches import batch_of
+from model.training.conversations import prompt_ids, render_prompt
 from model.training.recipes import Recipe
 
 REPEATS, BATCHED = 60, 16

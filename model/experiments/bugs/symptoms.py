@@ -12,7 +12,8 @@ from model.masks.policies import RIGHT, MaskPolicy
 from model.network.gpt import GPT
 from model.network.loss import batch_logits, summed_cross_entropy
 from model.text.tasks import TURN_SEPARATOR
-from model.training.conversations import batch_of, render_prompts
+from model.training.batches import batch_of
+from model.training.conversations import render_prompts
 from model.training.evaluation import answers, some_at_once
 from model.training.loop import initial_model
 from model.training.recipes import Recipe

@@ -18,7 +18,8 @@ from model.network.gpt import GPT
 from model.network.loss import batch_logits
 from model.text.chat_template import Rendered, SegmentKind
 from model.text.corpus import Kind
-from model.training.conversations import batch_of, render_prompts
+from model.training.batches import batch_of
+from model.training.conversations import render_prompts
 from model.training.evaluation import segment_masks
 from model.training.pretraining import BaseMetrics, held_out_texts, measure_base
 from model.training.recipes import Recipe

@@ -10,13 +10,14 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from model.masks.batches import Batch, lay_out
+from model.masks.batches import Batch
 from model.masks.policies import MASK_POLICIES, RIGHT, MaskPolicy
+from model.masks.rows import lay_out
 from model.network.gpt import GPT
 from model.network.learner import Learner
 from model.network.loss import batch_logits, summed_cross_entropy
 from model.text.chat_template import Rendered
-from model.training.conversations import batch_of
+from model.training.batches import batch_of
 from model.training.recipes import Recipe
 
 LEAST_LEAK = 1e-9

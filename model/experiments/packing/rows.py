@@ -11,10 +11,10 @@ from typing import Literal
 import torch
 
 from model.explain.cells import Cell, Inspection, inspect_mask
-from model.masks.batches import lay_out
 from model.masks.policies import MaskPolicy
+from model.masks.rows import lay_out
 from model.text.chat_template import Rendered
-from model.training.conversations import batch_of
+from model.training.batches import batch_of
 from model.training.recipes import Recipe
 
 MOST_PACKED = 6

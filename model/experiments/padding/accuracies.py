@@ -22,8 +22,9 @@ from model.network.gpt import GPT
 from model.network.loss import batch_logits
 from model.text.chat_template import Rendered, Segment
 from model.text.tokenizer import END_OF_TURN
+from model.training.batches import batch_of
 from model.training.checkpoints import Run, load_last
-from model.training.conversations import batch_of, prompt_ids, render_prompts
+from model.training.conversations import prompt_ids, render_prompts
 from model.training.recipes import ALL_RECIPES, Recipe
 
 PADDED_PROMPTS = 300

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 import torch
 
 from model.experiments.padding.arms import PADDINGS
-from model.masks.batches import lay_out
 from model.masks.policies import MASK_POLICIES, RIGHT, MaskPolicy
+from model.masks.rows import lay_out
 from model.network.attention import attention_weights
 from model.network.gpt import GPT
 from model.network.loss import batch_logits
 from model.text.chat_template import Rendered
-from model.training.conversations import batch_of
+from model.training.batches import batch_of
 from model.training.recipes import Recipe
 
 LOGIT_ROUNDING = 1e-4
@@ -82,7 +82,7 @@ def logit_changes(
     changes = []
     for b, conversation in enumerate(conversations):
         alone_TV = batch_logits(model, batch_of(recipe, [conversation], RIGHT))[0]
-        first = int(real_BT[b].int().argmax())
+        first = int(real_BT[b].argmax())
         padded_TV = logits_BTV[b, first : first + len(alone_TV)]
         changes.append(float((padded_TV - alone_TV).abs().max()))
     return tuple(changes)

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from model.masks.batches import lay_out
 from model.masks.policies import MASK_POLICIES, RIGHT, MaskPolicy
+from model.masks.rows import lay_out
 from model.text.chat_template import Rendered
 from model.training.loop import training_conversations
 from model.training.recipes import Recipe

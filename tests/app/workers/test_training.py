@@ -9,7 +9,7 @@ from app.workers.training import TRAINABLE, Job, event_lines, jobs_of
 from model.errors import BrokenRun, UnknownName
 from model.experiments.shipped import SHIPPED_RUNS
 from model.masks.policies import COMPARED_POLICIES, MASK_POLICIES
-from model.network.gpt import GPTConfig
+from model.network.config import GPTConfig
 from model.text.corpus import ALPHABET
 from model.text.tokenizer import Tokenizer
 from model.training.checkpoints import read_run

@@ -23,7 +23,8 @@ from model.experiments.turns import (
 from model.intervals import rate_over_seeds, wilson
 from model.masks.policies import IGNORE_INDEX, MASK_POLICIES, differing_knobs
 from model.text.tasks import Task, is_held_out
-from model.training.conversations import batch_of, render_prompts
+from model.training.batches import batch_of
+from model.training.conversations import render_prompts
 from model.training.recipes import DIALOGUE, Recipe
 
 TRAINED = Path(__file__).resolve().parents[3] / "model" / "trained"

@@ -11,7 +11,8 @@ from torch import Tensor
 from model.masks.batches import Batch, make_batch
 from model.masks.policies import COMPARED_POLICIES, MASK_POLICIES
 from model.network.backward import PositionGradients, position_gradients
-from model.network.gpt import GPT, GPTConfig
+from model.network.config import GPTConfig
+from model.network.gpt import GPT
 from model.network.loss import summed_cross_entropy
 from model.text.chat_template import Message, render
 from model.training.recipes import RECIPES

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from model.network.config import GPTConfig
 from model.network.decoder import Decoder
-from model.network.gpt import GPT, GPTConfig
+from model.network.gpt import GPT
 from model.training.recipes import RECIPES
 
 REVERSE = RECIPES["reverse"]

@@ -8,8 +8,9 @@ import torch
 import transformers
 from torch import Tensor
 
+from model.network.config import GPTConfig
 from model.network.export import export_run
-from model.network.gpt import GPT, GPTConfig
+from model.network.gpt import GPT
 from model.text.tokenizer import Tokenizer
 from model.training.recipes import RECIPES, Recipe
 

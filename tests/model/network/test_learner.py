@@ -8,7 +8,8 @@ import torch
 
 from model.masks.batches import Batch, make_batch
 from model.masks.policies import IGNORE_INDEX, MASK_POLICIES
-from model.network.gpt import GPT, GPTConfig
+from model.network.config import GPTConfig
+from model.network.gpt import GPT
 from model.network.learner import Learner
 from model.network.loss import batch_logits, summed_cross_entropy
 from model.text.chat_template import Message, render

@@ -10,7 +10,8 @@ from torch.nn import functional as F
 
 from model.masks.batches import Batch, make_batch
 from model.masks.policies import COMPARED_POLICIES, IGNORE_INDEX, MASK_POLICIES
-from model.network.gpt import GPT, GPTConfig
+from model.network.config import GPTConfig
+from model.network.gpt import GPT
 from model.network.products import Products, gradient_products
 from model.text.chat_template import render
 from model.training.recipes import RECIPES

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from model.errors import OutOfRange
+from model.network.config import GPTConfig
 from model.network.generation import generate
-from model.network.gpt import GPT, GPTConfig
+from model.network.gpt import GPT
 from model.network.sampling import draw, sample, score
 
 CONFIG = GPTConfig(8, 16, 2, 2, 16)

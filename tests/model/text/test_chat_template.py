@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.errors import InvalidText
+from model.network.config import GPTConfig
 from model.network.export import export_run
-from model.network.gpt import GPT, GPTConfig
+from model.network.gpt import GPT
 from model.text.chat_template import Message, Rendered, Segment, render
 from model.text.tokenizer import Tokenizer
 

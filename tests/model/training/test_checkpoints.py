@@ -14,7 +14,8 @@ import torch
 
 from model.errors import BrokenRun
 from model.intervals import MeanLoss, wilson
-from model.network.gpt import GPT, GPTConfig
+from model.network.config import GPTConfig
+from model.network.gpt import GPT
 from model.training.checkpoints import (
     Checkpoint,
     Measurement,

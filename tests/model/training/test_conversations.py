@@ -9,7 +9,6 @@ from model.masks.policies import MASK_POLICIES
 from model.text.chat_template import Message, Rendered
 from model.training.conversations import (
     MOST_MESSAGES,
-    batch_of,
     fill_in,
     messages_of,
     prompt_ids,
@@ -17,6 +16,7 @@ from model.training.conversations import (
     render_prompt,
     render_prompts,
     render_text,
+    rows_of,
 )
 from model.training.recipes import ALL_RECIPES, Recipe
 
@@ -63,8 +63,8 @@ def test_words_that_show_no_padding_or_cannot_be_read_are_refused(words: tuple[s
 
 def test_a_packed_row_holds_what_the_recipe_s_context_does_or_less():
     conversations = render_prompts(REVERSE, ["hello", "ab", "mask"])  # 13, 7 and 11 tokens
-    assert len(batch_of(REVERSE, conversations, PACKED).inputs_BT) == 1
-    assert len(batch_of(REVERSE, conversations, PACKED, 20).inputs_BT) == 2
+    assert len(rows_of(REVERSE, conversations, PACKED).inputs_BT) == 1
+    assert len(rows_of(REVERSE, conversations, PACKED, 20).inputs_BT) == 2
 
 
 def test_an_answer_that_is_missing_is_the_right_one_to_all_turns_before():

@@ -10,7 +10,8 @@ from torch.nn import functional as F
 from model.errors import Diverged
 from model.masks.batches import Batch
 from model.masks.policies import COMPARED_POLICIES, MASK_POLICIES
-from model.network.gpt import GPT, GPTConfig
+from model.network.config import GPTConfig
+from model.network.gpt import GPT
 from model.text.tasks import is_held_out
 from model.training.checkpoints import load_weights, read_run
 from model.training.evaluation import evaluate

@@ -13,7 +13,8 @@ import torch
 
 from model.errors import BrokenRun
 from model.masks.policies import IGNORE_INDEX
-from model.network.gpt import GPT, GPTConfig
+from model.network.config import GPTConfig
+from model.network.gpt import GPT
 from model.text.corpus import ALPHABET
 from model.text.tokenizer import Tokenizer
 from model.training.pretraining import (

@@ -23,7 +23,8 @@ from model.intervals import rate_over_seeds, wilson
 from model.masks.policies import IGNORE_INDEX, RIGHT
 from model.text.sums import with_filler
 from model.text.tasks import Task, is_held_out
-from model.training.conversations import batch_of, render_prompt
+from model.training.batches import batch_of
+from model.training.conversations import render_prompt
 from model.training.recipes import Recipe, TrainingConfig
 
 TRAINED = Path(__file__).resolve().parents[4] / "model" / "trained"
