@@ -1,6 +1,5 @@
 """Numbers and lists as they are written. In: a number, or parts. Out: text, with the minus of typesetters."""
 
-import math
 from collections.abc import Sequence
 
 
@@ -16,7 +15,8 @@ def joined(parts: Sequence[str]) -> str:
 
 def compact(value: float) -> str:
     """At most two significant digits in at most six characters: 19, 1.1, 0.14, 0.004, 6e-5; 0 only for exactly 0."""
-    decimals = next(d for limit, d in ((0.00995, 3), (0.995, 2), (9.95, 1), (math.inf, 0)) if abs(value) < limit)
+    size = abs(value)
+    decimals = 0 if size >= 9.95 else 1 if size >= 0.995 else 2 if size >= 0.00995 else 3
     return _written(value, f"{value:.{decimals}f}")
 
 

@@ -81,17 +81,24 @@ def _by_own_logits(own_BSV: Tensor, targets_BS: Tensor, supervised_BS: Tensor) -
     return own_BSV.mul_(weights_BS[..., None])
 
 
-@dataclass(frozen=True)
 class _Places:
-    """Takes what stands at the supervised positions out of N = B * T rows."""
+    """The supervised positions' rows out of N = B * T."""
 
-    positions_S: Tensor
-    B: int
-    T: int
+    def __init__(self, positions_S: Tensor, B: int, T: int):
+        self._B, self._T = B, T
+        first, last = (int(positions_S[0]), int(positions_S[-1])) if len(positions_S) else (0, -1)
+        # A run is a slice, and what it takes a view.
+        self.where = slice(first, last + 1) if last - first + 1 == len(positions_S) else positions_S
 
     def __call__(self, x_NX: Tensor) -> Tensor:
-        x_BTX = x_NX.view(self.B, self.T, *x_NX.shape[1:])
-        return x_BTX if len(self.positions_S) == self.T else x_BTX[:, self.positions_S]
+        return x_NX.view(self._B, self._T, *x_NX.shape[1:])[:, self.where]
+
+    def add(self, own_BSD: Tensor, spread_BTSD: Tensor) -> None:
+        """What position s does at itself, to what it does at all."""
+        if isinstance(self.where, slice):
+            spread_BTSD[:, self.where].diagonal(dim1=1, dim2=2).add_(own_BSD.mT)
+        else:
+            spread_BTSD[:, self.where, torch.arange(len(self.where))] += own_BSD
 
 
 @dataclass
@@ -186,17 +193,25 @@ class _Pass:
         # dw = dm v', da = w (dw - sum of w dw), dq = da k / sqrt K, dk = da' q / sqrt K, dv = w' dm; s reads in row s.
         mixed_BHSK = (g @ block.attention.out.weight).view(B, S, H, K).transpose(1, 2)
         q, k, v = (x.view(B, H, T, K) for x in (self._q, self._k, self._v))
-        read_BHST = self._weights.view(B, H, T, T)[:, :, at.positions_S]
+        read_BHST = self._weights.view(B, H, T, T)[:, :, at.where]
         by_weights = mixed_BHSK @ v.mT
         lost = (by_weights * read_BHST).sum(-1, keepdim=True)
         scores = (by_weights - lost).mul_(read_BHST).mul_(self._scale)
-        left = g.new_zeros(B, T, S, 3, H, K)
-        left[:, at.positions_S, torch.arange(S), 0] = (scores @ k).transpose(1, 2)
-        q_BSHK, mixed_BSHK = q[:, :, at.positions_S].transpose(1, 2), mixed_BHSK.transpose(1, 2)
-        torch.mul(scores.permute(0, 3, 2, 1)[..., None], q_BSHK[:, None], out=left[:, :, :, 1])
-        torch.mul(read_BHST.permute(0, 3, 2, 1)[..., None], mixed_BSHK[:, None], out=left[:, :, :, 2])
-        spread = self._backward_qkv(left.view(B, T, S, 3 * D), sums)
-        spread[:, at.positions_S, torch.arange(S)] += g
+        right_BTD = self._norm_1.output_ND.view(B, T, D)
+        asked_BSD = (scores @ k).transpose(1, 2).reshape(B, S, D)
+        sums.own(asked_BSD, at(self._norm_1.output_ND))
+        # Position t is reached by s as a key and as a value: in head h by a number times a vector that is the same for
+        # all t, scores[s, t] q_s and w[s, t] dm_s. C = 2H such pairs stand for the cotangents (B, T, S, 2D).
+        numbers_BCST = torch.cat((scores, read_BHST), 1)
+        vectors_BCSK = torch.cat((q[:, :, at.where], mixed_BHSK), 1)
+        met_BCSS = numbers_BCST @ (right_BTD @ right_BTD.mT + 1)[:, None] @ numbers_BCST.mT
+        sums.products_BSS += met_BCSS.mul_(vectors_BCSK @ vectors_BCSK.mT).sum(1)
+        asking_DD, reading_2DD = block.attention.qkv.weight[:D], block.attention.qkv.weight[D:]
+        read_by_BCSD = vectors_BCSK @ reading_2DD.view(2 * H, K, D)
+        spread = (numbers_BCST.permute(0, 2, 3, 1) @ read_by_BCSD.transpose(1, 2)).transpose(1, 2).contiguous()
+        at.add(asked_BSD @ asking_DD, spread)
+        spread = self._norm_1.backward(spread, None, sums)
+        at.add(g, spread)
         return spread
 
     def backward(self, g: Tensor, sums: _Sums) -> Tensor:
@@ -219,8 +234,6 @@ class _Pass:
         put[0] = torch.bmm(scores.view(B * H, T * S, T), self._k).view(B, H, T, S, K)
         put[1] = torch.bmm(scores.permute(0, 3, 2, 1).reshape(B * H, T * S, T), self._q).view(B, H, T, S, K)
         put[2] = torch.bmm(self._weights.mT, mixed.reshape(B * H, T, S * K)).view(B, H, T, S, K)
-        return self._backward_qkv(left.view(B, T, S, 3 * D), sums).add_(g)
-
-    def _backward_qkv(self, left_BTSO: Tensor, sums: _Sums) -> Tensor:
-        sums.everywhere(left_BTSO, self._norm_1.output_ND.view(self._B, self._T, -1))
-        return self._norm_1.backward(left_BTSO @ self._block.attention.qkv.weight, None, sums)
+        left = left.view(B, T, S, 3 * D)
+        sums.everywhere(left, self._norm_1.output_ND.view(B, T, D))
+        return self._norm_1.backward(left @ block.attention.qkv.weight, None, sums).add_(g)
