@@ -215,12 +215,21 @@ async def command(
     return _read(race, races)
 
 
-@router.delete("/{id}", status_code=204, responses={403: ERRORS[404]})
-async def stop(id: str, races: RacesDep, owner: OwnerToken = "") -> None:
-    """Stop a race that waits or runs; forget one that has ended. 403 but for its owner."""
+@router.post("/{id}/stop", responses={403: ERRORS[404]})
+async def stop(id: str, races: RacesDep, owner: OwnerToken = "") -> RaceState:
+    """Stop a race that waits or runs, and keep what it has measured. 403 but for its owner."""
     race = races.find(id)
     race.owner.check(owner)
     races.stop(race)
+    return _read(race, races)
+
+
+@router.delete("/{id}", status_code=204, responses={403: ERRORS[404]})
+async def forget(id: str, races: RacesDep, owner: OwnerToken = "") -> None:
+    """Stop a race and forget it: from now on its address is 404. 403 but for its owner."""
+    race = races.find(id)
+    race.owner.check(owner)
+    races.forget(race)
 
 
 @router.get("/{id}/result.json")

@@ -179,7 +179,7 @@ async def command(
     race.owner.check(owner)
     if command != "stop":
         race.command(command)
-    elif not race.ended:
+    else:
         races.stop(race)
     return RedirectResponse(_address(race, owner), 303)
 

@@ -221,14 +221,19 @@ class Races:
         return waiting.index(race) + 1 if race in waiting else None
 
     def stop(self, race: Race) -> None:
-        """Stop a race that waits or runs; one that has ended is forgotten."""
+        """Stop a race that waits or runs; one that has ended stays as it is."""
         if race.ended:
-            self._races.pop(race.id, None)
-        elif race in self._tasks:
+            return
+        if race in self._tasks:
             if not self._tasks[race].cancelling():
                 self._tasks[race].cancel()
         else:
             race.end("stopped")
+
+    def forget(self, race: Race) -> None:
+        """Stop a race, and know nothing more of it; who follows it still gets its last event."""
+        self.stop(race)
+        self._races.pop(race.id, None)
 
     async def follow(self, race: Race, after: int, follower: Follower | None = None) -> AsyncGenerator[bytes, None]:
         """Server-sent events after an id; see EventLog. `follower`: whom `followers` admitted."""
@@ -245,8 +250,7 @@ class Races:
         """Stop every race, and start no more: each one's followers get its last event."""
         self._closing = True
         for race in self._races.values():
-            if not race.ended:
-                self.stop(race)
+            self.stop(race)
 
     async def close(self) -> None:
         """Stop every race; no process is left."""

@@ -36,10 +36,6 @@ CONFIG = {
         # What a schema cannot say (letters of a recipe, the length of its context) is refused with 400 and 422;
         # `schema_tells_what_is_invalid` sees to what it can.
         "positive_data_acceptance": {"expected-statuses": ["2xx", "400", "403", "404", "409", "422", "429", "503"]},
-        # DELETE stops a race that runs, whose result may be read until it is deleted once more.
-        "use_after_free": {"enabled": False},
-        # 404 also is for an unknown name in a body: of a choice of a vote that there is.
-        "ensure_resource_availability": {"enabled": False},
     },
 }
 

@@ -189,7 +189,7 @@ async def test_races_are_listed_the_newest_first_and_counted(
     assert int(refused.headers["retry-after"]) >= 1
     error_of(await command(racing, started[1], "pause"), 409)
     for race in reversed(started):
-        assert (await racing.delete(race["owner_address"])).status_code == 204
+        assert (await command(racing, race, "stop")).status_code == 200
     with anyio.fail_after(60):
         while racing_app.state.races.running():
             await anyio.sleep(0.01)
@@ -198,7 +198,8 @@ async def test_races_are_listed_the_newest_first_and_counted(
         assert (state["status"], state["results"]["policies"]["unmasked"]["exact_match"]) == ("stopped", None)
         assert (await racing.get(race["events"])).text.count("event: finished") == 1
         assert (await racing.get(f"{race['address']}/result.csv")).text.splitlines() == [COLUMNS]
-        assert (await racing.delete(race["owner_address"])).status_code == 204  # it has ended: now it is forgotten
+        assert (await command(racing, race, "stop")).json()["status"] == "stopped"  # as it was
+        assert (await racing.delete(race["owner_address"])).status_code == 204
         error_of(await racing.get(race["address"]), 404)
 
 
@@ -208,7 +209,7 @@ async def test_a_race_obeys_nobody_but_its_owner(
 ) -> None:
     race = finished["started"].json()
     given = {} if token is None else {"owner": token}
-    for method, path in (("POST", "/pause"), ("POST", "/resume"), ("POST", "/step"), ("DELETE", "")):
+    for method, path in (("POST", "/pause"), ("POST", "/resume"), ("POST", "/step"), ("POST", "/stop"), ("DELETE", "")):
         error = error_of(await racing.request(method, race["address"] + path, params=given), 403)
         assert (error["type"], error["param"], error["code"]) == ("invalid_request", "owner", "not_the_owner")
     assert (await racing.get(race["address"])).status_code == 200
@@ -244,10 +245,29 @@ async def test_a_race_obeys_and_the_server_answers_meanwhile(racing: httpx.Async
     answers = [await racing.post("/api/v1/analyze", json=body) for _ in range(5)]
     assert [answer.status_code for answer in answers] == [200] * 5
     assert (await racing.get(race["address"])).json()["status"] == "running"
-    assert (await racing.delete(race["owner_address"])).status_code == 204
+    assert (await command(racing, race, "stop")).status_code == 200
     events = read_events((await racing.get(race["events"])).text)
     names = [event["event"] for event in events if event["event"] not in ("step", "evaluated")]
     assert names == ["started", "paused", "resumed", "finished"]
+
+
+async def test_whoever_follows_a_race_that_is_deleted_is_told_its_end(
+    racing: httpx.AsyncClient, racing_app: FastAPI, read_events: Any
+) -> None:
+    race = (await racing.post(RACES, json=LONG)).json()
+    followed: list[httpx.Response] = []
+
+    async def follow() -> None:
+        followed.append(await racing.get(race["events"]))
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(follow)
+        with anyio.fail_after(60):
+            while not racing_app.state.races.find(race["id"]).followers:
+                await anyio.sleep(0.01)
+        assert (await racing.delete(race["owner_address"])).status_code == 204
+        error_of(await racing.get(race["address"]), 404)
+    assert read_events(followed[0].text)[-1]["event"] == "finished"
 
 
 # What is refused.

@@ -283,8 +283,12 @@ async def test_of_too_many_races_the_oldest_that_has_ended_is_forgotten() -> Non
         assert races.find(running.id) is running
         with pytest.raises(UnknownName, match="There is no race"):
             races.find(waiting[0].id)
-        races.stop(waiting[2])  # it has ended: to stop it again is to forget it
-        assert races.newest_first() == (newest, running)
+        races.stop(waiting[2])  # it has ended: nothing changes
+        assert races.newest_first() == (newest, waiting[2], running)
+        for race in (waiting[2], newest):
+            races.forget(race)
+        assert races.newest_first() == (running,)
+        assert newest.ended
 
 
 async def test_ids_are_short_fit_an_address_and_cannot_be_guessed() -> None:
