@@ -13,7 +13,7 @@ from typing import Literal
 from app.codes import ALPHABET, CODE_LENGTH
 from app.settings import Settings
 from app.votes.polls import Poll, Truth
-from model.errors import MaskscopeError, UnknownName, check_known, outside
+from model.errors import MaskscopeError, UnknownName, outside
 
 VOTER = re.compile(r"[A-Za-z0-9_-]{16,64}")
 """What a browser calls itself in one vote."""
@@ -146,11 +146,13 @@ class Votes:
         """Once for each voter, whose answer may change until the vote is closed.
 
         Raises:
-            UnknownName, OutOfRange: no such choice; not what a voter is called.
+            OutOfRange: no such choice; not what a voter is called.
             VoteClosed: it comes too late.
             VotesBusy: too many have answered, in all or from this address.
         """
-        check_known(choice, [known.slug for known in vote.poll.choices], "choice")
+        slugs = [known.slug for known in vote.poll.choices]
+        if choice not in slugs:  # not UnknownName: the vote is there
+            raise outside("choice", f"one of {', '.join(slugs)}", f"{choice[:32]!a}", param="choice")
         if not VOTER.fullmatch(voter):
             raise outside("voter", "16 to 64 letters, digits, - or _", f"{voter[:32]!a}", param="voter")
         if vote.status != "open":

@@ -36,8 +36,10 @@ PATIENCE = {"load": LOAD_SECONDS}
 class InspectionProcess:
     """One worker process. Not for two callers at once. Use as a context, or call `stop`."""
 
-    def __init__(self, silence_seconds: float = SILENCE_SECONDS) -> None:
+    def __init__(self, silence_seconds: float = SILENCE_SECONDS, niceness: int = 0) -> None:
+        """`niceness`: above ours, by which it gives way to other processes from its first import on."""
         self._silence_seconds = silence_seconds
+        self._niceness = niceness
         self._process: subprocess.Popen[bytes] | None = None
         self._read = b""
         self.at = 0
@@ -113,6 +115,7 @@ class InspectionProcess:
                 cwd=ROOT,
                 env={**os.environ, "TOKENIZERS_PARALLELISM": "false"},
             )
+            os.setpriority(os.PRIO_PROCESS, self._process.pid, os.getpriority(os.PRIO_PROCESS, 0) + self._niceness)
             self.started += 1
             self._next(START_SECONDS)
         return self._process

@@ -18,6 +18,8 @@ from model.inspector.options import Options
 
 MOST_ROWS = 200
 MOST_TOKENS = 100_000
+GIVES_WAY = 5
+"""To the server, whose pages go first where there are fewer cores than processes, above all while these start."""
 
 
 class InspectionsBusy(MaskscopeError, ConnectionError):
@@ -54,7 +56,7 @@ class Inspections:
         self.templates = _templates(settings.trained_folder / "tokenizers" / "templates")
         self._most = settings.inspection_queue_size
         self._running: dict[asyncio.Task[dict[str, Any]], tuple[Materials, Asked]] = {}
-        self._all = tuple(InspectionProcess() for _ in range(settings.inspection_processes))
+        self._all = tuple(InspectionProcess(niceness=GIVES_WAY) for _ in range(settings.inspection_processes))
         self._free = list(self._all)
         self._slots = asyncio.Semaphore(settings.inspection_processes)
 

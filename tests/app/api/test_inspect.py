@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -36,6 +38,16 @@ async def test_the_report_is_the_command_s(client: httpx.AsyncClient) -> None:
     of_files = {"hashes": {}, "notes": []}
     assert answer | of_files == json.loads(said.stdout) | of_files
     assert {one["rule"] for one in answer["findings"]} == {"M03"}
+
+
+async def test_its_processes_give_way_to_the_server(client: httpx.AsyncClient) -> None:
+    assert (await ask(client)).status_code == 200
+    children = [
+        pid for thread in Path("/proc/self/task").iterdir() for pid in (thread / "children").read_text().split()
+    ]
+    workers = [int(pid) for pid in children if b"inspection_worker" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    assert workers
+    assert all(os.getpriority(os.PRIO_PROCESS, pid) > os.getpriority(os.PRIO_PROCESS, 0) for pid in workers)
 
 
 async def test_intent_serving_arguments_template_and_files_are_those_asked_for(

@@ -180,7 +180,7 @@ async def test_what_cannot_be_asked_is_said(
 
 async def test_no_choice_and_no_voter_are_refused(client: httpx.AsyncClient) -> None:
     _, address = await ask(client)
-    for form, status in (({}, 404), ({"choice": "none"}, 404), ({"choice": "both", "voter": "short"}, 422)):
+    for form, status in (({}, 422), ({"choice": "none"}, 422), ({"choice": "both", "voter": "short"}, 422)):
         assert (await client.post(f"{address}/answers", data=form)).status_code == status
     assert (await client.get(f"/api/v1{address}")).json()["answers"] == 0
 

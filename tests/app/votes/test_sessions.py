@@ -145,7 +145,7 @@ def test_a_vote_is_forgotten_after_its_lifetime(make: Callable[..., Votes], cloc
 def test_what_is_no_choice_and_no_voter_is_refused(make: Callable[..., Votes]) -> None:
     votes = make()
     vote = votes.open(POLL, "a")
-    with pytest.raises(UnknownName):
+    with pytest.raises(OutOfRange, match="choice must be one of a, b"):
         say(votes, vote, "c")
     for voter in ("short", "x" * 65, "<script>alert(1)</script>"):
         with pytest.raises(OutOfRange):
