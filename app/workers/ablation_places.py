@@ -21,8 +21,8 @@ from model.errors import MaskscopeError
 MEASURED_BY = (
     *("errors", "intervals", "kept", "writing"),
     *(f"text/{name}" for name in ("chat_template", "corpus", "sums", "tasks", "tokenizer")),
-    *(f"masks/{name}" for name in ("batches", "policies", "shift")),
-    *(f"network/{name}" for name in ("decoder", "folded", "generation", "gpt", "learner", "loss")),
+    *(f"masks/{name}" for name in ("batches", "policies", "rows", "shift")),
+    *(f"network/{name}" for name in ("config", "decoder", "folded", "generation", "gpt", "learner", "loss")),
     *(f"training/{name}" for name in ("checkpoints", "conversations", "evaluation", "loop", "recipes")),
     "experiments/ablation/runs",
 )

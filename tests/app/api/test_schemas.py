@@ -332,6 +332,7 @@ async def test_openapi_describes_the_calls_and_every_reference_leads_somewhere(c
         "/api/v1/races/{id}/pause": ["post"],
         "/api/v1/races/{id}/resume": ["post"],
         "/api/v1/races/{id}/step": ["post"],
+        "/api/v1/races/{id}/stop": ["post"],
         "/api/v1/races/{id}/result.json": ["get"],
         "/api/v1/races/{id}/result.csv": ["get"],
         "/api/v1/ablation": ["get"],
