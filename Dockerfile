@@ -17,12 +17,15 @@ COPY app app
 COPY model model
 COPY static static
 COPY templates templates
-ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+# The epoch has bytecode compared with its source by content: some builders round file times, and by those much of it
+# would be stale, and compiled anew at each start.
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 SOURCE_DATE_EPOCH=315532800
 RUN .venv/bin/pip wheel --no-deps --wheel-dir dist . && MASKSCOPE_WHEEL='dist/*.whl' sh .ci/install
 
 FROM ${BASE_IMAGE}${BASE_DIGEST:+@${BASE_DIGEST}}
 RUN command -v python3 >/dev/null \
-    || (apt-get update -qq && apt-get install -y -qq --no-install-recommends python3 && rm -rf /var/lib/apt/lists/*)
+    || (apt-get update -qq && apt-get install -y -qq --no-install-recommends python3 \
+        && rm -rf /var/lib/apt/lists/* /var/cache/apt/*)
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin maskscope
 COPY --from=build /srv/maskscope/.venv /srv/maskscope/.venv
 WORKDIR /srv/maskscope
