@@ -83,8 +83,8 @@ class Engine:
     ) -> Result:
         """The item's part of `function(items)`: items of one group that wait together are computed by one call.
 
-        Functions of one group do the same. At most MOST_TOGETHER at once: the one that has waited longest and those
-        nearest to it in size. What the function raises reaches all of them: check an item before. Raises as `call`.
+        Functions of one group do the same. At most MOST_TOGETHER at once: the one whose turn it is and those nearest
+        to it in size. What the function raises reaches all of them: check an item before. Raises as `call`.
         """
         future: asyncio.Future[Result] = self._loop.create_future()
         self._admit(Call(function, future, group, item, size))
