@@ -38,7 +38,7 @@ COMMANDS = {
         "Show a trace with as few targets as the answers at once, and answers after a filler as long as the trace."
     ),
     "dispatcher": (
-        "Show how often each arm answers sums that SFT never saw: the base, SFT from it, SFT from random weights. "
+        "Show how often each arm answers sums that SFT never saw: the base, SFT from it, SFT from random weights."
     ),
     "examples": "Show the example words of the visualizer and what each of them tells.",
     "gallery": "Show the symptoms of every mask bug as measured on a model trained under it.",

@@ -16,7 +16,7 @@ import torch
 
 from app.calls import Call, WaitingCalls, compute
 from app.rows import MOST_BATCHES, DecodingBatch, NewToken, Post, Row, WaitingRows, start
-from app.shares import answering, asking
+from app.shares import answering, asking, greediest
 from model.errors import MaskscopeError
 from model.network.gpt import GPT
 
@@ -83,8 +83,8 @@ class Engine:
     ) -> Result:
         """The item's part of `function(items)`: items of one group that wait together are computed by one call.
 
-        Functions of one group do the same. At most MOST_TOGETHER at once: the one that has waited longest and those
-        nearest to it in size. What the function raises reaches all of them: check an item before. Raises as `call`.
+        Functions of one group do the same. At most MOST_TOGETHER at once: the one whose turn it is and those nearest
+        to it in size. What the function raises reaches all of them: check an item before. Raises as `call`.
         """
         future: asyncio.Future[Result] = self._loop.create_future()
         self._admit(Call(function, future, group, item, size))
@@ -162,12 +162,13 @@ class Engine:
     def _make_room(self) -> None:
         """By the last call, else generation, of the address that has most waiting, if it has more than who asks."""
         busy = EngineBusy(f"All {self._queue_size} places are taken; try again")
-        if (call := self._calls.make_room(asking.get())) is not None:
-            self._tell(_reject, call.future, busy)
-        elif (row := self._rows.make_room(asking.get())) is not None:
-            self._post.send([(row, busy)])
-        else:
+        greedy = greediest(self._calls.held + self._rows.held, asking.get())
+        if greedy is None:
             raise busy
+        if (call := self._calls.take_last(greedy)) is not None:
+            self._tell(_reject, call.future, busy)
+        elif (row := self._rows.take_last(greedy)) is not None:
+            self._post.send([(row, busy)])
         self._load -= 1
 
     # The worker's side: everything below runs in its thread.

@@ -1,7 +1,7 @@
 """A queue in which nobody waits for all that another has brought: addresses take turns, and the requests of each.
 
 In: items, each with whose it is (`shares.asking`) and the request that it belongs to. Out: the item whose turn it is.
-Full, it makes room for an address that has less in it than the one that has most. Knows no thread and no clock.
+Knows no thread and no clock.
 """
 
 from collections import Counter, OrderedDict, deque
@@ -19,7 +19,8 @@ class FairQueue(Generic[Item]):
         self._turns: OrderedDict[str, OrderedDict[Hashable, deque[Item]]] = OrderedDict()
         """By share, then by request, each in the order of their turns; nothing empty is kept."""
         self._shares: dict[Item, tuple[str, Hashable]] = {}
-        self._held: Counter[str] = Counter()
+        self.held: Counter[str] = Counter()
+        """Items of each share."""
 
     def __len__(self) -> int:
         return len(self._shares)
@@ -32,16 +33,13 @@ class FairQueue(Generic[Item]):
         """In the order in which they would be taken."""
         return _alternately(_alternately(requests.values()) for requests in self._turns.values())
 
-    def held_by(self, share: str) -> int:
-        return self._held[share]
-
     def append(self, item: Item, share: str, request: Hashable) -> None:
         """Behind what its request has in the queue; a request's first item gives it the last turn of its share."""
         assert item not in self._shares, item
         requests = self._turns.setdefault(share, OrderedDict())
         requests.setdefault(request, deque()).append(item)
         self._shares[item] = (share, request)
-        self._held[share] += 1
+        self.held[share] += 1
 
     def take(self) -> Item:
         """The next one; then it is the next share's turn, and in this share the next request's.
@@ -70,24 +68,17 @@ class FairQueue(Generic[Item]):
             share, request = self._shares.pop(item)
             requests = self._turns[share]
             requests[request].remove(item)
-            self._held[share] -= 1
+            self.held[share] -= 1
             if not requests[request]:
                 del requests[request]
             if not requests:
-                del self._turns[share], self._held[share]
+                del self._turns[share], self.held[share]
 
-    def make_room(self, share: str) -> Item | None:
-        """Takes out the last item of the share that has most, if `share` with one more has no more than that one.
-
-        None if the queue holds no such item: then `share` is to be told that all is full.
-        """
-        if not self._held:
-            return None
-        greediest, most = max(self._held.items(), key=lambda held: held[1])
-        if most <= self._held[share] + 1:
-            return None
-        last = next(item for item in reversed(self._shares) if self._shares[item][0] == greediest)
-        self.remove((last,))
+    def take_last(self, share: str) -> Item | None:
+        """Takes out what came last of a share; None if nothing of it waits."""
+        last = next((item for item in reversed(self._shares) if self._shares[item][0] == share), None)
+        if last is not None:
+            self.remove((last,))
         return last
 
 

@@ -93,11 +93,8 @@ class KeptAnswers:
             return
         body = b""
         if scope["method"] == "POST":
-            message = await receive()  # the guard has read all of it
-            if message["type"] != "http.request" or message.get("more_body", False):
-                await self.app(scope, _again(message, receive), send)
-                return
-            body, receive = message["body"], _again(message, receive)
+            message = await receive()  # the guard has read all of it; none if the client has left
+            body, receive = message.get("body", b""), _again(message, receive)
         headers = Headers(scope=scope)
         answer = await self._answer(_key(scope, headers, body), scope, receive)
         scope["route"] = answer.route

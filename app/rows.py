@@ -78,7 +78,7 @@ class Post:
         """The loop has been told, and has not begun to look."""
 
     def send(self, news: Iterable[tuple[Row, NewToken | BaseException]]) -> None:
-        """By the worker."""
+        """By the worker, and by the loop for who gives way."""
         self._underway.extend(news)
         if not self._woken:
             self._woken = True

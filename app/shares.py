@@ -42,6 +42,12 @@ class Shares:
             del self.held[address]
 
 
+def greediest(held: Counter[str], address: str) -> str | None:
+    """Who holds most, if `address` would hold less even with one more; None: it is to hear that all is full."""
+    name, most = max(held.items(), key=lambda one: one[1], default=("", 0))
+    return name if most > held[address] + 1 else None
+
+
 class Place:
     """One that somebody holds. It is given back once, and can be changed for one of another kind."""
 

@@ -15,6 +15,7 @@ from app.kept_fragments import KeptTag
 from app.menu import Menu
 from app.settings import ROOT
 from model.errors import InvalidText, MaskscopeError
+from model.inspector.owners import PART_WORDS
 from model.text.tokenizer import PAD
 from model.writing import compact, number, percent, scientific
 
@@ -99,7 +100,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,  # it would look at the file of each part of each page, each time
     )
-    environment.globals |= {"static_url": static_url, "purpose": PURPOSE}
+    environment.globals |= {"static_url": static_url, "purpose": PURPOSE, "part_words": PART_WORDS}
     environment.globals |= {"menu": Menu(), "lesson_place": _nowhere}  # app/pages sets these
     environment.filters |= {
         "percent": percent,

@@ -50,14 +50,14 @@ class WorkTurns:
         try:
             await turn
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
+            if not turn.cancelled():  # it came in the same moment
                 self._pass_on()
-            else:
-                self._waiting.remove((turn,))
             raise
 
     def _pass_on(self) -> None:
-        if self._waiting:
-            self._waiting.take().set_result(None)
-        else:
-            self._free += 1
+        while self._waiting:
+            turn = self._waiting.take()
+            if not turn.cancelled():  # else nobody waits for it any more
+                turn.set_result(None)
+                return
+        self._free += 1

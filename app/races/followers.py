@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from app.shares import greediest
 from model.errors import MaskscopeError
 
 
@@ -56,10 +57,10 @@ class Followers:
             self._held += Counter()
 
     def _make_room(self, share: str) -> None:
-        greediest, most = max(self._held.items(), key=lambda held: held[1])
-        if most <= self._held[share] + 1:
+        greedy = greediest(self._held, share)
+        if greedy is None:
             raise FollowersBusy(f"All {self.places} places of followers are taken; try again")
-        oldest = next(follower for follower in self._all if follower.share == greediest)
+        oldest = next(follower for follower in self._all if follower.share == greedy)
         self.leave(oldest)
         oldest.let_go = True
         oldest.wake()

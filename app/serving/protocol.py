@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 PIECE_BYTES = 65_536
 """Of an answer, written at once."""
 CLOSE = (b"connection", b"close")
-log = logging.getLogger(__name__)
 
 
 class ServingConfig(uvicorn.Config):

@@ -9,9 +9,8 @@ import time
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 
-from app.workers.wire import Connections, NoAnswer, Reply
+from app.workers.wire import Connections, NoAnswer, Reply, request_of
 
 CONNECTIONS = 6
 PAGE_SECONDS = 60.0
@@ -39,11 +38,7 @@ class Browser:
     for_good: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        place = urlsplit(self.server)
-        assert place.hostname, self.server
-        assert place.port, self.server
-        self._host = place.netloc
-        self._connections = Connections(place.hostname, place.port, self.address, CONNECTIONS)
+        self._connections = Connections(self.server, self.address, CONNECTIONS)
 
     async def open(self, path: str, seconds: float = PAGE_SECONDS) -> Opened:
         """The page anew, and what it names as far as it is not kept."""
@@ -80,7 +75,7 @@ class Browser:
         return str(reply.status)
 
     def _get(self, path: str, more: str = "") -> bytes:
-        return f"GET {path} HTTP/1.1\r\nHost: {self._host}\r\nAccept-Encoding: gzip\r\n{more}\r\n".encode()
+        return request_of(self.server, "GET", path, more=f"Accept-Encoding: gzip\r\n{more}")
 
 
 def named_in(html: str) -> Iterable[str]:

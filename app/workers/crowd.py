@@ -6,20 +6,22 @@ long /healthz takes while a crowd opens each page of the menu.
 
 import asyncio
 import itertools
-import json
 import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from statistics import quantiles
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
+from app.workers.wire import Connections, request_of
 from model.masks.policies import RIGHT
 from model.training.recipes import DEFAULT_RECIPE, RECIPES
 
 CLIENTS, SECONDS = 32, 6.0
 PAGE_CLIENTS, PAGE_SECONDS, LOOK_SECONDS = 60, 3.0, 0.05
 HEALTH_GOAL_MS = 100.0
+ANSWER_SECONDS = 60.0
+"""Longer than a server may take."""
 GENERATE, ANALYZE = "/api/v1/generate", "/api/v1/analyze"
 
 
@@ -56,12 +58,10 @@ class Question:
     expected: bytes = b""
     """Stands in a right answer."""
 
-    def as_bytes(self, host: str) -> bytes:
-        head = f"{'GET' if self.body is None else 'POST'} {self.path} HTTP/1.1\r\nHost: {host}\r\n"
+    def as_bytes(self, server: str) -> bytes:
         if self.body is None:
-            return f"{head}Accept-Encoding: gzip\r\n\r\n".encode()
-        content = json.dumps(self.body)
-        return f"{head}Content-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n{content}".encode()
+            return request_of(server, "GET", self.path, more="Accept-Encoding: gzip\r\n")
+        return request_of(server, "POST", self.path, self.body)
 
 
 @dataclass(frozen=True)
@@ -99,13 +99,10 @@ def crowd_on(address: str) -> Iterator[Load]:
 
 async def _pages(address: str) -> list[str]:
     """Those that the server's menu names."""
-    place = urlsplit(address)
-    reader, writer = await asyncio.open_connection(place.hostname, place.port)
-    writer.write(f"GET /lesson HTTP/1.1\r\nHost: {place.netloc}\r\n\r\n".encode())
-    _, content = await _answer(reader)
-    writer.close()
-    await writer.wait_closed()
-    menu = content.decode().partition("<nav")[2].partition("</nav>")[0]
+    connections = Connections(address)
+    lesson = await connections.ask(request_of(address, "GET", "/lesson"), ANSWER_SECONDS)
+    connections.close()
+    menu = lesson.body.decode().partition("<nav")[2].partition("</nav>")[0]
     return list(dict.fromkeys(re.findall(r'href="(/[a-z]*)"', menu)))
 
 
@@ -136,31 +133,12 @@ async def _ask_for(
     address: str, questions: Iterator[Question], end: float, milliseconds: list[float], pause_seconds: float = 0
 ) -> int:
     """Ask until `end` over one connection; notes how long each answer took, returns how many were wrong."""
-    place, errors = urlsplit(address), 0
-    reader, writer = await asyncio.open_connection(place.hostname, place.port)
-    try:
-        while (started := time.perf_counter()) < end:
-            question = next(questions)
-            writer.write(question.as_bytes(place.netloc))
-            status, content = await _answer(reader)
-            milliseconds.append(1e3 * (time.perf_counter() - started))
-            errors += status != 200 or question.expected not in content
-            await asyncio.sleep(pause_seconds)
-    finally:
-        writer.close()
-        await writer.wait_closed()
+    connections, errors = Connections(address), 0
+    while (started := time.perf_counter()) < end:
+        question = next(questions)
+        reply = await connections.ask(question.as_bytes(address), ANSWER_SECONDS)
+        milliseconds.append(1e3 * (reply.last - started))
+        errors += reply.status != 200 or question.expected not in reply.body
+        await asyncio.sleep(pause_seconds)
+    connections.close()
     return errors
-
-
-async def _answer(reader: asyncio.StreamReader) -> tuple[int, bytes]:
-    """Status and body of the next answer, in one piece or in chunks."""
-    head = (await reader.readuntil(b"\r\n\r\n")).lower()
-    status = int(head.split(None, 2)[1])
-    length = head.partition(b"\r\ncontent-length:")[2].partition(b"\r\n")[0]
-    if length:
-        return status, await reader.readexactly(int(length))
-    content = b""
-    while size := int(await reader.readuntil(b"\r\n"), 16):
-        content += (await reader.readexactly(size + 2))[:-2]
-    await reader.readexactly(2)
-    return status, content

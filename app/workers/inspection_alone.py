@@ -14,6 +14,7 @@ from pathlib import Path
 
 from app.workers.inspection_orders import Materials
 from app.workers.inspection_run import inspect_files
+from app.workers.memory import children_of, status_kib
 from model.inspector.options import Options
 
 NOW = datetime(2026, 1, 1)
@@ -38,22 +39,16 @@ def work(given: Sequence[str | int]) -> Took:
 
     def judged(rows: int, total: int) -> None:
         nonlocal peak
-        peak = max(peak, *(peak_of(child) for child in _children()))
+        peak = max(peak, *(_peak_bytes(child) for child in children_of(os.getpid())))
 
     counted = inspect_files(materials, Options(), int(processes), judged).partial
     seconds, used = time.perf_counter() - start, os.times()
     cpu_seconds = sum(used[:4]) - sum(begun[:4])
-    return Took(counted.rows, counted.tokens, seconds, cpu_seconds, peak_of("self"), peak)
+    return Took(counted.rows, counted.tokens, seconds, cpu_seconds, _peak_bytes(os.getpid()), peak)
 
 
-def _children() -> list[str]:
-    return Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
-
-
-def peak_of(process: str) -> int:
-    """The most memory that a process ever held, in bytes (VmHWM)."""
-    status = Path(f"/proc/{process}/status").read_text()
-    return int(status.split("VmHWM:")[1].split()[0]) << 10
+def _peak_bytes(pid: int) -> int:
+    return status_kib(pid, "VmHWM") << 10
 
 
 if __name__ == "__main__":

@@ -32,9 +32,9 @@ class Lines:
         self._waiting: queue.Queue[str] = queue.Queue(most)
         self._lock = threading.Lock()
         self._left_out = 0
-        threading.Thread(target=self._write, name="log", daemon=True).start()
+        threading.Thread(target=self._write_on, name="log", daemon=True).start()
 
-    def add(self, text: str) -> None:
+    def write(self, text: str) -> None:
         """Returns at once; counted as left out if there is no place."""
         try:
             self._waiting.put_nowait(text)
@@ -42,13 +42,13 @@ class Lines:
             with self._lock:
                 self._left_out += 1
 
-    def flush(self, seconds: float) -> None:
+    def wait(self, seconds: float) -> None:
         """Wait for all that was added to be written, but no longer."""
         deadline = time.monotonic() + seconds
         while self._waiting.unfinished_tasks and time.monotonic() < deadline:
             time.sleep(0.005)
 
-    def _write(self) -> None:
+    def _write_on(self) -> None:
         while True:
             texts = [self._waiting.get()]
             time.sleep(GATHER_SECONDS)
@@ -70,26 +70,15 @@ class Lines:
             return  # the other end is closed: there is no log any more, and nobody to tell
 
 
-class LineHandler(logging.Handler):
-    """A record as text, handed on."""
-
-    def __init__(self, lines: Lines, formatter: logging.Formatter):
-        super().__init__()
-        self._lines = lines
-        self.setFormatter(formatter)
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self._lines.add(f"{self.format(record)}\n")
-
-
 class ServerLog:
     """Takes over the log of this process, of uvicorn and of all that is logged besides, until `close`."""
 
     def __init__(self, errors: TextIO = sys.stderr, requests: TextIO = sys.stdout):
         self._lines = (Lines(errors.fileno()), Lines(requests.fileno()))
-        said = LineHandler(self._lines[0], DefaultFormatter("%(levelprefix)s %(message)s"))
-        asked = AccessFormatter('%(levelprefix)s %(client_addr)s - "%(request_line)s" %(status_code)s')
-        self._handlers = {"": said, "uvicorn": said, "uvicorn.access": LineHandler(self._lines[1], asked)}
+        said, asked = (logging.StreamHandler(lines) for lines in self._lines)
+        said.setFormatter(DefaultFormatter("%(levelprefix)s %(message)s"))
+        asked.setFormatter(AccessFormatter('%(levelprefix)s %(client_addr)s - "%(request_line)s" %(status_code)s'))
+        self._handlers = {"": said, "uvicorn": said, "uvicorn.access": asked}
         self._before: dict[str, tuple[int, bool]] = {}
         for name, handler in self._handlers.items():
             logger = logging.getLogger(name)
@@ -106,4 +95,4 @@ class ServerLog:
             logger.level, logger.propagate = self._before[name]
         logging.captureWarnings(False)
         for lines in self._lines:
-            lines.flush(LAST_SECONDS)
+            lines.wait(LAST_SECONDS)

@@ -6,7 +6,6 @@ from pathlib import Path
 
 PROC = Path("/proc")
 LISTENING = "0A"
-RESIDENT_KIB = re.compile(r"^VmRSS:\s+(\d+) kB", re.M)
 
 
 def listening(port: int) -> frozenset[int]:
@@ -19,9 +18,26 @@ def resident_mib(pids: frozenset[int]) -> float:
     """Of these processes and their descendants now; pages that several share count for each."""
     found, new = set(pids), set(pids)
     while new:
-        new = {child for pid in new for child in _children(pid)} - found
+        new = {child for pid in new for child in children_of(pid)} - found
         found |= new
-    return sum(map(_resident_kib, found)) / 1024
+    return sum(status_kib(pid, "VmRSS") for pid in found) / 1024
+
+
+def children_of(pid: int) -> set[int]:
+    """Of each thread: a process is its child that started it."""
+    found: set[int] = set()
+    with suppress(OSError):
+        for thread in (PROC / str(pid) / "task").iterdir():
+            found |= set(map(int, (thread / "children").read_text().split()))
+    return found
+
+
+def status_kib(pid: int, name: str) -> int:
+    """VmRSS: the memory that a process holds now; VmHWM: the most that it ever held. 0 if it has gone."""
+    with suppress(OSError):
+        match = re.search(rf"^{name}:\s+(\d+) kB", (PROC / str(pid) / "status").read_text(), re.M)
+        return int(match[1]) if match else 0
+    return 0
 
 
 def _inodes(table: Path, port: int) -> list[str]:
@@ -38,19 +54,3 @@ def _open_files(process: Path) -> set[str]:
             with suppress(OSError):
                 found.add(str(entry.readlink()))
     return found
-
-
-def _children(pid: int) -> set[int]:
-    """Of each thread: a process is its child that started it."""
-    found: set[int] = set()
-    with suppress(OSError):
-        for thread in (PROC / str(pid) / "task").iterdir():
-            found |= set(map(int, (thread / "children").read_text().split()))
-    return found
-
-
-def _resident_kib(pid: int) -> int:
-    with suppress(OSError):
-        match = RESIDENT_KIB.search((PROC / str(pid) / "status").read_text())
-        return int(match[1]) if match else 0
-    return 0

@@ -10,11 +10,11 @@ import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from app.workers.browser import Browser
 from app.workers.tallies import Tally
-from app.workers.wire import Connections, NoAnswer
+from app.workers.wire import Connections, NoAnswer, request_of
 from model.masks.policies import RIGHT
 
 ANSWER_SECONDS = 60.0
@@ -33,21 +33,11 @@ class Ground:
     task: str
     words: Iterator[str]
 
-    @property
-    def place(self) -> tuple[str, int]:
-        place = urlsplit(self.server)
-        assert place.hostname, self.server
-        assert place.port, self.server
-        return place.hostname, place.port
-
     def connections(self, address: str | None, most: int = 1) -> Connections:
-        return Connections(*self.place, address, most)
+        return Connections(self.server, address, most)
 
     def request(self, method: str, path: str, body: dict[str, object] | None = None) -> bytes:
-        """With `body` as JSON."""
-        content = b"" if body is None else json.dumps(body).encode()
-        more = f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n" if content else ""
-        return f"{method} {path} HTTP/1.1\r\nHost: {urlsplit(self.server).netloc}\r\n{more}\r\n".encode() + content
+        return request_of(self.server, method, path, body)
 
     def about_a_word(self, path: str, **more: object) -> bytes:
         """A POST about the next word."""

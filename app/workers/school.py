@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Protocol
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from app.workers.browser import Browser
 from app.workers.memory import listening, resident_mib
@@ -140,7 +140,7 @@ async def play(
 ) -> AsyncIterator[Answers]:
     """One scenario after another, those without an end of their own for `seconds`; other words for another `seed`."""
     ground = Ground(server, TASK, _different(TASKS[TASK].prompts(seed, held_out=True)))
-    serving = listening(ground.place[1])
+    serving = listening(urlsplit(server).port or 0)
     for scenario in scenarios:
         highest = [resident_mib(serving)]
         looking = asyncio.create_task(_look_at_memory(serving, highest))

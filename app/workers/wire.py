@@ -5,11 +5,13 @@ under which it is counted. Knows nothing of pages and streams.
 """
 
 import asyncio
+import json
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 LIMIT_BYTES = 16_000_000
 """Of one answer; what is longer is no answer to anything that is asked here."""
@@ -145,9 +147,12 @@ class Wire(asyncio.Protocol):
 class Connections:
     """Up to `most` at once from one address to one server, kept for the next question."""
 
-    def __init__(self, host: str, port: int, address: str | None, most: int):
-        """`address`: whose they are, one of this machine's; None: whichever it takes."""
-        self._place = host, port
+    def __init__(self, server: str, address: str | None = None, most: int = 1):
+        """`server`: its URL, with a port. `address`: one of this machine's; None: whichever it takes."""
+        place = urlsplit(server)
+        assert place.hostname, server
+        assert place.port, server
+        self._place = place.hostname, place.port
         self._local = None if address is None else (address, 0)
         self._room = asyncio.Semaphore(most)
         self._idle: list[Wire] = []
@@ -201,6 +206,14 @@ class Connections:
         if wire.open:
             self._idle.append(wire)
         return reply
+
+
+def request_of(server: str, method: str, path: str, body: Mapping[str, object] | None = None, more: str = "") -> bytes:
+    """With `body` as JSON and `more` header lines."""
+    content = b"" if body is None else json.dumps(body).encode()
+    if content:
+        more += f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n"
+    return f"{method} {path} HTTP/1.1\r\nHost: {urlsplit(server).netloc}\r\n{more}\r\n".encode() + content
 
 
 class _Stale(Exception):

@@ -118,6 +118,26 @@ async def test_a_full_queue_makes_room_for_a_visitor_by_the_last_call_of_whoever
     engine.close()
 
 
+async def test_whoever_has_most_gives_way_whatever_he_waits_for(gate: Any, trained: GPT) -> None:
+    engine = Engine(queue_size=7, timeout_seconds=30)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(engine.call, gate.wait)
+        await anyio.wait_all_tasks_blocked()
+        asking.set("greedy")
+        streams = [start(engine, trained, "hello") for _ in range(4)]
+        asking.set("modest")
+        for _ in range(2):
+            tasks.start_soon(engine.call, int)
+        await anyio.wait_all_tasks_blocked()
+        asking.set("visitor")
+        visitor = start(engine, trained, "hello")
+        with pytest.raises(EngineBusy, match="All 7 places are taken"):
+            await text_of(streams.pop())
+        gate.open()
+        assert [await text_of(stream) for stream in (*streams, visitor)] == ["olleh#"] * 4
+    engine.close()
+
+
 @pytest.mark.parametrize(
     "error", [ValueError("no"), EngineBusy("theirs"), ZeroDivisionError(), KeyError("k")], ids=repr
 )

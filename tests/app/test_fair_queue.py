@@ -72,17 +72,14 @@ def test_nothing_is_lost_and_nothing_comes_twice() -> None:
             some = random.sample(sorted(waiting), k=min(3, len(waiting)))
             queue.remove(some)
             waiting -= set(some)
-        assert len(queue) == len(waiting) == sum(map(queue.held_by, "abc"))
+        assert len(queue) == len(waiting) == queue.held.total()
     assert set(queue) == waiting == set(order(queue))
 
 
-def test_a_full_queue_makes_room_for_who_has_less_of_it() -> None:
-    queue = filled("a1x", "a2x", "a3x", "b1x")
-    assert queue.make_room("c") == "a3x"
-    assert queue.make_room("b") is None, "with one more, b would have as many as a"
-    assert queue.make_room("a") is None
-    assert filled("a1x", "b1x").make_room("c") is None, "everybody has one"
-    assert filled().make_room("a") is None
+def test_the_last_of_a_share_is_what_came_last_of_it() -> None:
+    queue = filled("a1x", "b1x", "a2x", "a1y", "b2x")
+    assert [queue.take_last(share) for share in "aabc"] == ["a1y", "a2x", "b2x", None]
+    assert order(queue) == ["a1x", "b1x"]
 
 
 def test_of_nothing_there_is_nothing_to_take() -> None:

@@ -1,8 +1,10 @@
 """app/shares.py: how many places an address may hold, and who is one address."""
 
+from collections import Counter
+
 import pytest
 
-from app.shares import Shares, share_of
+from app.shares import Shares, greediest, share_of
 
 
 def fill(shares: Shares, address: str) -> int:
@@ -62,3 +64,20 @@ def test_what_is_given_back_is_free_again_and_nobody_is_remembered() -> None:
 )
 def test_an_ipv6_network_of_one_household_shares_as_one(address: str, share: str) -> None:
     assert share_of(address) == share
+
+
+@pytest.mark.parametrize(
+    ("held", "who_asks", "gives_way"),
+    [
+        ("aaab", "c", "a"),
+        ("aaab", "b", "a"),
+        ("aab", "b", None),
+        ("aaab", "a", None),
+        ("ab", "c", None),
+        ("", "a", None),
+    ],
+)
+def test_whoever_holds_most_gives_way_to_who_would_still_hold_less(
+    held: str, who_asks: str, gives_way: str | None
+) -> None:
+    assert greediest(Counter(held), who_asks) == gives_way

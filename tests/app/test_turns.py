@@ -5,6 +5,9 @@ import asyncio
 import httpx
 import pytest
 
+from app.shares import answering, asking
+from app.turns import Turns
+
 pytestmark = pytest.mark.anyio
 
 
@@ -22,3 +25,23 @@ async def test_health_is_told_before_most_of_the_pages_that_were_asked_for_befor
     await asyncio.gather(*(ask(page) for _ in range(20)), ask("/healthz"))
     assert answered.index("/healthz") < 5
     assert len(answered) == 21
+
+
+async def test_a_visitor_s_page_waits_for_one_of_an_address_that_has_asked_for_many() -> None:
+    turns = Turns()
+    drawn: list[str] = []
+
+    async def draw(address: str, name: str) -> None:
+        asking.set(address)
+        answering.set(name)
+        await turns.take()
+        drawn.append(name)
+
+    pages = [asyncio.create_task(draw("greedy", f"greedy {number}")) for number in range(5)]
+    pages[2].cancel()
+    pages.append(asyncio.create_task(draw("visitor", "visitor")))
+    await asyncio.sleep(0)
+    pages[3].cancel()
+    await asyncio.gather(*pages, return_exceptions=True)
+    assert drawn == ["greedy 0", "greedy 1", "visitor", "greedy 4"]
+    await asyncio.wait_for(draw("greedy", "once more"), 60)

@@ -120,3 +120,17 @@ async def test_who_is_cancelled_in_the_moment_of_his_turn_gives_it_on(work: Work
     assert work.begun == ["a1", "a2", "a4"]
     await asyncio.gather(first, second, fourth)
     assert third.cancelled()
+
+
+async def test_when_all_are_cancelled_at_once_each_ends_so_and_every_turn_is_free_again(work: Work) -> None:
+    tasks = work.starts("a", "a1", "a2", "a3", "a4")
+    await settle()
+    for task in tasks:  # as a server does that has waited long enough for its end
+        task.cancel()
+    ended = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [type(error) for error in ended] == [asyncio.CancelledError] * 4
+    others = work.starts("a", "b1", "b2", "b3")
+    await settle()
+    assert work.begun == ["a1", "a2", "b1", "b2"]
+    await work.lets("b1", "b2", "b3")
+    await asyncio.gather(*others)

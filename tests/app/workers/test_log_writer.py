@@ -23,7 +23,7 @@ def test_lines_are_written_in_their_order_and_in_ascii(pipe: tuple[TextIO, TextI
     ours, theirs = pipe
     lines = Lines(theirs.fileno())
     for text in ("first\n", "a\u202eb \udcff é\n"):
-        lines.add(text)
+        lines.write(text)
     assert [ours.readline(), ours.readline()] == ["first\n", "a\\u202eb \\udcff \\xe9\n"]
 
 
@@ -38,7 +38,7 @@ def test_lines_that_come_together_leave_together(pipe: tuple[TextIO, TextIO], mo
     monkeypatch.setattr(os, "write", write)
     lines = Lines(theirs.fileno())
     for number in range(500):
-        lines.add(f"{number}\n")
+        lines.write(f"{number}\n")
     assert [ours.readline() for _ in range(500)] == [f"{number}\n" for number in range(500)]
     assert written.count(theirs.fileno()) < 100
 
@@ -47,8 +47,8 @@ def test_what_a_pipe_that_nobody_reads_does_not_hold_is_left_out_and_counted(pip
     ours, theirs = pipe
     lines = Lines(theirs.fileno(), most=10)
     for number in range(5000):  # a pipe holds 64 KB
-        lines.add(f"{number:099d}\n")
-    lines.flush(0.05)  # returns although nothing moves
+        lines.write(f"{number:099d}\n")
+    lines.wait(0.05)  # returns although nothing moves
     kept, left_out = 0, 0
     while kept + left_out < 5000:
         line = ours.readline()
@@ -64,8 +64,8 @@ def test_a_pipe_whose_reader_has_gone_holds_nobody_up(pipe: tuple[TextIO, TextIO
     lines = Lines(theirs.fileno(), most=10)
     ours.close()
     for _ in range(100):
-        lines.add("nobody reads this\n")
-        lines.flush(60)
+        lines.write("nobody reads this\n")
+        lines.wait(60)
 
 
 def test_a_server_s_log_takes_what_anybody_logs_and_gives_it_back(pipe: tuple[TextIO, TextIO]) -> None:
@@ -73,6 +73,7 @@ def test_a_server_s_log_takes_what_anybody_logs_and_gives_it_back(pipe: tuple[Te
     before = logging.getLogger("uvicorn").handlers.copy()
     log = ServerLog(theirs, theirs)
     logging.getLogger("app.errors").error("of the application")
+    logging.getLogger("uvicorn.error").error("%d of them", "no number")  # is told on stderr, and hurts nobody
     logging.getLogger("uvicorn.error").info("of uvicorn")
     logging.getLogger("app.errors").info("too little to be told")
     log.close()

@@ -117,7 +117,7 @@ async def test_what_is_no_answer_is_told_by_a_word(answer: bytes | None, word: s
 
 async def test_a_server_that_is_not_there_refuses() -> None:
     with pytest.raises(NoAnswer, match="refused"):
-        await Connections("127.0.0.1", 9, None, 1).ask(b"", 10)
+        await Connections("http://127.0.0.1:9").ask(b"", 10)
 
 
 def test_percentiles_are_those_of_right_answers_and_every_status_is_counted() -> None:
