@@ -171,9 +171,6 @@ def serve(
     Example: maskscope serve --port 8080
     """
     gc.disable()  # what is read at a start stays: the collector would walk through all of it again and again
-    from app.forwarding import KeeperLock, keeper_of
-    from app.main import create_app, load_shipped
-    from app.serving import server
     from app.settings import Settings
     from app.workers.servers import serve_with
 
@@ -183,15 +180,19 @@ def serve(
     }
     given = {name: value for name, value in asked.items() if value is not None}
     settings = Settings.model_validate(Settings().model_dump() | given)
-    shipped = load_shipped(settings.trained_folder)  # a broken file ends the command here, in one line
-    gc.freeze()
-    gc.enable()
-    if settings.workers > 1:
+    if settings.workers > 1:  # without what they load, which would stay here beside them
         words = ["serve", "--workers", "1", "--host", settings.host]
         words += ["--tokenizers", str(tokenizers)] if tokenizers else []
         if teacher_token:
             os.environ["MASKSCOPE_TEACHER_TOKEN"] = teacher_token  # not among the words, which others can list
         raise typer.Exit(serve_with(settings.workers, settings.host, settings.port, tuple(words)))
+    from app.forwarding import KeeperLock, keeper_of
+    from app.main import create_app, load_shipped
+    from app.serving import server
+
+    shipped = load_shipped(settings.trained_folder)  # a broken file ends the command here, in one line
+    gc.freeze()
+    gc.enable()
     lock = KeeperLock(settings.keeper_folder) if settings.keeper_folder else None
     keeper = keeper_of(lock, str(settings.keeper_address or ""))
     server.serve(create_app(settings, shipped, keeper), settings, lock.socket if lock and lock.held else None)

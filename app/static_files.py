@@ -48,6 +48,7 @@ class AddressedFiles(StaticFiles):
         named = static_url(str(Path(full_path).relative_to(STATIC_FOLDER))).partition("?v=")[2]
         response.headers["Cache-Control"] = FOR_GOOD if given == [named] else ASK_FIRST
         del response.headers["Last-Modified"]  # the ETag says more, in a header that every file sends
+        response.headers["ETag"] = f"W/{response.headers['etag']}"  # compressed or not it is one file, in other bytes
         encoding = encoding_for(Headers(scope=scope))
         if response.status_code != 200 or encoding is None or not response.headers["content-type"].startswith(TEXTS):
             return response

@@ -21,7 +21,7 @@ from app.workers.processes import command_line
 
 BACKLOG = 2048
 log = logging.getLogger(__name__)
-FASTEST_DEATH_SECONDS = 5.0
+FASTEST_DEATH_SECONDS = 30.0
 """A process that ends by itself sooner than this cannot serve: starting it again would not help, so all ends."""
 
 
@@ -91,6 +91,8 @@ class _Servers:
                 code = code or max(1, died.returncode)
                 self._end(signal.SIGTERM, None)
             else:
+                if lived < FASTEST_DEATH_SECONDS:
+                    time.sleep(1)  # else one that dies at its first step would be started a hundred times a second
                 self._start()
         return code
 
