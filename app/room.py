@@ -5,7 +5,7 @@ Nothing is sent to find those; what a request says of its host is only believed 
 
 import re
 import socket
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ from ipaddress import ip_address
 from starlette.datastructures import URL
 
 from app.codes import ALPHABET, CODE_LENGTH
+from app.shares import asking
 from model.errors import InvalidText, UnknownName
 
 VIEW_LIMIT = 500
@@ -29,11 +30,17 @@ ELSEWHERE = {
 
 
 class ShortAddresses:
-    """The last so many addresses that were given a code. The same address has the same code, unless two collide."""
+    """So many addresses that were given a code. The same address has the same code, unless two collide.
+
+    When there are more, the one that was longest not used leaves, of those that the greediest visitor asked for.
+    """
 
     def __init__(self, limit: int = 1000):
         self.limit = limit
         self._views: OrderedDict[str, str] = OrderedDict()
+        self._shares: dict[str, str] = {}
+        """Who asked first for each code."""
+        self._held: Counter[str] = Counter()
 
     def code_of(self, view: str) -> str:
         """The code of an address of this site, such as `/?prompt=live`.
@@ -46,10 +53,13 @@ class ShortAddresses:
         if not LOCAL.fullmatch(view) or view.startswith("/r/"):
             raise InvalidText("view: only an address of this site gets a code: a path that begins with /", param="view")
         code = next(code for code in _codes(view) if self._views.get(code, view) == view)
+        if code not in self._views:
+            self._shares[code] = asking.get()
+            self._held[asking.get()] += 1
         self._views[code] = view
         self._views.move_to_end(code)
-        while len(self._views) > self.limit:
-            self._views.popitem(last=False)
+        if len(self._views) > self.limit:
+            self._forget_one()
         return code
 
     def view_of(self, code: str) -> str:
@@ -59,6 +69,13 @@ class ShortAddresses:
             raise UnknownName(f"There is no code {code[:12]!a} here. Ask for it again: codes end with the server")
         self._views.move_to_end(known)
         return self._views[known]
+
+    def _forget_one(self) -> None:
+        share = max(self._held, key=lambda one: self._held[one])
+        code = next(code for code in self._views if self._shares[code] == share)
+        del self._views[code], self._shares[code]
+        self._held[share] -= 1
+        self._held += Counter()
 
 
 def _codes(view: str) -> Iterator[str]:

@@ -90,7 +90,7 @@ class Guard:
         self.settings = settings
         self.body_limits = body_limits or {}
         self.in_flight = Shares(settings.max_requests, settings.max_requests_per_client)
-        self.large_bodies = 0
+        self.large_bodies = Shares(settings.inspection_queue_size)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -102,10 +102,12 @@ class Guard:
         answering.set(object())
         try:
             self._check(scope)
-            if large and self.large_bodies >= self.settings.inspection_queue_size:
-                raise _Refused(Overloaded(f"{self.large_bodies} large bodies are in flight; try again"))
+            if large and not self.large_bodies.allows(share):
+                count = self.large_bodies.held[share]
+                raise _Refused(Overloaded(f"{count} large bodies of yours are in flight; try again"))
             place = self._take_place(scope, share)
-            self.large_bodies += large
+            if large:
+                self.large_bodies.take(share)
             scope.setdefault("state", {})["place"] = place
             try:
                 received = await self._read_body(scope, receive)
@@ -113,7 +115,8 @@ class Guard:
                     await self.app(scope, received, send)
             finally:
                 place.leave()
-                self.large_bodies -= large
+                if large:
+                    self.large_bodies.give_back(share)
         except _Refused as refused:
             await respond(Request(scope), refused.error)(scope, receive, send)
 

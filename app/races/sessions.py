@@ -21,6 +21,7 @@ from app.races.spares import Spares, end_worker
 from app.races.standings import Standing, results_of
 from app.races.worker import ORDER, RunnerOrder
 from app.settings import Settings
+from app.shares import asking
 from model.errors import MaskscopeError, UnknownName
 
 MOST_COMMANDS = 1000
@@ -62,7 +63,7 @@ class Race:
     """One race, from the queue to its end. Made by Races."""
 
     def __init__(self, id: str, order: RaceOrder, clock: float, owner: Owner | None = None):
-        self.id, self.order, self.owner = id, order, owner or Owner()
+        self.id, self.order, self.owner, self.share = id, order, owner or Owner(), asking.get()
         self.log = EventLog()
         self.status: Status = "queued"
         self.commands = self.followers = 0
@@ -182,9 +183,14 @@ class Races:
         self._sweeper = asyncio.create_task(self._stop_the_unseen())
 
     def start(self, order: RaceOrder) -> Race:
-        """Queue a race; it runs as soon as there is a place. Raises RacesBusy."""
-        if self._closing or len(self.waiting()) >= self._settings.race_queue_size:
-            raise RacesBusy(f"All {self._settings.race_queue_size} places in the queue are taken; try again")
+        """Queue a race; it runs as soon as there is a place. An address leaves as many places as it takes.
+
+        Raises RacesBusy.
+        """
+        waiting, places = self.waiting(), self._settings.race_queue_size
+        own = sum(race.share == asking.get() for race in waiting)
+        if self._closing or own >= places - len(waiting):
+            raise RacesBusy(f"{len(waiting)} races wait, {own} of them yours, in {places} places; try again")
         race = Race(secrets.token_urlsafe(6), order, time.monotonic(), Owner(self._settings.teacher_token))
         self._races[race.id] = race
         ended = [race for race in self._races.values() if race.ended]

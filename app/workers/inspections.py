@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from app.settings import Settings
+from app.shares import Shares, asking
 from app.workers.inspection import InspectionProcess
 from app.workers.inspection_orders import MATERIALS, OPTIONS, Materials
 from model.errors import MaskscopeError, check_known
@@ -23,7 +24,7 @@ GIVES_WAY = 5
 
 
 class InspectionsBusy(MaskscopeError, ConnectionError):
-    """As many inspections are in flight as may be."""
+    """As many inspections are in flight as may be, or as one address may have."""
 
     code = "overloaded"
 
@@ -54,7 +55,7 @@ class Inspections:
     def __init__(self, settings: Settings) -> None:
         self.tokenizers = offered_tokenizers(settings)
         self.templates = _templates(settings.trained_folder / "tokenizers" / "templates")
-        self._most = settings.inspection_queue_size
+        self._places = Shares(settings.inspection_queue_size)
         self._running: dict[asyncio.Task[dict[str, Any]], tuple[Materials, Asked]] = {}
         self._all = tuple(InspectionProcess(niceness=GIVES_WAY) for _ in range(settings.inspection_processes))
         self._free = list(self._all)
@@ -70,11 +71,14 @@ class Inspections:
         materials = self._materials(asked)
         running = next((task for task, wanted in self._running.items() if wanted == (materials, asked)), None)
         if running is None:  # equal ones are one: a class that opens the page asks sixty times for the same
-            if len(self._running) >= self._most:
-                raise InspectionsBusy(f"{self._most} inspections are in flight; try again")
+            share = asking.get()
+            if not self._places.allows(share):
+                raise InspectionsBusy(f"{self._places.held[share]} inspections of yours are in flight; try again")
+            self._places.take(share)
             running = asyncio.create_task(self._in_turn(materials, asked))
             self._running[running] = (materials, asked)
             running.add_done_callback(self._running.pop)
+            running.add_done_callback(lambda _: self._places.give_back(share))
         return await asyncio.shield(running)  # a visitor who leaves does not take the process with him
 
     def own_template(self, tokenizer: str) -> str:

@@ -130,7 +130,7 @@ async def test_whoever_finds_a_long_queue_is_told_to_come_back_later_than_who_fi
 async def test_a_full_queue_of_races_is_told_by_how_many_wait(start_app: Any, connect: Any) -> None:
     race = {"width": 8, "steps": 5000}
     for places in (1, 2):
-        async with start_app(race_queue_size=places) as app, connect(app) as client:
+        async with start_app(race_queue_size=2 * places) as app, connect(app) as client:
             for _ in range(1 + places):
                 assert (await client.post("/api/v1/races", json=race)).status_code == 201
                 await asyncio.sleep(0)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from app.codes import ALPHABET, CODE_LENGTH
 from app.room import VIEW_LIMIT, ShortAddresses, own_addresses, reach
+from app.shares import asking
 from model.errors import InvalidText, UnknownName
 
 
@@ -43,6 +44,18 @@ def test_only_the_last_used_are_kept() -> None:
     assert (kept.view_of(first), kept.view_of(third)) == ("/a", "/c")
     with pytest.raises(UnknownName, match="There is no code"):
         kept.view_of(second)
+
+
+def test_who_asks_for_many_codes_drives_out_none_of_another_s() -> None:
+    kept, whose = ShortAddresses(limit=10), asking.set("a class")
+    codes = [kept.code_of(f"/?step={step}") for step in range(4)]
+    asking.set("greedy")
+    own = [kept.code_of(f"/?prompt={number}") for number in range(100)]
+    asking.reset(whose)
+    assert [kept.view_of(code) for code in codes] == [f"/?step={step}" for step in range(4)]
+    assert kept.view_of(own[-1]) == "/?prompt=99"
+    with pytest.raises(UnknownName):
+        kept.view_of(own[-7])
 
 
 @pytest.mark.parametrize(

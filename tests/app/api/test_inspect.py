@@ -122,9 +122,14 @@ async def test_a_second_visitor_is_answered_while_a_hostile_template_runs(client
     assert (refused["code"], "longer than it may" in refused["message"]) == ("limit_hit", True)
 
 
-async def test_more_at_once_than_may_be_are_told_to_come_again(app: FastAPI, client: httpx.AsyncClient) -> None:
-    most = Settings().inspection_queue_size
-    answers = await asyncio.gather(*(ask(client, template=f"different {number}") for number in range(most + 3)))
+async def test_who_asks_for_more_at_once_than_half_is_told_to_come_again_and_others_are_answered(
+    app: FastAPI, client: httpx.AsyncClient, connect: Any
+) -> None:
+    most = Settings().inspection_queue_size // 2
+    async with connect(app, address="192.0.2.7") as other:
+        asked = [(client, f"different {number}") for number in range(most + 3)] + [(other, "another's")]
+        *answers, another = await asyncio.gather(*(ask(visitor, template=template) for visitor, template in asked))
+    assert another.status_code == 200
     statuses = [one.status_code for one in answers]
     assert (statuses.count(200), statuses.count(503)) == (most, 3)
     busy = next(one for one in answers if one.status_code == 503)

@@ -48,7 +48,7 @@ async def command(client: httpx.AsyncClient, race: dict[str, Any], name: str) ->
 
 @pytest.fixture(scope="module")
 async def racing_app(start_app: Any) -> AsyncIterator[FastAPI]:
-    async with start_app(race_slots=1, race_queue_size=2, stream_timeout_seconds=1, send_timeout_seconds=1) as app:
+    async with start_app(race_slots=1, race_queue_size=4, stream_timeout_seconds=1, send_timeout_seconds=1) as app:
         yield app
 
 

@@ -17,6 +17,7 @@ from app.races import sessions
 from app.races.orders import RaceOrder, order_race
 from app.races.sessions import Race, Races, RacesBusy, WrongState
 from app.settings import Settings
+from app.shares import asking
 from model.errors import UnknownName
 from model.training.recipes import Variation
 
@@ -241,11 +242,22 @@ async def test_a_race_takes_so_many_commands_and_no_more(monkeypatch: pytest.Mon
         await until(lambda: race.ended)
 
 
+async def test_an_address_whose_races_wait_leaves_as_many_places_to_others() -> None:
+    async with opened(race_slots=1, race_queue_size=4) as races:
+        for address, places in (("greedy", 3), ("modest", 1)):  # the first of all runs
+            whose = asking.set(address)
+            started = [races.start(order(**LONG)) for _ in range(places)]
+            with pytest.raises(RacesBusy, match="of them yours"):
+                races.start(order())
+            asking.reset(whose)
+            assert started[-1] in races.waiting()
+
+
 async def test_a_killed_worker_ends_its_race_and_the_next_one_runs() -> None:
-    async with opened(race_slots=1, race_queue_size=2) as races:
+    async with opened(race_slots=1, race_queue_size=4) as races:
         first, second, third = races.start(order(**LONG)), races.start(order("unmasked")), races.start(order())
         assert [races.place_of(race) for race in (first, second, third)] == [None, 1, 2]
-        with pytest.raises(RacesBusy, match="All 2 places"):
+        with pytest.raises(RacesBusy, match="2 races wait, 2 of them yours, in 4 places"):
             races.start(order())
         await until(lambda: names_of(first).count("step") > 4)
         assert (len(races.running()), second.status, names_of(second)) == (1, "queued", [])
@@ -273,7 +285,7 @@ async def test_a_killed_worker_ends_its_race_and_the_next_one_runs() -> None:
 
 
 async def test_of_too_many_races_the_oldest_that_has_ended_is_forgotten() -> None:
-    async with opened(max_races=3, race_queue_size=5) as races:
+    async with opened(max_races=3, race_queue_size=6) as races:
         running, *waiting = (races.start(order("unmasked", **LONG)) for _ in range(4))
         assert len(races.newest_first()) == 4  # none has ended: none can be forgotten
         for race in waiting:
@@ -292,7 +304,7 @@ async def test_of_too_many_races_the_oldest_that_has_ended_is_forgotten() -> Non
 
 
 async def test_ids_are_short_fit_an_address_and_cannot_be_guessed() -> None:
-    async with opened(race_queue_size=50) as races:
+    async with opened(race_queue_size=100) as races:
         ids = [races.start(order()).id for _ in range(50)]
     assert len(set(ids)) == 50
     for id in ids:
