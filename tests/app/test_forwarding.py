@@ -199,5 +199,50 @@ async def test_a_visitor_who_leaves_ends_the_keeper_s_stream() -> None:
 
     transport = httpx.ASGITransport(FromWorkers(endless))
     async with httpx.AsyncClient(transport=transport, base_url="http://keeper") as keeper:
-        await Forwarding(here, keeper)({**SCOPE, "headers": [], "client": ("192.0.2.7", 1)}, receive, send)
-        await asyncio.wait_for(ended.wait(), 10)
+        async with asyncio.timeout(10):  # a stream that is never ended fails here, instead of holding up all tests
+            await Forwarding(here, keeper)({**SCOPE, "headers": [], "client": ("192.0.2.7", 1)}, receive, send)
+            await ended.wait()
+
+
+async def followed(folder: Path, rest: bytes) -> list[Message]:
+    """What a follower is sent by a keeper that sends `rest`, and is gone, when the first piece has come to him."""
+    came, answer = asyncio.Event(), list[Message]()
+
+    async def keep(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n")
+        await came.wait()
+        writer.write(rest)
+        writer.close()
+        await writer.wait_closed()
+
+    messages: list[Message] = [{"type": "http.request", "body": b"", "more_body": False}]
+
+    async def receive() -> Message:
+        if not messages:
+            await anyio.sleep_forever()
+        return messages.pop()
+
+    async def send(message: Message) -> None:
+        answer.append(message)
+        if message.get("body") == b"first":
+            came.set()
+
+    with closing(KeeperLock(folder)) as held, closing(KeeperLock(folder)) as lock:
+        keeper = keeper_of(lock, "")
+        assert keeper is not None
+        async with await asyncio.start_unix_server(keep, held.socket), keeper, asyncio.timeout(10):
+            await Forwarding(here, keeper)({**SCOPE, "headers": [], "client": ("192.0.2.7", 1)}, receive, send)
+    return answer
+
+
+async def test_what_the_keeper_has_sent_reaches_the_visitor_before_there_is_more(tmp_path: Path) -> None:
+    answer = await followed(tmp_path, b"6\r\nsecond\r\n0\r\n\r\n")
+    assert [message.get("body") for message in answer] == [None, b"first", b"second", b""]
+    assert answer[-1]["more_body"] is False
+
+
+async def test_an_answer_that_the_keeper_breaks_off_is_not_ended_as_if_it_were_whole(tmp_path: Path) -> None:
+    answer = await followed(tmp_path, b"")
+    assert [message.get("body") for message in answer] == [None, b"first"]
+    assert answer[-1]["more_body"] is True

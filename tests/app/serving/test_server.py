@@ -133,6 +133,49 @@ def test_what_may_be_forwarded_has_a_descriptor_for_both_ways(
     assert places_within(descriptors, Settings(**settings)) == places
 
 
+KEEPER = """
+import resource
+resource.setrlimit(resource.RLIMIT_NOFILE, (170, 200))
+from app import cli
+cli.app(["serve", "--port", "0"])
+"""
+"""160 of these 200 are reserved: 20 are left for visitors, and 20 for what other processes forward."""
+
+
+def asked(connection: socket.socket, sent: bytes) -> int:
+    """The status that it is answered, once its headers have ended; 0 if it has been closed."""
+    answer = b""
+    try:
+        connection.sendall(sent)
+        while b"\r\n\r\n" not in answer and (piece := connection.recv(MEGABYTE)):
+            answer += piece
+    except (BrokenPipeError, ConnectionResetError):
+        return 0
+    return int(answer.split()[1]) if answer else 0
+
+
+def test_a_process_that_keeps_races_asks_for_descriptors_for_both_and_gives_half_of_them_to_each(
+    start_server: Any, tmp_path: Path
+) -> None:
+    patient = {f"MASKSCOPE_{name}_TIMEOUT_SECONDS": "300" for name in ("IDLE", "BODY")}
+    keeper = {"MASKSCOPE_KEEPER_FOLDER": str(tmp_path), "MASKSCOPE_MAX_CONNECTIONS": "30"}
+    head = b"HEAD /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    begun = b"POST /api/v1/races HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    begun += b"Content-Length: 2\r\nExpect: 100-continue\r\n\r\n"
+    with start_server(program=KEEPER, **keeper, **patient) as server, ExitStack() as stack:
+        visitors, forwarded = [], []
+        for _ in range(35):  # each idles when the next one comes, and gives way to it where there is no more place
+            visitors.append(stack.enter_context(opened(server)))
+            assert asked(visitors[-1], head) == 200
+        assert [asked(visitor, head) for visitor in visitors] == 15 * [0] + 20 * [200]
+        for _ in range(20):  # none of them idles: the rest of its body is waited for
+            forwarded.append(stack.enter_context(socket.socket(socket.AF_UNIX)))
+            forwarded[-1].settimeout(60)
+            forwarded[-1].connect(str(tmp_path / "keeper.sock"))
+            assert asked(forwarded[-1], begun) == 100
+        assert {asked(request, b"[]") for request in forwarded} == {422}
+
+
 def test_more_idle_sockets_than_descriptors_shut_no_visitor_out_and_fill_no_log(attacked: Any) -> None:
     with held(attacked, 1100):
         assert set(visits(attacked)) == {200}

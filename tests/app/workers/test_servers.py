@@ -110,6 +110,24 @@ def test_what_a_process_answers_is_sent_at_once() -> None:
             assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
+TAKEN = """
+import sys
+from app.workers.servers import serve_with
+
+serve_with(2, "127.0.0.1", int(sys.argv[1]), ("--help",))
+"""
+
+
+def test_a_port_is_taken_even_if_whoever_listens_there_would_share_it() -> None:
+    """As a second server of several processes would: visitors of each would be dealt out to both."""
+    with listen("127.0.0.1", 0) as another:
+        command = [sys.executable, "-c", TAKEN, str(another.getsockname()[1])]
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode != 0
+    assert ended.stderr.splitlines()[-1].startswith("OSError: "), ended.stderr
+    assert "Address already in use" in ended.stderr
+
+
 SIGNALLED = """
 import os, signal, subprocess, sys
 from app.workers import servers
