@@ -18,6 +18,8 @@ from app.codes import ALPHABET, CODE_LENGTH
 from app.shares import asking
 from model.errors import InvalidText, UnknownName
 
+MOST_ASKERS = 8
+"""That are remembered of a code."""
 VIEW_LIMIT = 500
 """Characters of an address that gets a code."""
 LOCAL = re.compile(r"/(?![/\\])[!-\[\]-~]*")
@@ -32,15 +34,14 @@ ELSEWHERE = {
 class ShortAddresses:
     """So many addresses that were given a code. The same address has the same code, unless two collide.
 
-    When there are more, the one that was longest not used leaves, of those that the greediest visitor asked for.
+    When there are more, of those for which the greediest visitor alone has asked the one longest not used leaves.
     """
 
     def __init__(self, limit: int = 1000):
         self.limit = limit
         self._views: OrderedDict[str, str] = OrderedDict()
-        self._shares: dict[str, str] = {}
-        """Who asked first for each code."""
-        self._held: Counter[str] = Counter()
+        self._askers: dict[str, set[str]] = {}
+        """Of each code, the first of those who asked for it."""
 
     def code_of(self, view: str) -> str:
         """The code of an address of this site, such as `/?prompt=live`.
@@ -53,9 +54,9 @@ class ShortAddresses:
         if not LOCAL.fullmatch(view) or view.startswith("/r/"):
             raise InvalidText("view: only an address of this site gets a code: a path that begins with /", param="view")
         code = next(code for code in _codes(view) if self._views.get(code, view) == view)
-        if code not in self._views:
-            self._shares[code] = asking.get()
-            self._held[asking.get()] += 1
+        askers = self._askers.setdefault(code, set())
+        if len(askers) < MOST_ASKERS:
+            askers.add(asking.get())
         self._views[code] = view
         self._views.move_to_end(code)
         if len(self._views) > self.limit:
@@ -71,11 +72,11 @@ class ShortAddresses:
         return self._views[known]
 
     def _forget_one(self) -> None:
-        share = max(self._held, key=lambda one: self._held[one])
-        code = next(code for code in self._views if self._shares[code] == share)
-        del self._views[code], self._shares[code]
-        self._held[share] -= 1
-        self._held += Counter()
+        held = Counter(share for askers in self._askers.values() for share in askers)
+        ((greediest, _),) = held.most_common(1)
+        own = (code for code in self._views if self._askers[code] == {greediest})
+        code = next(own, next(iter(self._views)))
+        del self._views[code], self._askers[code]
 
 
 def _codes(view: str) -> Iterator[str]:

@@ -103,8 +103,10 @@ class Guard:
         try:
             self._check(scope)
             if large and not self.large_bodies.allows(share):
-                count = self.large_bodies.held[share]
-                raise _Refused(Overloaded(f"{count} large bodies of yours are in flight; try again"))
+                places, free, own = self.large_bodies.places, self.large_bodies.free, self.large_bodies.held[share]
+                raise _Refused(
+                    Overloaded(f"{places - free} large bodies are in flight, {own} of them yours; try again")
+                )
             place = self._take_place(scope, share)
             if large:
                 self.large_bodies.take(share)

@@ -91,7 +91,7 @@ class Settings(BaseSettings):
     inspection_processes: Annotated[int, Field(ge=1, le=64)] = 2
     """Inspections that run at once, each in a process with limits; the others queue."""
     inspection_queue_size: Annotated[int, Field(ge=1, le=1000)] = 32
-    """Inspections waiting or running; one more is answered 503."""
+    """Inspections waiting or running; one more is answered 503, and of one address one more than it leaves free."""
     inspection_body_limit_bytes: Annotated[int, Field(ge=1024, le=64_000_000)] = 16_000_000
     """Of what is pasted or dropped for an inspection, a tokenizer.json of 150,000 tokens too; as many such bodies are
     in flight as inspections. Other bodies have `body_limit_bytes`."""
@@ -99,7 +99,7 @@ class Settings(BaseSettings):
     race_slots: Annotated[int, Field(ge=1, le=64)] = 1
     """Races that run at once, each with a process of one thread per policy; the others queue."""
     race_queue_size: Annotated[int, Field(ge=1, le=1000)] = 16
-    """Races waiting; one more is answered 503."""
+    """Races waiting; one more is answered 503, and of one address one more than it leaves free."""
     race_timeout_seconds: Annotated[float, Field(gt=0, le=86_400)] = 600.0
     """The longest a race may last, its pauses included."""
     race_grace_seconds: Annotated[float, Field(gt=0, le=86_400)] = 60.0

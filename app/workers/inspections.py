@@ -73,7 +73,10 @@ class Inspections:
         if running is None:  # equal ones are one: a class that opens the page asks sixty times for the same
             share = asking.get()
             if not self._places.allows(share):
-                raise InspectionsBusy(f"{self._places.held[share]} inspections of yours are in flight; try again")
+                raise InspectionsBusy(
+                    f"{len(self._running)} inspections are in flight, {self._places.held[share]} of them yours, "
+                    f"in {self._places.places} places; try again"
+                )
             self._places.take(share)
             running = asyncio.create_task(self._in_turn(materials, asked))
             self._running[running] = (materials, asked)

@@ -47,7 +47,10 @@ def test_only_the_last_used_are_kept() -> None:
 
 
 def test_who_asks_for_many_codes_drives_out_none_of_another_s() -> None:
-    kept, whose = ShortAddresses(limit=10), asking.set("a class")
+    kept, whose = ShortAddresses(limit=10), asking.set("greedy")
+    for step in range(4):  # which a class will ask for
+        kept.code_of(f"/?step={step}")
+    asking.set("a class")
     codes = [kept.code_of(f"/?step={step}") for step in range(4)]
     asking.set("greedy")
     own = [kept.code_of(f"/?prompt={number}") for number in range(100)]

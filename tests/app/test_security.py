@@ -359,24 +359,26 @@ async def test_one_request_too_many_is_told_to_come_again(
         assert_carries_the_headers(response)
 
 
-async def test_as_many_large_bodies_as_inspections_are_read_at_once_and_small_ones_besides(
+async def test_an_address_leaves_as_many_places_for_large_bodies_as_it_takes_and_small_ones_need_none(
     start_app: Any, connect: Any
 ) -> None:
     large, small = b" " * 70_000 + b"{}", b"{}"
     async with (
-        start_app(inspection_queue_size=1) as app,
+        start_app(inspection_queue_size=2) as app,
         connect(app) as client,
+        connect(app, address="192.0.2.7") as other,
         anyio.create_task_group() as tasks,
     ):
         held = HeldRequest(client)
         tasks.start_soon(held.post, "/api/v1/inspect")
         await held.taken.wait()
-        said = [await client.post("/api/v1/inspect", content=body, headers=JSON_TYPE) for body in (large, small)]
+        asked = ((client, large), (client, small), (other, large))
+        said = [await one.post("/api/v1/inspect", content=body, headers=JSON_TYPE) for one, body in asked]
         held.release.set()
         while not held.status:
             await anyio.sleep(0)
         after = await client.post("/api/v1/inspect", content=large, headers=JSON_TYPE)
-    assert [response.status_code for response in (*said, after)] == [503, 422, 422]
+    assert [response.status_code for response in (*said, after)] == [503, 422, 422, 422]
     assert said[0].headers["retry-after"] == "1"
 
 
