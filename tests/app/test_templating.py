@@ -3,12 +3,14 @@
 import hashlib
 import re
 from dataclasses import dataclass
+from pathlib import Path
+from types import CodeType
 
 import pytest
-from jinja2 import UndefinedError
+from jinja2 import Environment, FileSystemLoader, UndefinedError
 from starlette.requests import Request
 
-from app.templating import ENVIRONMENT, SIGNS, STATIC_FOLDER, is_partial, render, sign, static_url
+from app.templating import ENVIRONMENT, SIGNS, STATIC_FOLDER, CompiledTemplates, is_partial, render, sign, static_url
 from model.training.recipes import ALL_RECIPES
 
 
@@ -70,6 +72,32 @@ def test_text_is_escaped_and_the_status_and_cache_headers_are_set() -> None:
 def test_a_name_that_is_missing_is_an_error_and_not_an_empty_place() -> None:
     with pytest.raises(UndefinedError, match="message"):
         render(request_with({}), "shared/_notice.html", Nothing())
+
+
+class Counting(Environment):
+    """Counts what it compiles."""
+
+    compiled = 0
+
+    def _compile(self, source: str, filename: str) -> CodeType:
+        self.compiled += 1
+        return super()._compile(source, filename)
+
+
+def test_what_is_compiled_is_read_until_the_template_changes_and_written_only_when_asked(tmp_path: Path) -> None:
+    def rendered(writes: bool = False) -> tuple[str, int]:
+        """By a server that starts: what the page says, and how many templates it compiled for that."""
+        kept = CompiledTemplates(tmp_path / "kept")
+        kept.writes = writes
+        environment = Counting(loader=FileSystemLoader(tmp_path), bytecode_cache=kept)
+        return environment.get_template("page.html").render(), environment.compiled
+
+    (tmp_path / "page.html").write_text("one")
+    (tmp_path / "kept").mkdir()
+    assert [rendered(), rendered()] == [("one", 1), ("one", 1)]
+    assert [rendered(writes=True), rendered()] == [("one", 1), ("one", 0)]
+    (tmp_path / "page.html").write_text("two")
+    assert rendered() == ("two", 1)
 
 
 def test_every_template_compiles_and_marks_nothing_as_safe() -> None:
