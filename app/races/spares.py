@@ -4,20 +4,24 @@ Started when somebody is about to start a race, ended when nobody did. Knows no 
 """
 
 import asyncio
+import os
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any
 
 from app.settings import ROOT
 
+GIVES_WAY = 5
+"""To the server, from its first import on: pages go first where there are fewer cores than processes."""
 LINE_BYTES = 1_000_000
 """More than the longest line of a worker."""
 
 
 async def start_worker() -> Process:
     """Without an order it imports, and waits for one."""
-    return await asyncio.create_subprocess_exec(
+    worker = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "app.races.worker"),
         stdin=PIPE,
         stdout=PIPE,
@@ -25,6 +29,9 @@ async def start_worker() -> Process:
         start_new_session=True,  # a Ctrl-C in the server's terminal is the server's alone
         limit=LINE_BYTES,
     )
+    with suppress(ProcessLookupError):  # it may have ended already
+        os.setpriority(os.PRIO_PROCESS, worker.pid, os.getpriority(os.PRIO_PROCESS, 0) + GIVES_WAY)
+    return worker
 
 
 async def end_worker(worker: Process) -> None:

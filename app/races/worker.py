@@ -26,8 +26,6 @@ from model.training.recipes import RECIPES, Recipe, Variation, vary
 
 STEPS_PER_EVENT = 10
 """While it runs freely; a single step is told at once."""
-GIVES_WAY = 5
-"""To the server, whose pages go first where there are fewer cores than processes; alone it costs a race nothing."""
 
 Tell = Callable[..., None]
 
@@ -170,7 +168,6 @@ class Runner:
 
 def main() -> None:
     """A failure that a user can cause is told as an `error` and ends well; any other ends the process badly."""
-    os.nice(GIVES_WAY)
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # when nobody reads any more, writing ends the process in silence
     commands = Commands(sys.stdin.fileno())
     order = ORDER.validate_json(commands.read_line())

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from app.races.spares import GIVES_WAY
 from app.settings import Settings
 from app.shares import Shares, asking
 from app.workers.inspection import InspectionProcess
@@ -19,8 +20,6 @@ from model.inspector.options import Options
 
 MOST_ROWS = 200
 MOST_TOKENS = 100_000
-GIVES_WAY = 5
-"""To the server, whose pages go first where there are fewer cores than processes, above all while these start."""
 
 
 class InspectionsBusy(MaskscopeError, ConnectionError):

@@ -50,6 +50,8 @@ async def test_they_wait_when_wanted_never_more_of_them_and_are_handed_out_once(
         assert [worker.pid for worker in taken] == [first, second]
         third = await spares.take()
         assert third.pid not in pids
+        for pid in (*pids, third.pid):  # they give way to the server
+            assert os.getpriority(os.PRIO_PROCESS, pid) > os.getpriority(os.PRIO_PROCESS, 0)
         for worker in (*taken, third):
             await end_worker(worker)
     assert all(map(is_gone, (*pids, third.pid)))
