@@ -94,33 +94,34 @@ def json_for_html(json: bytes) -> Markup:
 class CompiledTemplates(FileSystemBytecodeCache):
     """Kept where Python keeps this module's, and found only by the code that compiled them. A server only reads."""
 
-    def __init__(self, folder: Path = Path(__file__).parent / "__pycache__"):
+    def __init__(self, folder: Path = Path(__file__).parent / "__pycache__", writes: bool = False):
         code = [path.read_bytes() for path in (Path(__file__), Path(kept_fragments.__file__))]
         digest = hashlib.sha256(b"".join((version("jinja2").encode(), *code))).hexdigest()
         super().__init__(str(folder), f"%s.{digest[:12]}.jinja")
-        self.writes = False
+        self._writes = writes
 
     def dump_bytecode(self, bucket: Bucket) -> None:
-        if self.writes:
+        if self._writes:
             super().dump_bytecode(bucket)
 
 
 def compile_all() -> None:
     """What the first visitors would wait for, 0.1 s a page. `.ci/install` calls it."""
-    COMPILED.writes = True
-    os.makedirs(COMPILED.directory, exist_ok=True)
-    for name in ENVIRONMENT.list_templates(extensions=["html"]):
-        ENVIRONMENT.get_template(name)
+    kept = CompiledTemplates(writes=True)
+    os.makedirs(kept.directory, exist_ok=True)
+    environment = _environment(kept)
+    for name in environment.list_templates(extensions=["html"]):
+        environment.get_template(name)
 
 
 def _nowhere(path: str, query: Mapping[str, str]) -> None:
     """No page is part of a lesson that nobody has named."""
 
 
-def _environment() -> Environment:
+def _environment(kept: CompiledTemplates) -> Environment:
     environment = Environment(
         loader=FileSystemLoader(ROOT / "templates"),
-        bytecode_cache=COMPILED,
+        bytecode_cache=kept,
         autoescape=True,
         extensions=[KeptTag],
         undefined=StrictUndefined,
@@ -140,5 +141,4 @@ def _environment() -> Environment:
     return environment
 
 
-COMPILED = CompiledTemplates()
-ENVIRONMENT = _environment()
+ENVIRONMENT = _environment(CompiledTemplates())

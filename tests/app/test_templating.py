@@ -87,8 +87,7 @@ class Counting(Environment):
 def test_what_is_compiled_is_read_until_the_template_changes_and_written_only_when_asked(tmp_path: Path) -> None:
     def rendered(writes: bool = False) -> tuple[str, int]:
         """By a server that starts: what the page says, and how many templates it compiled for that."""
-        kept = CompiledTemplates(tmp_path / "kept")
-        kept.writes = writes
+        kept = CompiledTemplates(tmp_path / "kept", writes)
         environment = Counting(loader=FileSystemLoader(tmp_path), bytecode_cache=kept)
         return environment.get_template("page.html").render(), environment.compiled
 
