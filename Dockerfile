@@ -1,4 +1,4 @@
-# Two stages: the first builds the wheel and an environment that holds it, the second is that environment and no compiler.
+# Two stages: the first builds the wheel and an environment that holds it, the second is that environment, no compiler.
 # The base is any Debian with Python 3.11 or later, or with none: then Debian's is installed. BASE_DIGEST pins it.
 #   docker build --build-arg BASE_DIGEST=sha256:... -t maskscope .
 #   docker run --publish 127.0.0.1:8000:8000 maskscope

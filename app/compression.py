@@ -19,9 +19,9 @@ def encoding_for(headers: Headers) -> str | None:
 
 
 def compress(body: bytes, encoding: str, *, kept: bool) -> bytes:
-    """`kept`: it will be sent many times, so that the smallest is worth tens of milliseconds.
+    """`kept`: made once, before many ask for it, so that the smallest is worth tens of milliseconds.
 
-    What is sent once takes a third of the time that the usual levels take, and is a seventh larger.
+    What somebody waits for takes a third of the time that the usual levels take, and is a seventh larger.
     """
     if encoding == "br":
         compressed: bytes = brotli.compress(body, quality=11 if kept else 2)
