@@ -147,6 +147,18 @@ async def test_a_keeper_that_is_gone_is_told_with_503(tmp_path: Path) -> None:
     assert "retry-after" in answer.headers
 
 
+def who_stays() -> Receive:
+    """A client that has sent a request without a body, and does not leave."""
+    messages: list[Message] = [{"type": "http.request", "body": b"", "more_body": False}]
+
+    async def receive() -> Message:
+        if not messages:
+            await anyio.sleep_forever()
+        return messages.pop()
+
+    return receive
+
+
 @pytest.mark.parametrize(("kind", "held"), [(b"text/event-stream; charset=utf-8", 0), (b"application/json", 1)])
 async def test_a_follower_whom_the_keeper_has_taken_holds_no_request_s_place(kind: bytes, held: int) -> None:
     held_meanwhile = []
@@ -155,13 +167,6 @@ async def test_a_follower_whom_the_keeper_has_taken_holds_no_request_s_place(kin
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", kind)]})
         await send({"type": "http.response.body", "body": b"first"})
 
-    messages: list[Message] = [{"type": "http.request", "body": b"", "more_body": False}]
-
-    async def receive() -> Message:
-        if not messages:
-            await anyio.sleep_forever()
-        return messages.pop()
-
     async def send(message: Message) -> None:
         held_meanwhile.append(guard.in_flight.held.total())
 
@@ -169,7 +174,7 @@ async def test_a_follower_whom_the_keeper_has_taken_holds_no_request_s_place(kin
     guard = Guard(Forwarding(here, keeper), Settings())
     async with keeper:
         headers = [(b"host", b"localhost")]
-        await guard({**SCOPE, "headers": headers, "client": ("192.0.2.7", 1)}, receive, send)
+        await guard({**SCOPE, "headers": headers, "client": ("192.0.2.7", 1)}, who_stays(), send)
     assert set(held_meanwhile) == {held}
     assert guard.in_flight.held.total() == 0
 
@@ -216,13 +221,6 @@ async def followed(folder: Path, rest: bytes) -> list[Message]:
         writer.close()
         await writer.wait_closed()
 
-    messages: list[Message] = [{"type": "http.request", "body": b"", "more_body": False}]
-
-    async def receive() -> Message:
-        if not messages:
-            await anyio.sleep_forever()
-        return messages.pop()
-
     async def send(message: Message) -> None:
         answer.append(message)
         if message.get("body") == b"first":
@@ -232,7 +230,7 @@ async def followed(folder: Path, rest: bytes) -> list[Message]:
         keeper = keeper_of(lock, "")
         assert keeper is not None
         async with await asyncio.start_unix_server(keep, held.socket), keeper, asyncio.timeout(10):
-            await Forwarding(here, keeper)({**SCOPE, "headers": [], "client": ("192.0.2.7", 1)}, receive, send)
+            await Forwarding(here, keeper)({**SCOPE, "headers": [], "client": ("192.0.2.7", 1)}, who_stays(), send)
     return answer
 
 
