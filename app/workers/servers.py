@@ -20,6 +20,7 @@ from typing import Any
 from app.workers.processes import command_line
 
 BACKLOG = 2048
+LOOK_SECONDS = 0.05
 log = logging.getLogger(__name__)
 FASTEST_DEATH_SECONDS = 30.0
 """A process that ends by itself sooner than this cannot serve: starting it again would not help, so all ends."""
@@ -35,7 +36,8 @@ def serve_with(workers: int, host: str, port: int, words: tuple[str, ...]) -> in
         name, port = f"[{host}]" if ":" in host else host, reserved.getsockname()[1]
         log.warning("%d processes running on http://%s:%d", workers, name, port)
         kept = {"MASKSCOPE_SHARES_PORT": "1", "MASKSCOPE_KEEPER_FOLDER": folder}
-        return _Servers(workers, command_line(*words, "--port", str(port)), os.environ | kept).run()
+        command = command_line(*words, "--port", str(port))
+        return _Servers(workers, (host, port), command, os.environ | kept).run()
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -65,8 +67,10 @@ def _resolve(host: str, port: int) -> tuple[socket.AddressFamily, Any]:
 
 
 class _Servers:
-    def __init__(self, workers: int, command: tuple[str, ...], environment: Mapping[str, str]):
-        self._command, self._environment = command, environment
+    def __init__(
+        self, workers: int, address: tuple[str, int], command: tuple[str, ...], environment: Mapping[str, str]
+    ):
+        self._address, self._command, self._environment = address, command, environment
         self._ending = False
         self._started: dict[subprocess.Popen[bytes], float] = {}
         self._workers = workers
@@ -76,7 +80,10 @@ class _Servers:
             if signal.getsignal(name) != signal.SIG_IGN:  # `nohup` has it ignored
                 signal.signal(name, self._end)
         code = 0
-        while not self._ending and len(self._started) < self._workers:
+        self._start()
+        while not self._ending and self._is_starting():
+            time.sleep(LOOK_SECONDS)
+        while not self._ending and self._listens() and len(self._started) < self._workers:
             self._start()
         while self._started:
             pid, status = os.wait()
@@ -95,6 +102,17 @@ class _Servers:
                     time.sleep(1)  # else one that dies at its first step would be started a hundred times a second
                 self._start()
         return code
+
+    def _is_starting(self) -> bool:
+        """The first process, which says what is broken; a second one would say it once more."""
+        (first,) = self._started
+        has_ended = os.waitid(os.P_PID, first.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        return has_ended is None and not self._listens()
+
+    def _listens(self) -> bool:
+        with suppress(OSError), socket.create_connection(self._address, LOOK_SECONDS):
+            return True
+        return False
 
     def _start(self) -> None:
         process = subprocess.Popen(self._command, env=self._environment)

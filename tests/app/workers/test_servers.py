@@ -132,7 +132,7 @@ SIGNALLED = """
 import os, signal, subprocess, sys
 from app.workers import servers
 
-number, command = int(sys.argv[1]), sys.argv[2:]
+number, last, command = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]
 
 class Signalled(subprocess.Popen):
     started = 0
@@ -140,26 +140,46 @@ class Signalled(subprocess.Popen):
     def __init__(self, *given, **named):
         super().__init__(*given, **named)
         Signalled.started += 1
-        if command == ["true"]:
+        if command[0] == "true":
             os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
-        if Signalled.started == 2:
+        if Signalled.started == last:
             os.kill(os.getpid(), number)
 
-servers.command_line = lambda *words: tuple(command)
+servers.command_line = lambda *words: (*command, words[-1])
 servers.subprocess.Popen = Signalled
 print(servers.serve_with(2, "127.0.0.1", 0, ()))
 """
-"""The signal comes as soon as there are two processes, before the second is known."""
+"""The signal comes as soon as the last of the processes that there will be has started, before it is known."""
+LISTENS = """
+import sys, time
+from app.workers import servers
+listening = servers.listen("127.0.0.1", int(sys.argv[1]))
+time.sleep(100)
+"""
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-@pytest.mark.parametrize("command", [("sleep", "100"), ("true",)], ids=["at work", "just dead"])
-def test_a_signal_ends_every_process_whenever_it_comes(number: int, command: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    ("last", "command"),
+    [(2, (sys.executable, "-c", LISTENS)), (1, (sys.executable, "-c", LISTENS)), (1, ("true",))],
+    ids=["at work", "starting", "just dead"],
+)
+def test_a_signal_ends_every_process_whenever_it_comes(number: int, last: int, command: tuple[str, ...]) -> None:
     ended = subprocess.run(
-        [sys.executable, "-c", SIGNALLED, str(int(number)), *command],
+        [sys.executable, "-c", SIGNALLED, str(int(number)), str(last), *command],
         capture_output=True,  # to the end of what they write: until none of them is left
         text=True,
         timeout=60,
         check=False,
     )
     assert (ended.returncode, ended.stdout) == (0, "0\n"), ended.stderr
+
+
+def test_what_the_first_process_finds_broken_is_said_once() -> None:
+    program = (
+        "import sys; from app.workers import servers; "
+        "servers.command_line = lambda *words: (sys.executable, '-c', 'import sys; sys.exit(\"broken\")'); "
+        "print(servers.serve_with(3, '127.0.0.1', 0, ()))"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.stdout, ended.stderr.count("broken")) == ("1\n", 1), ended.stderr
