@@ -111,10 +111,9 @@ class Settings(BaseSettings):
     max_races: Annotated[int, Field(ge=1, le=10_000)] = 50
     """Races kept to be read, up to 10 MB each; of more, the oldest that has ended is forgotten."""
 
-    race_spares: Annotated[int, Field(ge=0, le=16)] = 2
-    """Workers that wait for a race with everything imported, from a visit of its form on; see `race_spare_seconds`."""
-    race_spare_seconds: Annotated[float, Field(gt=0, le=86_400)] = 600.0
-    """A spare worker that no race has needed for so long ends."""
+    race_ready_seconds: Annotated[float, Field(ge=0, le=86_400)] = 600.0
+    """From a visit of a race's form on, a process that workers are forked from has imported what they need. It ends
+    when no race has needed it for so long. 0: it is started for a race, and not for a visit."""
 
     max_votes: Annotated[int, Field(ge=1, le=10_000)] = 200
     """Votes kept; of more, the oldest that is closed is forgotten. So many open ones, and a new one is answered 503."""

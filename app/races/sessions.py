@@ -10,14 +10,14 @@ import logging
 import secrets
 import time
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Literal
 
 from app.races.event_log import EventLog
 from app.races.followers import Follower, Followers
+from app.races.forks import Forks, Worker
 from app.races.orders import RaceOrder
 from app.races.owners import Owner
-from app.races.spares import Spares, end_worker
 from app.races.standings import Standing, results_of
 from app.races.worker import ORDER, RunnerOrder
 from app.settings import Settings
@@ -71,7 +71,7 @@ class Race:
         """When it had a follower or a visitor last."""
         self.standings = {policy: Standing() for policy in order.policies}
         self.failure: RaceFailed | None = None
-        self._workers: dict[str, asyncio.subprocess.Process] = {}
+        self._workers: dict[str, Worker] = {}
         self._ready: set[str] = set()
 
     @property
@@ -94,11 +94,11 @@ class Race:
             self.status = "paused" if name == "pause" else "running"
             self.log.append(f"{name}d", {})
 
-    async def run(self, timeout_seconds: float, spares: Spares) -> None:
+    async def run(self, timeout_seconds: float, forks: Forks) -> None:
         """Run to the end, whatever the end is; leaves a last event and no process. Cancelling it stops the race."""
         try:
             async with asyncio.timeout(timeout_seconds):
-                await self._train(spares)
+                await self._train(forks)
             self.end("finished")
         except RaceFailed as failure:
             self.fail(failure)
@@ -120,38 +120,40 @@ class Race:
         self.log.append("failed", {"error": failure.body()})
         self.log.close()
 
-    async def _train(self, spares: Spares) -> None:
+    async def _train(self, forks: Forks) -> None:
         readers: list[asyncio.Task[None]] = []
         try:
             for policy in self.order.policies:
-                worker = self._workers[policy] = await spares.take()
+                worker = self._workers[policy] = await forks.fork()
                 readers.append(asyncio.create_task(self._read(policy, worker)))
             await asyncio.gather(*readers)
         finally:
             for reader in readers:
                 reader.cancel()
-            await asyncio.gather(*readers, *map(end_worker, self._workers.values()), return_exceptions=True)
+            await asyncio.gather(*readers, *map(Worker.end, self._workers.values()), return_exceptions=True)
             self._workers.clear()
 
-    async def _read(self, policy: str, worker: asyncio.subprocess.Process) -> None:
+    async def _read(self, policy: str, worker: Worker) -> None:
         """Tell what a worker tells, up to its `done`."""
-        assert worker.stdin
-        assert worker.stdout
         order = RunnerOrder(self.order.recipe_slug, policy, self.order.seed, self.order.prompt, self.order.variation)
-        worker.stdin.write(ORDER.dump_json(order) + b"\n")
-        async for line in worker.stdout:
-            event = json.loads(line)
-            match event.pop("event"):
-                case "ready":
-                    self._start_when_all_are_ready(policy)
-                case "error":
-                    raise RaceFailed(event["message"], param=event["param"], code=event["code"])
-                case "done":
-                    return
-                case name:
-                    self.standings[policy].note(name, event)
-                    self.log.append(name, event)
-        raise RaceFailed(f"The worker of {policy} died: {_describe(await worker.wait())}", code="worker_died")
+        worker.order(ORDER.dump_json(order))
+        reason = "nobody saw how"
+        with suppress(ConnectionError):
+            async for line in worker.told:
+                event = json.loads(line)
+                match event.pop("event"):
+                    case "ready":
+                        self._start_when_all_are_ready(policy)
+                    case "error":
+                        raise RaceFailed(event["message"], param=event["param"], code=event["code"])
+                    case "done":
+                        return
+                    case "ended":
+                        reason = _describe(event["code"])
+                    case name:
+                        self.standings[policy].note(name, event)
+                        self.log.append(name, event)
+        raise RaceFailed(f"The worker of {policy} died: {reason}", code="worker_died")
 
     def _start_when_all_are_ready(self, policy: str) -> None:
         self._ready.add(policy)
@@ -162,8 +164,7 @@ class Race:
 
     def _send(self, name: Command) -> None:
         for worker in self._workers.values():
-            if worker.stdin and worker.returncode is None:
-                worker.stdin.write(f"{name}\n".encode())
+            worker.order(name.encode())
 
 
 def _describe(exit_code: int) -> str:
@@ -179,8 +180,10 @@ class Races:
         self._races: dict[str, Race] = {}
         self._tasks: dict[Race, asyncio.Task[None]] = {}
         self._closing = False
-        self._spares = Spares(settings.race_spares, settings.race_spare_seconds)
-        self._sweeper = asyncio.create_task(self._stop_the_unseen())
+        self._forks = Forks()
+        self._last_needed = time.monotonic()
+        """When a race was expected or under way last."""
+        self._sweeper = asyncio.create_task(self._sweep())
 
     def start(self, order: RaceOrder) -> Race:
         """Queue a race; it runs as soon as there is a place. An address leaves as many places as it takes.
@@ -200,9 +203,10 @@ class Races:
         return race
 
     def expect_race(self) -> None:
-        """Somebody is about to start one: get workers ready, unless they would disturb those of a race."""
-        if not self._tasks:
-            self._spares.want()
+        """Somebody is about to start one: import what it needs, and keep it for a while."""
+        if self._settings.race_ready_seconds and not self._closing:
+            self._last_needed = time.monotonic()
+            self._forks.want()
 
     def find(self, id: str) -> Race:
         """Raises UnknownName. Finding a race counts as a visit."""
@@ -264,11 +268,11 @@ class Races:
         tasks = list(self._tasks.values())
         self.stop_all()
         await asyncio.gather(self._sweeper, *tasks, return_exceptions=True)
-        await self._spares.close()
+        self._forks.stop()
 
     def _fill_places(self) -> None:
         for race in self.waiting()[: max(0, self._settings.race_slots - len(self._tasks))]:
-            task = asyncio.create_task(race.run(self._settings.race_timeout_seconds, self._spares))
+            task = asyncio.create_task(race.run(self._settings.race_timeout_seconds, self._forks))
             self._tasks[race] = task
             task.add_done_callback(lambda _, race=race: self._after(race))  # type: ignore[misc]
 
@@ -279,12 +283,16 @@ class Races:
         if not self._closing:
             self._fill_places()
 
-    async def _stop_the_unseen(self) -> None:
-        """A race that nobody follows or visits ends after the grace time."""
-        grace = self._settings.race_grace_seconds
+    async def _sweep(self) -> None:
+        """A race that nobody follows or visits ends after the grace time, and what no race needs any more after its."""
+        grace, ready = self._settings.race_grace_seconds, self._settings.race_ready_seconds
         while True:
             await asyncio.sleep(min(1.0, grace / 4))
+            now = time.monotonic()
             for race in list(self._races.values()):
-                unseen = race.followers == 0 and time.monotonic() - race.last_seen > grace
-                if unseen and not race.ended:
+                if race.followers == 0 and now - race.last_seen > grace and not race.ended:
                     self.stop(race)
+            if self._tasks:
+                self._last_needed = now
+            elif now - self._last_needed > ready:
+                self._forks.stop()

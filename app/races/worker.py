@@ -172,12 +172,12 @@ def main() -> None:
     commands = Commands(sys.stdin.fileno())
     order = ORDER.validate_json(commands.read_line())
     try:
-        Runner(order, commands, _tell).run()
+        Runner(order, commands, tell).run()
     except MaskscopeError as error:
-        _tell("error", type=type(error).__name__, message=error.message, param=error.param, code=error.code)
+        tell("error", type=type(error).__name__, message=error.message, param=error.param, code=error.code)
 
 
-def _tell(event: str, **data: object) -> None:
+def tell(event: str, **data: object) -> None:
     print(json.dumps({"event": event, **data}, allow_nan=False), flush=True)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from app.races.spares import GIVES_WAY
+from app.races.forks import GIVES_WAY
 from app.settings import Settings
 from app.shares import Shares, asking
 from app.workers.inspection import InspectionProcess

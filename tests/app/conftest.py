@@ -19,6 +19,8 @@ from fastapi import FastAPI
 from app.catalog import Catalog
 from app.engine import Engine
 from app.main import create_app
+from app.races import sessions
+from app.races.forks import Forks
 from app.settings import Settings
 from model.masks.policies import RIGHT
 from model.network.gpt import GPT
@@ -48,6 +50,22 @@ Connect = Callable[..., httpx.AsyncClient]
 @pytest.fixture(scope="session", autouse=True)
 def _read_once(read_once: None) -> None:
     """All of app/ is tested on what was read once."""
+
+
+class SharedForks(Forks):
+    """Torch is imported once for all races of the tests: those that start and stop servers of their own aside."""
+
+    def stop(self) -> None:
+        """Others go on to use it."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _imported_once() -> Iterator[None]:
+    forks = SharedForks()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sessions, "Forks", lambda: forks)
+        yield
+    Forks.stop(forks)
 
 
 @pytest.fixture
@@ -83,7 +101,7 @@ def start_app() -> StartApp:
 
     @asynccontextmanager
     async def started(**settings: Any) -> AsyncIterator[FastAPI]:
-        app = create_app(Settings(**{"race_spares": 0, **settings}))  # no worker waits for a race nobody starts
+        app = create_app(Settings(**settings))
         async with app.router.lifespan_context(app):
             yield app
 

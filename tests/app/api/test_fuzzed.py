@@ -23,7 +23,7 @@ with warnings.catch_warnings():
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "4"))
 SETTINGS = {
     "allowed_hosts": ("testserver",),
-    "race_spares": 0,
+    "race_ready_seconds": 0,
     "max_votes": 10_000,
     "max_votes_per_client": 10_000,
     "race_queue_size": 1000,  # a full queue is answered 503, which is a fault to a fuzzer

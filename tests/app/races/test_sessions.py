@@ -14,6 +14,7 @@ import anyio
 import pytest
 
 from app.races import sessions
+from app.races.forks import Forks
 from app.races.orders import RaceOrder, order_race
 from app.races.sessions import Race, Races, RacesBusy, WrongState
 from app.settings import Settings
@@ -105,6 +106,12 @@ def script(folder: Path, command: str) -> Path:
     path.write_text(f"#!/bin/sh\nexec {command}\n")
     path.chmod(0o700)
     return path
+
+
+def with_forks_of_its_own(monkeypatch: pytest.MonkeyPatch, python: str) -> None:
+    """The next races are trained by another python than ours."""
+    monkeypatch.setattr(sys, "executable", python)
+    monkeypatch.setattr(sessions, "Forks", Forks)
 
 
 @pytest.fixture(scope="module")
@@ -318,13 +325,13 @@ async def test_ids_are_short_fit_an_address_and_cannot_be_guessed() -> None:
 async def test_a_race_that_takes_too_long_ends_visibly_its_pauses_and_its_start_included(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(sys, "executable", str(script(tmp_path, "sleep 600")))  # a start that never ends
+    with_forks_of_its_own(monkeypatch, str(script(tmp_path, "sleep 600")))  # a start that never ends
     async with opened(race_timeout_seconds=1) as races:
         race = races.start(order())
-        await until(lambda: race.worker_pids())
-        pids = race.worker_pids()
         await until(lambda: race.ended)
-        assert all(is_gone(pid) for pid in pids)
+        server = races._forks.server_pid
+    assert server
+    assert is_gone(server)
     assert names_of(race) == ["failed"]
     error = events_of(race)[-1]["data"]["error"]
     assert (error["code"], error["message"]) == ("race_too_long", "The race took longer than 1 s")
@@ -385,7 +392,7 @@ async def test_the_end_of_the_server_ends_every_race_its_processes_and_its_strea
 async def test_a_race_whose_processes_cannot_be_started_ends_visibly(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    with_forks_of_its_own(monkeypatch, "/nowhere/python")
     async with opened() as races:
         race = races.start(order())
         await until(lambda: race.ended)
@@ -397,8 +404,8 @@ async def test_a_training_that_diverges_ends_the_race_and_names_the_field(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     diverges = "import model.network.learner as l; l.Learner.step = lambda *_: float('nan')"
-    code = f"{diverges}\nimport app.races.worker as w; w.main()"
-    monkeypatch.setattr(sys, "executable", str(script(tmp_path, f'{sys.executable} -c "{code}"')))
+    code = f"{diverges}\nimport app.races.fork_server as f; f.main()"
+    with_forks_of_its_own(monkeypatch, str(script(tmp_path, f'{sys.executable} -c "{code}"')))
     async with opened() as races:
         race = races.start(order("unmasked"))
         await until(lambda: race.ended)

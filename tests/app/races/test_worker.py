@@ -1,13 +1,10 @@
-"""app/races/worker.py: what it tells and when, what it does when told to, and how it ends."""
+"""app/races/worker.py: what it tells and when, and what it does when told to."""
 
-import json
 import math
 import os
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import count, pairwise
@@ -22,7 +19,6 @@ from model.training.recipes import Variation
 
 TINY = Variation(width=8, batch_size=4, steps=25, evaluate_every=7, evaluation_words=5)
 ORDERED = RunnerOrder("reverse4", "unmasked", 1, "abcd", TINY)
-WORKER = (sys.executable, "-m", "app.races.worker")
 
 Event = dict[str, Any]
 Answer = Callable[[Event, BinaryIO], object]
@@ -65,25 +61,6 @@ def without_times(told: Sequence[Event]) -> list[Event]:
 @pytest.fixture(scope="module")
 def told() -> list[Event]:
     return run(b"resume\n")
-
-
-@pytest.fixture
-def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """A worker process that was given a line."""
-    started: list[subprocess.Popen[str]] = []
-
-    def start(order: RunnerOrder = ORDERED, command: Sequence[str] = WORKER) -> subprocess.Popen[str]:
-        pipe = subprocess.PIPE
-        process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, bufsize=1)
-        started.append(process)
-        assert process.stdin
-        process.stdin.write(ORDER.dump_json(order).decode() + "\n")
-        return process
-
-    yield start
-    for process in started:
-        process.kill()
-        process.communicate()
 
 
 # What it tells.
@@ -235,41 +212,6 @@ def test_a_command_may_arrive_in_pieces() -> None:
     assert not commands.gate_is_open()
     os.close(reader)
     os.close(writer)
-
-
-# How it ends.
-
-
-def test_a_process_trains_when_it_is_let_go_and_ends_well(start: Any, told: list[Event]) -> None:
-    process = start()
-    assert json.loads(process.stdout.readline()) == {"event": "ready"}
-    process.stdin.write("resume\n")
-    lines = [json.loads(line) for line in iter(process.stdout.readline, "")]
-    assert without_times(lines) == json.loads(json.dumps(without_times(told[1:])))
-    assert (process.wait(timeout=20), process.stderr.read()) == (0, "")
-
-
-def test_the_end_of_the_input_ends_a_process_that_waits(start: Any) -> None:
-    process = start()
-    assert json.loads(process.stdout.readline()) == {"event": "ready"}
-    out, err = process.communicate(timeout=20)
-    assert (process.returncode, out, err) == (0, "", "")
-
-
-def test_a_process_whose_reader_is_gone_ends_in_silence(start: Any) -> None:
-    process = start(replace(ORDERED, variation=replace(TINY, steps=10_000)))
-    assert json.loads(process.stdout.readline()) == {"event": "ready"}
-    process.stdout.close()
-    process.stdin.write("resume\n")
-    assert process.wait(timeout=20) != 0
-    assert process.stderr.read() == ""
-
-
-def test_an_order_that_is_none_ends_it_badly(start: Any) -> None:
-    process = subprocess.run(WORKER, input="{}\n", capture_output=True, text=True, timeout=60, check=False)
-    assert process.returncode != 0
-    assert "ValidationError" in process.stderr
-    assert process.stdout == ""
 
 
 def test_an_order_survives_the_line_it_is_sent_in() -> None:

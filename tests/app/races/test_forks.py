@@ -1,0 +1,186 @@
+"""Workers from the process that they are forked from: each its own, however it ends, and no process left behind."""
+
+import json
+import os
+import signal
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import anyio
+import pytest
+
+from app.races import sessions
+from app.races.forks import Forks, Worker
+from app.races.orders import order_race
+from app.races.sessions import Races
+from app.races.worker import ORDER, RunnerOrder
+from app.settings import Settings
+from model.training.recipes import Variation
+
+pytestmark = pytest.mark.anyio
+
+
+TINY = Variation(width=8, batch_size=4, steps=20, evaluate_every=10, evaluation_words=5)
+ORDERED = RunnerOrder("reverse4", "unmasked", 1, "abcd", TINY)
+
+
+@pytest.fixture(scope="module")
+def stderr(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The standard error of all workers."""
+    return tmp_path_factory.mktemp("forks") / "stderr"
+
+
+@pytest.fixture
+def complaints(stderr: Path) -> Path:
+    """The same, empty at first."""
+    os.truncate(stderr, 0)
+    return stderr
+
+
+@pytest.fixture(scope="module")
+def forks(stderr: Path) -> Iterator[Forks]:
+    ours = os.dup(2)
+    with stderr.open("a") as theirs:
+        os.dup2(theirs.fileno(), 2)
+        forks = Forks()
+        forks.want()
+        os.dup2(ours, 2)
+        os.close(ours)
+    yield forks
+    forks.stop()
+
+
+@pytest.fixture
+async def worker(forks: Forks) -> AsyncIterator[Worker]:
+    worker = await forks.fork()
+    yield worker
+    await worker.end()
+
+
+async def until(claim: Callable[[], object]) -> None:
+    with anyio.fail_after(60):
+        while not claim():
+            await anyio.sleep(0.01)
+
+
+def is_gone(pid: int) -> bool:
+    return not Path(f"/proc/{pid}").exists()
+
+
+async def test_workers_are_processes_of_their_own_that_give_way_to_the_server(forks: Forks, worker: Worker) -> None:
+    other = await forks.fork()
+    assert len({worker.pid, other.pid, forks.server_pid, os.getpid()}) == 4
+    for pid in (worker.pid, other.pid):
+        assert os.getpriority(os.PRIO_PROCESS, pid) > os.getpriority(os.PRIO_PROCESS, 0)
+    await other.end()
+    assert is_gone(other.pid), "whoever has waited for its end finds nothing"
+    assert not is_gone(worker.pid)
+
+
+@pytest.mark.parametrize(("how", "code"), [(signal.SIGKILL, -9), (signal.SIGTERM, -15)])
+async def test_a_worker_that_is_killed_says_how_it_ended(how: int, code: int, forks: Forks, worker: Worker) -> None:
+    os.kill(worker.pid, how)
+    assert json.loads(await worker.told.readline()) == {"event": "ended", "code": code}
+    assert await worker.told.read() == b""
+    assert is_gone(worker.pid)
+    worker.order(b"resume")  # nobody hears it, and nothing fails
+    assert await (again := await forks.fork()).end() is None
+    assert again.pid != worker.pid
+
+
+async def test_a_worker_trains_when_it_is_let_go_and_ends_well(worker: Worker, complaints: Path) -> None:
+    worker.order(ORDER.dump_json(ORDERED))
+    assert json.loads(await worker.told.readline()) == {"event": "ready"}
+    worker.order(b"resume")
+    told = [json.loads(line) async for line in worker.told]
+    assert {event["event"] for event in told[:-2]} == {"step", "evaluated"}
+    assert told[-2:] == [{"event": "done"}, {"event": "ended", "code": 0}]
+    assert complaints.read_text() == ""
+
+
+async def test_the_end_of_the_input_ends_a_worker_that_waits(worker: Worker, complaints: Path) -> None:
+    worker.order(ORDER.dump_json(ORDERED))
+    assert json.loads(await worker.told.readline()) == {"event": "ready"}
+    worker._orders.write_eof()
+    assert json.loads(await worker.told.read()) == {"event": "ended", "code": 0}
+    assert complaints.read_text() == ""
+
+
+async def test_a_worker_whose_reader_is_gone_ends_in_silence(forks: Forks, complaints: Path) -> None:
+    worker = await forks.fork()
+    worker.order(ORDER.dump_json(replace(ORDERED, variation=replace(TINY, steps=10_000))))
+    assert json.loads(await worker.told.readline()) == {"event": "ready"}
+    worker.order(b"resume")
+    worker._orders.close()
+    await until(lambda: is_gone(worker.pid))
+    assert complaints.read_text() == ""
+
+
+async def test_an_order_that_is_none_ends_it_badly(worker: Worker, complaints: Path) -> None:
+    worker.order(b"{}")
+    assert json.loads(await worker.told.readline()) == {"event": "ended", "code": 1}
+    assert "ValidationError" in complaints.read_text()
+
+
+async def test_whoever_leaves_while_one_is_started_leaves_none_behind() -> None:
+    forks = Forks()
+    with anyio.move_on_after(0.05):  # before torch is imported
+        await forks.fork()
+        raise AssertionError("torch is imported in 50 ms")
+    worker = await forks.fork()  # forked after the one that nobody waits for
+    children = Path(f"/proc/{forks.server_pid}/task/{forks.server_pid}/children")
+    await until(lambda: children.read_text().split() == [str(worker.pid)])
+    server = forks.server_pid
+    forks.stop()
+    assert is_gone(worker.pid)
+    assert server
+    assert is_gone(server)
+    assert json.loads(await worker.told.readline())["event"] == "ended"
+    await worker.end()
+
+
+async def test_when_it_dies_itself_its_workers_end_and_another_takes_its_place() -> None:
+    forks = Forks()
+    orphan = await forks.fork()
+    first = forks.server_pid
+    assert first
+    os.kill(first, signal.SIGKILL)
+    await until(lambda: forks.server_pid is None)
+    await orphan.end()
+    await until(lambda: is_gone(orphan.pid))
+    second = await forks.fork()
+    assert forks.server_pid not in (None, first)
+    await second.end()
+    forks.stop()
+
+
+async def test_it_waits_for_a_race_that_is_expected_and_ends_when_none_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessions, "Forks", Forks)
+    races = Races(Settings(race_ready_seconds=1))
+    try:
+        races.expect_race()
+        waiting = races._forks.server_pid
+        assert waiting
+        race = races.start(order_race("reverse4", ("prompt-masked", "unmasked"), 0, None, TINY, 1e15))
+        await until(lambda: len(race.worker_pids()) == 2)
+        assert races._forks.server_pid == waiting
+        await until(lambda: race.ended)
+        assert race.status == "finished"
+        await until(lambda: races._forks.server_pid is None)
+        assert is_gone(waiting)
+        races.expect_race()
+        assert races._forks.server_pid
+    finally:
+        await races.close()
+    assert races._forks.server_pid is None
+    races.expect_race()
+    assert races._forks.server_pid is None, "a server that has ended expects no race"
+
+
+async def test_nothing_is_imported_beforehand_where_that_is_not_wanted() -> None:
+    races = Races(Settings(race_ready_seconds=0))
+    races._forks = Forks()
+    races.expect_race()
+    assert races._forks.server_pid is None
+    await races.close()
