@@ -17,6 +17,9 @@ from typer.core import TyperCommand, TyperGroup
 
 from model.errors import MaskscopeError
 
+GARBAGE_AFTER = 10_000
+"""New objects, until a server looks for garbage among them: after Python's 700 it looks for a tenth of its time."""
+
 COMMANDS = {
     "serve": "Serve the pages and the JSON API.",
     "train": "Train recipes from scratch under loss masks, and keep the runs where `serve` finds them.",
@@ -193,6 +196,7 @@ def serve(
     shipped = load_shipped(settings.trained_folder)  # a broken file ends the command here, in one line
     gc.freeze()
     gc.enable()
+    gc.set_threshold(GARBAGE_AFTER)
     lock = KeeperLock(settings.keeper_folder) if settings.keeper_folder else None
     keeper = keeper_of(lock, str(settings.keeper_address or ""))
     server.serve(create_app(settings, shipped, keeper), settings, lock.socket if lock and lock.held else None)
