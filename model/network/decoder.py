@@ -25,7 +25,7 @@ EVEN = 16
 
 
 class Decoder:
-    """B rows that grow together, up to C columns."""
+    """B rows that grow together, up to so many columns: `read` their prompts, then `step` token by token."""
 
     def __init__(self, model: GPT, rows: int, columns: int):
         self._folded, self._heads, self._filled = folded(model), model.config.heads, 0
@@ -37,7 +37,7 @@ class Decoder:
         self._make_room()
 
     def _make_room(self) -> None:
-        """For what a step of so many rows computes, over more and more columns."""
+        """Places for what a step computes, of as many rows as there are now and over more and more columns."""
         _, B, H, _, columns = self._keys_LBHKC.shape
         self._stream = _Stream(self._folded, B, H)
         self._scores = [_Scores((B, H, C), self._keys_LBHKC.dtype) for C in range(EVEN, columns + EVEN, EVEN)]
