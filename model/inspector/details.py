@@ -7,11 +7,8 @@ from collections.abc import Iterator
 
 from model.inspector.conversations import Conversation, text_of_content
 from model.inspector.labelled import LabelledRow, Place, Setting, place, plural
-from model.inspector.owners import ANSWER, Offsets, Ruler
+from model.inspector.owners import ANSWER, Offsets, Ruler, Spans
 from model.inspector.structure import Structure
-
-Spans = tuple[tuple[int, int, int], ...]
-"""(start, stop, message), in tokens."""
 
 
 def detail_spans(conversation: Conversation, structure: Structure, offsets: Offsets) -> tuple[Spans, Spans]:

@@ -5,7 +5,7 @@ The shape is found per file: a row of another shape than the file's is refused, 
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from model.inspector.conversations import ROLES, Conversation, conversation_of
@@ -31,13 +31,6 @@ class RowFormat:
     title: str
     fits: Callable[[Any], bool]
     read: Callable[[Any], Conversation | PlainText]
-
-
-@dataclass(frozen=True)
-class FormatFound:
-    slug: str
-    title: str
-    rows: int = field(default=0, compare=False)
 
 
 def detect_format(row: Any) -> RowFormat:
