@@ -52,9 +52,11 @@ def detail_ignored(row: LabelledRow, setting: Setting) -> Iterator[Place]:
             if not wrong or message not in trained_turns:
                 continue
             key = row.conversation.turns[message].details_key if row.conversation else "train_detail"
-            says = f"The message's own `{key}` has a part of the answer {'trained' if wanted else 'ignored'}, and "
-            says += f"{plural(len(wrong), 'token')} of it {'has' if len(wrong) == 1 else 'have'} "
-            yield place("M36", "error", f"{says}{'no' if wanted else 'a'} label.", row, wrong, message)
+            asked, label = ("trained", "no label") if wanted else ("ignored", "a label")
+            has = "has" if len(wrong) == 1 else "have"
+            says = f"The message's own `{key}` says that a part of the answer is {asked}, but "
+            says += f"{plural(len(wrong), 'token')} of it {has} {label}."
+            yield place("M36", "error", says, row, wrong, message)
 
 
 def left_open(row: LabelledRow, at: int) -> bool:

@@ -69,7 +69,7 @@ def _extras(row: Row) -> dict[str, Any]:
     if isinstance(tools, str):
         tools = _parsed(tools)
     if not isinstance(arguments, dict):
-        raise ValueError("chat_template_kwargs is no object")
+        raise ValueError("chat_template_kwargs is not an object")
     return {"tools": tools or None, "system": row.get("system"), "arguments": arguments}
 
 
@@ -82,7 +82,7 @@ def _parsed(text: str) -> Any:
 
 def _read_messages(row: Row) -> Conversation:
     if not _is_messages(row["messages"]):
-        raise ValueError("messages is no list of objects")
+        raise ValueError("messages is not a list of objects")
     return conversation_of(row["messages"], **_extras(row))
 
 
