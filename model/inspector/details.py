@@ -6,7 +6,7 @@ What no range names is left open: trainers differ on it.
 from collections.abc import Iterator
 
 from model.inspector.conversations import Conversation, text_of_content
-from model.inspector.labelled import LabelledRow, Place, Setting, place, plural
+from model.inspector.labelled import LabelledRow, Place, Setting, place, they
 from model.inspector.owners import ANSWER, Offsets, Ruler, Spans
 from model.inspector.structure import Structure
 
@@ -53,9 +53,8 @@ def detail_ignored(row: LabelledRow, setting: Setting) -> Iterator[Place]:
                 continue
             key = row.conversation.turns[message].details_key if row.conversation else "train_detail"
             asked, label = ("trained", "no label") if wanted else ("ignored", "a label")
-            has = "has" if len(wrong) == 1 else "have"
             says = f"The message's own `{key}` says that a part of the answer is {asked}, but "
-            says += f"{plural(len(wrong), 'token')} of it {has} {label}."
+            says += f"{they(len(wrong), 'token', 'of it has', 'of it have')} {label}."
             yield place("M36", "error", says, row, wrong, message)
 
 
