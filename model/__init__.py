@@ -16,5 +16,6 @@ The shift. A rendered conversation is a sequence `s` of T tokens. The model read
 ASSISTANT_START at s[P-1]; the first answer token is s[P], the target at position P-1. Hence `y[: P-1] = IGNORE_INDEX`.
 
 Axis key, used as suffixes of tensor names:
-    B rows   T positions   S positions attended to   V vocabulary   D width   H heads   K head width   P parameters
+    B rows   T positions   S positions attended to, or supervised   V vocabulary   D width   H heads   K head width
+    P parameters
 """

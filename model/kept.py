@@ -84,7 +84,8 @@ def read_checked(path: Path, kind: TypeAdapter[Kept], remedy: str, broken: type[
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
         place = f"{'.'.join(map(str, first['loc']))}: " if first["loc"] else ""
-        raise broken(f"{path}: {ascii(place)[1:-1]}{ascii(first['msg'])[1:-1]}; {remedy}") from error
+        found = ascii(place + first["msg"])[1:-1]  # in one line, whatever the file holds
+        raise broken(f"{path}: {found}; {remedy}") from error
 
 
 Value = Rate | float | None

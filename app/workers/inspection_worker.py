@@ -269,7 +269,7 @@ def answered(run: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     except MaskscopeError as error:
         return {"failed": error.message, "kind": type(error).__name__, "param": error.param}
     except UnicodeEncodeError:
-        return {"failed": "half of a surrogate pair is no text", "kind": UnreadableInput.__name__, "param": "rows"}
+        return {"failed": "half of a surrogate pair is not text", "kind": UnreadableInput.__name__, "param": "rows"}
     except (MemoryError, RecursionError):
         return {
             "failed": "more memory or depth was asked for than is allowed",

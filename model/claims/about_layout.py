@@ -17,6 +17,7 @@ from model.claims.claim import (
 )
 from model.claims.evidence import Evidence
 from model.claims.gallery_figures import difference_from_the_right, rates_beside_the_right, told
+from model.experiments.padding.rows import LOGIT_ROUNDING
 from model.experiments.shipped import SEEDS
 from model.experiments.turns import mixed_rows
 from model.masks.policies import RIGHT
@@ -33,8 +34,6 @@ LEFT = {
 """How the same words are asked, and what that is called."""
 REVERSE = RECIPES["reverse"].name
 LOWEST_TO_HIGHEST: Spans = "lowest to highest seed"
-LOGIT_ROUNDING = 1e-3
-"""A logit's change by less than this is that of sums in another order."""
 
 
 def _right_pad_figures(evidence: Evidence) -> Figures:

@@ -103,29 +103,45 @@ def analyze(
         OutOfRange: top_k exceeds the vocabulary.
     """
     rendered = render_prompt(recipe, prompt, response)
-    check_top(recipe, top_k)
+    if not 1 <= top_k <= recipe.tokenizer.vocab_size:
+        raise outside("top_k", f"1 to {recipe.tokenizer.vocab_size}", top_k, param="top_k")
     return _analyze_rows(recipe, model, policy, [rendered], top_k)[0]
 
 
-def check_top(recipe: Recipe, top_k: int) -> None:
-    """Raises OutOfRange if top_k exceeds the vocabulary."""
-    if not 1 <= top_k <= recipe.tokenizer.vocab_size:
-        raise outside("top_k", f"1 to {recipe.tokenizer.vocab_size}", top_k, param="top_k")
-
-
 def analyze_words(recipe: Recipe, model: GPT, policy: MaskPolicy, prompts: Sequence[str]) -> tuple[Analysis, ...]:
-    """`analyze` of each prompt with its right answer, all in one pass; equal to single ones but for rounding.
+    """`analyze` of each prompt with its right answer, in one pass if the policy lets rows stand in one batch.
 
-    Pads cost what tokens cost: prompts of about one length are fastest.
+    Equal to single ones but for rounding. Pads cost what tokens cost: prompts of about one length are fastest.
 
     Raises:
         InvalidText: as `render_prompt` does, for any of them.
     """
     rendered = [render_prompt(recipe, prompt) for prompt in prompts]
-    even = len({*map(len, prompts)}) == 1
-    if policy in TOGETHER and (even or recipe.tokenizer.pad_id is not None):
+    if policy in TOGETHER:
         return _analyze_rows(recipe, model, policy, rendered, TOP)
     return tuple(_analyze_rows(recipe, model, policy, [row], TOP)[0] for row in rendered)
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What a model predicts at one position, without any gradient."""
+
+    position: int
+    input: str
+    target: str
+    target_probability: float
+    predictions: tuple[Prediction, ...]
+
+
+@torch.inference_mode()
+def forecast(recipe: Recipe, model: GPT, prompt: str, *, top_k: int = 3) -> tuple[Forecast, ...]:
+    """The predictions over `<prompt>answer#`, the right answer fed in. Raises InvalidText as `analyze` does."""
+    ids = render_prompt(recipe, prompt).token_ids
+    tokens = [recipe.tokenizer.tokens[i] for i in ids]
+    probabilities_TV = model(torch.tensor([ids[:-1]]))[0].softmax(-1)
+    predictions = _most_likely(recipe, probabilities_TV, top_k)
+    of_targets = probabilities_TV.gather(1, torch.tensor(ids[1:])[:, None])[:, 0].tolist()
+    return tuple(Forecast(t, tokens[t], tokens[t + 1], of_targets[t], predictions[t]) for t in range(len(predictions)))
 
 
 def _analyze_rows(
@@ -158,28 +174,6 @@ def _analysis(
         positions=positions,
         similarity=tuple(tuple(cosines[:T]) for cosines in similarity[:T]),
     )
-
-
-@dataclass(frozen=True)
-class Forecast:
-    """What a model predicts at one position, without any gradient."""
-
-    position: int
-    input: str
-    target: str
-    target_probability: float
-    predictions: tuple[Prediction, ...]
-
-
-@torch.inference_mode()
-def forecast(recipe: Recipe, model: GPT, prompt: str, *, top_k: int = 3) -> tuple[Forecast, ...]:
-    """The predictions over `<prompt>answer#`, the right answer fed in. Raises InvalidText as `analyze` does."""
-    ids = render_prompt(recipe, prompt).token_ids
-    tokens = [recipe.tokenizer.tokens[i] for i in ids]
-    probabilities_TV = model(torch.tensor([ids[:-1]]))[0].softmax(-1)
-    predictions = _most_likely(recipe, probabilities_TV, top_k)
-    of_targets = probabilities_TV.gather(1, torch.tensor(ids[1:])[:, None])[:, 0].tolist()
-    return tuple(Forecast(t, tokens[t], tokens[t + 1], of_targets[t], predictions[t]) for t in range(len(predictions)))
 
 
 def _most_likely(recipe: Recipe, probabilities_TV: Tensor, top_k: int) -> list[tuple[Prediction, ...]]:

@@ -77,9 +77,6 @@ class Convention:
         }
 
 
-NO_LABELS = Convention(0, 0, None, 0, "a mask lies on its tokens")
-
-
 def find_convention(counts: ShiftCount) -> Convention:
     """From counts over all rows."""
     ignore = ignore_index(counts.negatives)

@@ -45,6 +45,7 @@ class Turn:
     details: tuple[tuple[int, int, bool], ...] = ()
     """Begin and end (inclusive) in the content, and whether that is trained."""
     details_key: str = ""
+    """The key that they stand under."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,9 @@ What no range names is left open: trainers differ on it.
 from collections.abc import Iterator
 
 from model.inspector.conversations import Conversation, text_of_content
-from model.inspector.labelled import LabelledRow, Place, Setting, place, plural
-from model.inspector.owners import ANSWER, Offsets, Ruler
+from model.inspector.labelled import LabelledRow, Place, Setting, place, they
+from model.inspector.owners import ANSWER, Offsets, Ruler, Spans
 from model.inspector.structure import Structure
-
-Spans = tuple[tuple[int, int, int], ...]
-"""(start, stop, message), in tokens."""
 
 
 def detail_spans(conversation: Conversation, structure: Structure, offsets: Offsets) -> tuple[Spans, Spans]:
@@ -55,9 +52,10 @@ def detail_ignored(row: LabelledRow, setting: Setting) -> Iterator[Place]:
             if not wrong or message not in trained_turns:
                 continue
             key = row.conversation.turns[message].details_key if row.conversation else "train_detail"
-            says = f"The message's own `{key}` has a part of the answer {'trained' if wanted else 'ignored'}, and "
-            says += f"{plural(len(wrong), 'token')} of it {'has' if len(wrong) == 1 else 'have'} "
-            yield place("M36", "error", f"{says}{'no' if wanted else 'a'} label.", row, wrong, message)
+            asked, label = ("trained", "no label") if wanted else ("ignored", "a label")
+            says = f"The message's own `{key}` says that a part of the answer is {asked}, but "
+            says += f"{they(len(wrong), 'token', 'of it has', 'of it have')} {label}."
+            yield place("M36", "error", says, row, wrong, message)
 
 
 def left_open(row: LabelledRow, at: int) -> bool:

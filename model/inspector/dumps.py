@@ -57,7 +57,7 @@ def read_dump(row: Any) -> Iterator[DumpRow]:
     ids = next(row[key] for key in ID_KEYS if key in row)
     try:
         if not isinstance(ids, list):
-            raise ValueError("its ids are no list")
+            raise ValueError("its ids are not a list")
         if ids and isinstance(ids[0], list):
             for place in range(len(ids)):
                 one = {key: _at(value, place, len(ids)) for key, value in row.items()}
@@ -94,7 +94,7 @@ def _whole_numbers(row: Mapping[str, Any], key: str) -> list[int] | None:
     if values is None:
         return None
     if not isinstance(values, list) or not all(isinstance(value, int) for value in values):
-        raise ValueError(f"{key} is no list of whole numbers")
+        raise ValueError(f"{key} is not a list of whole numbers")
     return values
 
 

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from model.inspector.owners import STOP
+from model.masks.policies import IGNORE_INDEX
 
 if TYPE_CHECKING:
     from model.inspector.inspection import Rendered
 
 NAME = "chatml"
-IGNORED = -100
 
 Labels = list[int]
 
@@ -26,12 +26,12 @@ class Mistake:
 
 
 def _right(made: "Rendered", mask: bytes) -> Labels:
-    return [token if trained else IGNORED for token, trained in zip(made.owned.ids, mask, strict=True)]
+    return [token if trained else IGNORE_INDEX for token, trained in zip(made.owned.ids, mask, strict=True)]
 
 
 def _stop_lost(made: "Rendered", mask: bytes) -> Labels:
     labels = _right(made, mask)
-    return [IGNORED if part == STOP else label for part, label in zip(made.owned.parts, labels, strict=True)]
+    return [IGNORE_INDEX if part == STOP else label for part, label in zip(made.owned.parts, labels, strict=True)]
 
 
 def _all_trained(made: "Rendered", mask: bytes) -> Labels:
@@ -41,12 +41,12 @@ def _all_trained(made: "Rendered", mask: bytes) -> Labels:
 def _late(made: "Rendered", mask: bytes) -> Labels:
     labels = _right(made, mask)
     for turn in made.owned.turns:
-        labels[turn.start] = IGNORED
+        labels[turn.start] = IGNORE_INDEX
     return labels
 
 
 def _shifted(made: "Rendered", mask: bytes) -> Labels:
-    return [*_right(made, mask)[1:], IGNORED]
+    return [*_right(made, mask)[1:], IGNORE_INDEX]
 
 
 MISTAKES = (

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 TOKENIZER_BYTES = 64 << 20
 LARGEST_ID = (1 << 32) - 1
-"""That a tokenizer can be asked for."""
+"""The largest that the library takes; a dump may hold any number."""
 FILES = (
     *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja"),
     *("generation_config.json", "config.json"),
@@ -28,14 +28,12 @@ MEDIA_NAMES = re.compile(
     r"^\W*(im|img|image|vision|video|audio)([_ ▁-]?(pad|patch|soft|token|context|placeholder))*\W*$", re.IGNORECASE
 )
 CONTROL_NAMES = re.compile(r"^<[|\uff5c].+[|\uff5c]>$")
-TAG_NAMES = re.compile(r"^<(?P<end>/?)(?P<name>\w+)>$")
-"""Tokens such as </think>: added to the vocabulary, and written by the model as any word is."""
 SERVING_FILES = ("generation_config.json", "config.json", "tokenizer_config.json")
 
 
 @dataclass(frozen=True)
 class TokenizerFolder:
-    """What a folder's files say, as ids. `tokenizer` is None for a folder without tokenizer.json."""
+    """What a folder's files say, as ids."""
 
     tokenizer: "Tokenizer"
     templates: Mapping[str, str]
@@ -106,7 +104,7 @@ def texts_of(folder: Path) -> dict[str, str]:
 
 def folder_of(files: Mapping[str, str]) -> TokenizerFolder:
     """A folder given as its files' texts. Raises UnreadableInput or LimitHit."""
-    from tokenizers import Tokenizer  # not with every start of a server, which knows the files' names alone
+    from tokenizers import Tokenizer  # a server's start needs none of it: its inspections have processes of their own
 
     if "tokenizer.json" not in files:
         raise UnreadableInput("there is no tokenizer.json", param="tokenizer")

@@ -5,7 +5,7 @@ The shape is found per file: a row of another shape than the file's is refused, 
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from model.inspector.conversations import ROLES, Conversation, conversation_of
@@ -31,13 +31,6 @@ class RowFormat:
     title: str
     fits: Callable[[Any], bool]
     read: Callable[[Any], Conversation | PlainText]
-
-
-@dataclass(frozen=True)
-class FormatFound:
-    slug: str
-    title: str
-    rows: int = field(default=0, compare=False)
 
 
 def detect_format(row: Any) -> RowFormat:
@@ -76,7 +69,7 @@ def _extras(row: Row) -> dict[str, Any]:
     if isinstance(tools, str):
         tools = _parsed(tools)
     if not isinstance(arguments, dict):
-        raise ValueError("chat_template_kwargs is no object")
+        raise ValueError("chat_template_kwargs is not an object")
     return {"tools": tools or None, "system": row.get("system"), "arguments": arguments}
 
 
@@ -89,7 +82,7 @@ def _parsed(text: str) -> Any:
 
 def _read_messages(row: Row) -> Conversation:
     if not _is_messages(row["messages"]):
-        raise ValueError("messages is no list of objects")
+        raise ValueError("messages is not a list of objects")
     return conversation_of(row["messages"], **_extras(row))
 
 

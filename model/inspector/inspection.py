@@ -279,7 +279,7 @@ def encode(folder: TokenizerFolder, text: str, row: int) -> tuple[list[int], Off
     try:
         encoded = folder.tokenizer.encode(text, add_special_tokens=False)
     except TypeError as error:
-        raise UnreadableInput(f"row {row + 1}: half of a surrogate pair is no text", param="data") from error
+        raise UnreadableInput(f"row {row + 1}: half of a surrogate pair is not text", param="data") from error
     return encoded.ids, encoded.offsets
 
 

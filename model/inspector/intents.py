@@ -89,8 +89,7 @@ def right_mask(owned: Owned, declared: frozenset[int], intent: Intent, conversat
 
 
 def _follow_details(mask: bytearray, owned: Owned, turn: TokenTurn) -> None:
-    """Parts of the answer that the message's own details name; what they do not name goes with the ignored if any is
-    trained."""
+    """The message's own details; what they do not name is ignored if they have any part of the answer trained."""
     if wanted := [(start, stop) for start, stop, message in owned.wanted if message == turn.message]:
         for at in range(turn.start, turn.stop):
             mask[at] &= owned.parts[at] != ANSWER or any(start <= at < stop for start, stop in wanted)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from model.inspector.conversations import Conversation
 from model.inspector.intents import Intent
-from model.inspector.owners import PAD, SAID, Owned, TokenTurn
+from model.inspector.owners import PAD, Owned, TokenTurn
 from model.inspector.rule import Severity
 
 MOST_POSITIONS = 20
@@ -116,9 +116,6 @@ class LabelledRow:
         return bool(self.owned.ids) and all(
             part == PAD or token == pad for part, token in zip(self.owned.parts, self.owned.ids, strict=True)
         )
-
-    def says_something(self) -> bool:
-        return any(part in SAID for part in self.owned.parts)
 
 
 def place(

@@ -22,13 +22,13 @@ PART_WORDS = {name: name for name in PART_NAMES} | {
     "injected": "put in by the template",
 }
 """As a reader is told them."""
-SAID = bytes((ANSWER, REASONING, CALL))
-"""What the assistant itself says."""
 SAMPLED = bytes((ANSWER, REASONING, CALL, STOP, INJECTED))
 """What a server samples."""
-OTHERS = bytes((HEADER, CONTEXT))
 
 Offsets = Sequence[tuple[int, int]]
+"""Of each token, the characters that it stands for."""
+Spans = tuple[tuple[int, int, int], ...]
+"""(start, stop, message), in tokens."""
 END = 1 << 60
 BLANK = re.compile(r"\s*")
 
@@ -79,24 +79,25 @@ class Owned:
     turns: tuple[TokenTurn, ...]
     merges: tuple[int, ...] = ()
     """Tokens over two owners, of which one is the assistant."""
-    speakers: tuple[tuple[int, int, int], ...] = ()
-    """(start, stop, message) of each text that is not the assistant's."""
+    speakers: Spans = ()
+    """Each text that is not the assistant's."""
     known: bool = True
     """False: no oracle says whose these are."""
-    marked: tuple[tuple[int, int, int], ...] = ()
-    """(start, stop, message) of texts that hold control tokens of their own."""
-    wanted: tuple[tuple[int, int, int], ...] = ()
-    """(start, stop, message) of parts of answers that the messages' own details have trained."""
-    unwanted: tuple[tuple[int, int, int], ...] = ()
-    """And of those that they have ignored."""
+    marked: Spans = ()
+    """Texts that hold control tokens of their own."""
+    wanted: Spans = ()
+    """Parts of answers that the messages' own details have trained."""
+    unwanted: Spans = ()
+    """And those that they have ignored."""
     conversations: tuple[int, ...] = ()
     """Where each conversation of a packed row begins, if several were recognised."""
 
     @property
-    def spans(self) -> tuple[tuple[tuple[int, int, int], ...], ...]:
+    def spans(self) -> tuple[Spans, ...]:
+        """All that have tokens of a message's; whoever cuts or moves the row cuts and moves them."""
         return self.speakers, self.marked, self.wanted, self.unwanted
 
-    def with_spans(self, *spans: tuple[tuple[int, int, int], ...]) -> "Owned":
+    def with_spans(self, *spans: Spans) -> "Owned":
         """In the order of `spans`."""
         speakers, marked, wanted, unwanted = spans
         return replace(self, speakers=speakers, marked=marked, wanted=wanted, unwanted=unwanted)

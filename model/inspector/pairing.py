@@ -34,11 +34,11 @@ class Pairing:
 def pair(
     dump: DumpRow, ids: list[int], fresh: Callable[[int], Fresh | None], pad: int | None, stops: frozenset[int]
 ) -> Pairing:
-    """`fresh(k)` is the k-th row of the data that no dumped row has used yet, or None."""
+    """Whose the dumped row's `ids` are. `fresh(k)` is the k-th row of the data that no dump has used yet, or None."""
     parts = bytearray(len(ids))
     turns: list[TokenTurn] = []
     merges: list[int] = []
-    spans: tuple[list[tuple[int, int, int]], ...] = ([], [], [], [])
+    spans: tuple[list[tuple[int, int, int]], ...] = ([], [], [], [])  # as Owned.spans
     at, last = _attended(dump, ids, pad)
     parts[:at], parts[last:] = bytes((PAD,)) * at, bytes((PAD,)) * (len(ids) - last)
     used: list[Fresh] = []

@@ -44,7 +44,7 @@ RENDER_RULES = (
         "double-bos",
         "warning",
         "T1",
-        "A server begins a text once; the model is trained behind two begins.",
+        "A server begins a text once; in training it began twice.",
         "Encode rendered text with add_special_tokens=False.",
         "huggingface/trl#1623",
     ),

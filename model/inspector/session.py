@@ -39,6 +39,7 @@ def read_data(rows: Iterable[Any], known: RowFormat | None = None, first_row: in
 
 
 def read_dumps(rows: Iterable[Any]) -> Iterator[tuple[int, DumpRow]]:
+    """Rows numbered from 0; a line may hold a batch of them. Raises UnreadableInput, naming the row."""
     number = 0
     for line in rows:
         try:

@@ -17,13 +17,21 @@ from model.inspector.markers import read_by_markers
 from model.inspector.oracles import read_prefixes, tagged_mask
 from model.inspector.owners import SEPARATOR, STOP, Owned, Ruler
 from model.inspector.partial import Partial
-from model.inspector.session import Prepared
+from model.inspector.session import DataRow, Prepared
 from model.inspector.shown import Lane, Lost, ShownMessage, ShownRow
 
 MOST_SHOWN = 12_000
 """Tokens of one row that are shown."""
 LONGEST_TOKEN = 200
 """Characters of one token that are shown."""
+LANES = {
+    "labels": "the labels given",
+    "O1": "the structure of two renders",
+    "O2": "prefixes of the conversation",
+    "O3": "generation tags of the template",
+    "O4": "a search for header and stop",
+}
+"""What each lane is called, as a page shows them."""
 
 
 def show_row(prepared: Prepared, number: int) -> ShownRow | None:
@@ -41,7 +49,7 @@ def show_row(prepared: Prepared, number: int) -> ShownRow | None:
 def shown_rows(
     inspector: Inspector,
     numbers: Collection[int],
-    data: Iterator[tuple[int, Conversation | PlainText]] | None,
+    data: Iterator[DataRow] | None,
     dump: Iterator[tuple[int, DumpRow]] | None,
 ) -> Iterator[ShownRow]:
     """Those of a file, in its order; it is read as far as the last of them. A row without tokens is left out."""
@@ -141,41 +149,30 @@ def _role(row: LabelledRow, message: int) -> str:
 
 def _lanes(inspector: Inspector, row: LabelledRow, right: bytes, made: Rendered | None, length: int) -> Iterator[Lane]:
     if row.labelled:
-        yield Lane("labels", "the labels given", _plain(row.trained, length))
-    title = "the structure of two renders"
-    yield Lane("O1", title, _plain(right, length)) if right else Lane("O1", title, "", "it cannot tell this row")
+        yield _lane("labels", _plain(row.trained, length))
+    yield _lane("O1", _plain(right, length), "" if right else "it cannot tell this row")
     if inspector.reader is None or made is None or row.conversation is None:
-        why = "there is no render of this row alone"
-        yield Lane("O2", "prefixes of the conversation", "", why)
-        yield Lane("O3", "generation tags of the template", "", why)
+        for slug in ("O2", "O3"):
+            yield _lane(slug, "", "there is no render of this row alone")
     else:
-        yield _by_prefixes(inspector, row, made, length)
+        found = read_prefixes(inspector.reader, row.conversation, made.structure, inspector.order.serving, row.number)
+        ruler = Ruler(made.offsets)
+        spans = [(ruler.first(start), ruler.behind(stop)) for at, start, stop in found.spans if at in row.declared]
+        yield _lane("O2", _painted(spans, length) if spans else "", found.abstains)
         tagged = made.structure.tagged
         mask = _plain(tagged_mask(made.structure, made.offsets, len(row.owned.ids)), length) if tagged else ""
-        yield Lane("O3", "generation tags of the template", mask, "" if tagged else "the template has none")
-    yield _by_markers(inspector, row, length)
+        yield _lane("O3", mask, "" if tagged else "the template has none")
+    if inspector.markers.known:
+        turns = read_by_markers(row.owned.ids, inspector.markers).turns
+        if inspector.order.intent.turns in ("last-assistant", "completion"):
+            turns = turns[-1:]
+        yield _lane("O4", _painted([(turn.start, turn.stop_end) for turn in turns], length))
+    else:
+        yield _lane("O4", "", "no marker is known")
 
 
-def _by_prefixes(inspector: Inspector, row: LabelledRow, made: Rendered, length: int) -> Lane:
-    assert inspector.reader
-    assert row.conversation
-    title = "prefixes of the conversation"
-    found = read_prefixes(inspector.reader, row.conversation, made.structure, inspector.order.serving, row.number)
-    ruler = Ruler(made.offsets)
-    spans = [(ruler.first(start), ruler.behind(stop)) for at, start, stop in found.spans if at in row.declared]
-    return Lane("O2", title, _painted(spans, length) if spans else "", found.abstains)
-
-
-def _by_markers(inspector: Inspector, row: LabelledRow, length: int) -> Lane:
-    title = "a search for header and stop"
-    if not inspector.markers.known:
-        return Lane("O4", title, "", "no marker is known")
-    turns: Sequence[tuple[int, int, int]] = [
-        (turn.message, turn.start, turn.stop_end) for turn in read_by_markers(row.owned.ids, inspector.markers).turns
-    ]
-    if inspector.order.intent.turns in ("last-assistant", "completion"):
-        turns = turns[-1:]
-    return Lane("O4", title, _painted([(start, stop) for _, start, stop in turns], length))
+def _lane(slug: str, mask: str, why: str = "") -> Lane:
+    return Lane(slug, LANES[slug], mask, why)
 
 
 def _painted(spans: Sequence[tuple[int, int]], length: int) -> str:

@@ -4,7 +4,6 @@ In: the template's source, messages as plain JSON values. Out: the text, and whe
 assistant speaks. Knows no tokens. Render untrusted templates in a worker process only: nothing here stops a loop.
 """
 
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -178,11 +177,6 @@ def with_reasoning_names(messages: Sequence[Message]) -> list[Message]:
             given = {"thinking": thoughts, **given, "reasoning_content": thoughts}
         named.append(given)
     return named
-
-
-def plain_copy(value: Any) -> Any:
-    """JSON values and nothing else, as a copy of their own."""
-    return json.loads(json.dumps(value))
 
 
 def _raise(message: str) -> None:

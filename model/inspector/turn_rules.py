@@ -101,7 +101,7 @@ def other_role_supervised(row: LabelledRow, setting: Setting) -> Iterator[Place]
     said = f"{texts:,} of them text" if texts else "none of them text"
     says = f"{plural(len(found), 'token')} of other roles {_have(len(found))} a label, {said}."
     if not row.trains_answers:
-        says = f"Only the prompt is trained: {plural(len(found), 'token')} of it, and of the answers none."
+        says = f"Only the prompt is trained: {plural(len(found), 'token')} of it, and none of the answers'."
     yield place("M13", "error", says, row, sorted(found), _message_at(row, min(found)))
 
 
@@ -121,10 +121,10 @@ def turn_not_supervised(row: LabelledRow, setting: Setting) -> Iterator[Place]:
         key = _switch(row, turn)
         where = range(turn.start, turn.stop_end)
         if key:
-            says = f"The message's own `{key}` says that it is trained, and none of its tokens has a label."
+            says = f"The message's own `{key}` says that it is trained, but none of its tokens has a label."
             yield place("M36", "error", says, row, where, turn.message)
         else:
-            says = f"None of the {plural(len(where), 'token')} of this answer has a label, while other answers have."
+            says = f"None of the {plural(len(where), 'token')} of this answer has a label; other answers have labels."
             yield place("M14", "error", says, row, where, turn.message)
 
 

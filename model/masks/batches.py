@@ -44,6 +44,7 @@ def make_batch(
 
 
 def as_batch(rows: Rows) -> Batch:
+    """The same numbers, (B, T), in memory without gaps."""
     return Batch(
         _tensor(rows.inputs_BT),
         _tensor(rows.targets_BT),

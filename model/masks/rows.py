@@ -86,7 +86,7 @@ def make_rows(
 
 
 def lay_out(conversations: Sequence[Rendered], policy: MaskPolicy, row_tokens: int | None = None) -> Layout:
-    """Cut, pack and pad, as `make_batch` does."""
+    """Cut, pack and pad, as `make_rows` does."""
     if policy.max_tokens is not None:
         conversations = [truncate(c, policy.max_tokens) for c in conversations]
     rows: tuple[tuple[Rendered, ...], ...] = tuple((c,) for c in conversations)

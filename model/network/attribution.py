@@ -48,6 +48,7 @@ class Attributions:
     similarity_BTT: Tensor
 
     def row(self, row: int) -> Attribution:
+        """One sequence's, over all T positions, its pads too."""
         return Attribution(*(values[row] for values in vars(self).values()))
 
 

@@ -9,7 +9,7 @@ Columns count what a row has been given, its pads on the left included; position
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -25,7 +25,7 @@ EVEN = 16
 
 
 class Decoder:
-    """B rows that grow together, up to C columns."""
+    """B rows that grow together, up to so many columns: `read` their prompts, then `step` token by token."""
 
     def __init__(self, model: GPT, rows: int, columns: int):
         self._folded, self._heads, self._filled = folded(model), model.config.heads, 0
@@ -37,7 +37,7 @@ class Decoder:
         self._make_room()
 
     def _make_room(self) -> None:
-        """For what a step of so many rows computes, over more and more columns."""
+        """Places for what a step computes, of as many rows as there are now and over more and more columns."""
         _, B, H, _, columns = self._keys_LBHKC.shape
         self._stream = _Stream(self._folded, B, H)
         self._scores = [_Scores((B, H, C), self._keys_LBHKC.dtype) for C in range(EVEN, columns + EVEN, EVEN)]
@@ -108,6 +108,16 @@ class Decoder:
             )
             stream.mixed_NHK[:] = mixed_BHTK.transpose(1, 2).reshape(stream.mixed_NHK.shape).numpy()
             stream.pass_on(block)
+
+
+def left_pad(prompts: Sequence[Sequence[int]]) -> tuple[Array, Array | None]:
+    """Token ids (B, T), as long as the longest prompt, and where they are no pads; None if there are no pads."""
+    longest = max(map(len, prompts))
+    if all(len(prompt) == longest for prompt in prompts):
+        return np.array(prompts), None
+    pads_B = [longest - len(prompt) for prompt in prompts]
+    tokens_BT = np.array([[0] * pads + list(prompt) for pads, prompt in zip(pads_B, prompts, strict=True)])
+    return tokens_BT, np.arange(longest) >= np.array(pads_B)[:, None]
 
 
 class _Scores:

@@ -37,6 +37,8 @@ class FoldedBlock:
 
 @dataclass(frozen=True)
 class Folded:
+    """A whole model's. V tokens, T places and D width, as in model/__init__.py."""
+
     token_VD: Array
     position_TD: Array
     blocks: tuple[FoldedBlock, ...]

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 
 from model.errors import outside
-from model.network.decoder import Decoder
+from model.network.decoder import Decoder, left_pad
 from model.network.folded import QUIET, Array
 from model.network.gpt import GPT
 
@@ -63,7 +63,7 @@ def decode(
     running = dict(enumerate(max_new_tokens))
     longest, last_position = max(len(prompt) for prompt in prompts), model.config.context_length - 1
     decoder = Decoder(model, len(prompts), longest + max(max_new_tokens) - 1)
-    tokens_BT, real_BT = _left_pad(prompts, longest)
+    tokens_BT, real_BT = left_pad(prompts)
     logits_BV = decoder.read(tokens_BT, real_BT)
     position: Array | int = longest - 1 if real_BT is None else real_BT.sum(1) - 1
     for produced in range(1, max(max_new_tokens) + 1):
@@ -103,12 +103,3 @@ def _likeliest(logits_BV: Array) -> tuple[Array, Array]:
     tokens_B = logits_BV.argmax(1)
     below_BV = logits_BV - np.maximum.reduce(logits_BV, 1, keepdims=True)
     return tokens_B, 1 / np.add.reduce(np.exp(below_BV, out=below_BV), 1)
-
-
-def _left_pad(prompts: Sequence[Sequence[int]], longest: int) -> tuple[Array, Array | None]:
-    """Token ids (B, T), and which of them are no pads; None if there are no pads."""
-    if all(len(prompt) == longest for prompt in prompts):
-        return np.array(prompts), None
-    tokens = np.array([[0] * (longest - len(prompt)) + list(prompt) for prompt in prompts])
-    real = np.array([[False] * (longest - len(prompt)) + [True] * len(prompt) for prompt in prompts])
-    return tokens, real

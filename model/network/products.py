@@ -1,12 +1,15 @@
 """The products <g_s, g_t> of all positions' gradients, for many short sequences at once, without the gradients.
 
-In: a model, B sequences padded on the right, and which positions are supervised. Out: Products. backward.py has the
-same gradients one sequence at a time, each as it is; tests hold both to autograd.
+In: a model, B sequences padded on the right, and which positions are supervised. Out: Products, which tests hold to
+autograd.
 
 All cotangents go back together: the S supervised positions of each sequence are rows of every tensor (B, T, S, width).
 Down to the last block's attention l_s touches position s alone, and there is no T. A linear layer's part of <g_s, g_t>
 needs only what it read, `right`, and the cotangents of what it gave, `left`: the sum over n, m of
-(right_n . right_m) (left_sn . left_tm), plus 1 in the first factor for a bias, which reads 1. Sources: backward.py.
+(right_n . right_m) (left_sn . left_tm), plus 1 in the first factor for a bias, which reads 1.
+Sources: Goodfellow 2015 (arXiv 1510.01799), per-example gradients; Li et al. 2022 (arXiv 2110.05679), products of
+gradients without the gradients; Vaswani et al. 2017 (arXiv 1706.03762), attention; Hendrycks & Gimpel 2016 (arXiv
+1606.08415), GELU. Those of norms and of the head that shares W: learner.py.
 """
 
 import math
@@ -23,7 +26,7 @@ from model.network.gpt import GPT, Block
 class Products:
     """Of the gradients of l_s/|S|, for B sequences of T positions.
 
-    S counts the positions supervised in any of the sequences; where one is ignored in another, its numbers are 0.
+    S counts the positions supervised in any of the sequences; in a sequence that ignores one, its numbers are 0.
     """
 
     positions_S: Tensor

@@ -11,8 +11,7 @@ import torch
 from torch import Tensor
 
 from model.errors import OutOfRange
-from model.network.decoder import Decoder
-from model.network.folded import Array
+from model.network.decoder import Decoder, left_pad
 from model.network.gpt import GPT
 
 
@@ -87,7 +86,7 @@ def _drawn(
     seed: int,
     stop_id: int | None = None,
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Logits (B, V) and the tokens (B,) drawn from them; B is so many rows of each prompt.
+    """Logits (B, V) and the tokens (B,) drawn from them; B counts `rows` rows of each prompt, one prompt after another.
 
     `tokens` times, or until each row has its stop; what a row is given behind its stop means nothing. Rows whose text
     is the same so far are decoded as one. Each prompt has a generator of its own, so that nothing beside it changes
@@ -98,7 +97,7 @@ def _drawn(
     generators = [torch.Generator().manual_seed(seed) for _ in prompts]
     decoder = Decoder(model, len(prompts), longest + tokens)
     places_N = np.array([len(prompt) for prompt in prompts])
-    logits_NV = torch.from_numpy(decoder.read(*_left_padded(prompts, longest)))
+    logits_NV = torch.from_numpy(decoder.read(*left_pad(prompts)))
     texts_B = torch.arange(len(prompts)).repeat_interleave(rows)  # which of the N different texts a row has
     goes_on_B = torch.ones(len(texts_B), dtype=torch.bool)
     for produced in range(tokens):
@@ -130,10 +129,3 @@ def _unique(texts_B: Tensor, counts_B: Tensor) -> tuple[Tensor, Tensor]:
     """The different texts (N,) of the rows that count, and each row's place among them; 0 for the others."""
     texts_N, places = torch.unique(texts_B[counts_B], return_inverse=True)
     return texts_N, torch.zeros_like(texts_B).masked_scatter(counts_B, places)
-
-
-def _left_padded(prompts: Sequence[Sequence[int]], longest: int) -> tuple[Array, Array | None]:
-    """Token ids (P, T) and where they are none of pads; None if there are no pads."""
-    pads_P = np.array([longest - len(prompt) for prompt in prompts])
-    tokens_PT = np.array([[0] * pads + list(prompt) for pads, prompt in zip(pads_P, prompts, strict=True)])
-    return tokens_PT, np.arange(longest) >= pads_P[:, None] if pads_P.any() else None

@@ -15,7 +15,6 @@ import torch
 from pydantic import TypeAdapter
 from pydantic.dataclasses import dataclass as checked
 
-from model.errors import BrokenRun
 from model.intervals import MeanLoss, Rate, rate_of, ratio_of_sums
 from model.kept import STRICT, read_checked, write
 from model.masks.batches import Batch, make_batch
@@ -157,10 +156,7 @@ def base_folder(trained: Path, seed: int) -> Path:
 
 def read_base(folder: Path) -> BaseRun:
     """Without its weights. Raises BrokenRun, naming the file, if it is missing or unreadable."""
-    path = folder / BASE_FILE
-    if not path.exists():
-        raise BrokenRun(f"{path}: missing; {REMEDY}")
-    return read_checked(path, _BASE_RUN, REMEDY)
+    return read_checked(folder / BASE_FILE, _BASE_RUN, REMEDY)
 
 
 def load_base(folder: Path) -> tuple[BaseRun, GPT]:

@@ -292,7 +292,7 @@ def test_a_setting_out_of_bounds_ends_in_one_line(command: tuple[str, ...], name
 )
 def test_a_command_that_needs_the_runs_names_the_file_that_is_missing(tmp_path: Path, command: tuple[str, ...]) -> None:
     result = run(*command, MASKSCOPE_TRAINED_FOLDER=str(tmp_path))
-    assert_one_line(result, f"{tmp_path}/reverse/prompt-masked/run.json: missing")
+    assert_one_line(result, f"{tmp_path}/reverse/prompt-masked/run.json: No such file")
 
 
 def _spoil(folder: Path, kind: str) -> Path:

@@ -43,8 +43,8 @@ class SeedsAtStep:
         """Who is ahead in how many pairs, by how much on average, and what one pair says then."""
         seeds = len(self.pairs)
         if not (self.ahead or self.behind):
-            said = f"both are level in all {seeds} seeds, with {percent(self.masked.value, 1)} right on average"
-            return f"At step {self.step:,} {said}."
+            mean = percent(self.masked.value, 1)
+            return f"At step {self.step:,} both are level in all {seeds} seeds, with {mean} right on average."
         behind = "" if self.ahead == seeds else f", mask off in {self.behind}"
         means = f"{percent(self.masked.value, 1)} against {percent(self.unmasked.value, 1)}"
         count = f"At step {self.step:,} mask on is ahead in {self.ahead} of {seeds} seeds{behind}: {means} on average."

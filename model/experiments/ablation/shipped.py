@@ -47,6 +47,7 @@ class ShippedAblation:
 
     @cached_property
     def as_csv(self) -> bytes:
+        """The same as a table."""
         return write_csv(self.findings.ablation)
 
     def comparison(self, slug: str) -> Comparison:

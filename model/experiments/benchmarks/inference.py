@@ -62,7 +62,7 @@ def compare_gradients(recipe: Recipe, model: GPT) -> Iterator[Speedup]:
 
 
 def compare_batched_gradients(recipe: Recipe, model: GPT) -> Iterator[Speedup]:
-    """The same for a batch of words sorted by length, against autograd word by word."""
+    """The same for a batch of words of about one, middle length, as the server makes them, against autograd by word."""
     torch.set_num_threads(1)
     trainable = GPT(model.config)
     trainable.load_state_dict(model.state_dict())

@@ -133,7 +133,7 @@ def _inputs(recipe: Recipe, rows: Sequence[tuple[int, ...]], policy: MaskPolicy)
 
 
 def measure_right_pad_change(folder: Path) -> float:
-    """Of the shipped model that was trained with pads on the right. Raises BrokenRun."""
+    """By CHANGED_WORDS, of the shipped model that was trained with pads on the right. Raises BrokenRun."""
     recipe = ALL_RECIPES[PADDING_RECIPE]
     _, model = load_last(folder / recipe.slug / RIGHT.slug)
     return max(logit_changes(model, recipe, render_prompts(recipe, CHANGED_WORDS), RIGHT))

@@ -66,7 +66,7 @@ def test_pretraining_is_told_as_lines_and_kept(tmp_path: Path) -> None:
 
 def test_sft_starts_from_the_base_of_its_seed(tmp_path: Path) -> None:
     (job,) = jobs_of("answers", ["prompt-masked"], 12345, tmp_path)
-    with pytest.raises(BrokenRun, match=r"seed-12345.*missing; `maskscope train worksheet`"):
+    with pytest.raises(BrokenRun, match=r"seed-12345.*No such file.*; `maskscope train worksheet`"):
         next(event_lines(job))
 
 

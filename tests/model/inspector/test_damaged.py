@@ -36,9 +36,9 @@ def reported(folder: TokenizerFolder, one: Any, dump: bool) -> Report:
 
 
 REFUSED = {
-    "messages that are a text": (row() | {"messages": "abc"}, "messages is no list of objects"),
-    "messages that are texts": (row("a", "b"), "messages is no list of objects"),
-    "arguments that are a list": (answer() | {"chat_template_kwargs": [1]}, "chat_template_kwargs is no object"),
+    "messages that are a text": (row() | {"messages": "abc"}, "messages is not a list of objects"),
+    "messages that are texts": (row("a", "b"), "messages is not a list of objects"),
+    "arguments that are a list": (answer() | {"chat_template_kwargs": [1]}, "chat_template_kwargs is not an object"),
     "a detail without a place": (answer(train_detail=[{"train": True}]), "'begin_offset' is missing"),
     "a turn from nobody": ({"conversations": [{"value": "Hi"}]}, "'from' is missing"),
     "a text and a list": ({"prompt": "Hi", "completion": [ANSWERED]}, "neither two texts nor two lists of messages"),
@@ -49,10 +49,10 @@ REFUSED = {
 REFUSED_DUMPS = {
     "a label that is no number": ({"input_ids": [1, 2], "labels": [1, float("nan")]}, "NaN"),
     "an endless label": ({"input_ids": [1, 2], "labels": [1, float("inf")]}, "infinity"),
-    "ids by name": ({"input_ids": {"a": 1}, "labels": {"a": 1}}, "its ids are no list"),
+    "ids by name": ({"input_ids": {"a": 1}, "labels": {"a": 1}}, "its ids are not a list"),
     "a weight too large": ({"input_ids": [1, 2], "weights": [HUGE, 1]}, "too large"),
-    "positions as texts": ({**IDS, "position_ids": ["a", "b", "c"]}, "position_ids is no list of whole numbers"),
-    "one attention for all": ({**IDS, "attention_mask": 1}, "attention_mask is no list of whole numbers"),
+    "positions as texts": ({**IDS, "position_ids": ["a", "b", "c"]}, "position_ids is not a list of whole numbers"),
+    "one attention for all": ({**IDS, "attention_mask": 1}, "attention_mask is not a list of whole numbers"),
     "a batch that is none": ({"input_ids": [[1, 2], 3], "labels": [[1, 2], [3]]}, "not iterable"),
 }
 READ: dict[str, tuple[Any, set[str]]] = {

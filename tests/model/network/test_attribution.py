@@ -151,3 +151,10 @@ def test_where_nothing_is_supervised_every_quantity_is_0_and_none_is_nan(model: 
             values = getattr(ours, field.name)
             assert values.shape[0] == 12
             assert (values == 0).all(), field.name
+
+
+def test_one_attribution_of_two_rows_is_a_programming_error(model: GPT):
+    batch = batch_of("hello", "unmasked")
+    twice = Batch(*(tensor.expand(2, -1) for tensor in (batch.inputs_BT, batch.targets_BT, batch.real_BT)))
+    with pytest.raises(AssertionError, match="2, 12"):
+        attribute(model, twice)

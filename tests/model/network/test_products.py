@@ -12,6 +12,7 @@ from model.masks.batches import Batch, make_batch
 from model.masks.policies import COMPARED_POLICIES, IGNORE_INDEX, MASK_POLICIES
 from model.network.config import GPTConfig
 from model.network.gpt import GPT
+from model.network.loss import summed_cross_entropy
 from model.network.products import Products, gradient_products
 from model.text.chat_template import render
 from model.training.recipes import RECIPES
@@ -62,6 +63,18 @@ def test_products_are_those_of_the_gradients_that_autograd_gives(model: GPT, slu
     rows_SP = rows_TP[ours.positions_S]
     torch.testing.assert_close(ours.products_BSS[0], rows_SP @ rows_SP.T, rtol=1e-9, atol=1e-13)
     torch.testing.assert_close(ours.logits_BTV, model(batch.inputs_BT), rtol=1e-9, atol=1e-11)
+
+
+@policies
+def test_products_add_up_to_the_squared_length_of_what_backward_leaves_in_grad(model: GPT, slug: str) -> None:
+    batch = batch_of(("hello",), slug)
+    model.requires_grad_(True)
+    total, count = summed_cross_entropy(model(batch.inputs_BT), batch.targets_BT)
+    (total / count).backward()
+    squared = sum(
+        float(parameter.grad.square().sum()) for parameter in model.parameters() if parameter.grad is not None
+    )
+    assert products_of(model, batch).products_BSS.sum().item() == pytest.approx(squared, rel=1e-9)
 
 
 @policies

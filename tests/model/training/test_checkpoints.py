@@ -22,6 +22,7 @@ from model.training.checkpoints import (
     Run,
     load_weights,
     read_run,
+    read_weights,
     save_run,
     save_weights,
 )
@@ -261,6 +262,7 @@ def test_a_weight_file_with_one_bit_turned_is_named(tmp_path: Path, run: Run, pl
         pytest.param(b"", id="empty"),
         pytest.param(b"\x80\x04\x95.", id="a pickle's beginning"),
         pytest.param(b"\xff" * 64, id="a header of 2^64 bytes"),
+        pytest.param(b"\x02" + bytes(7) + b"[]", id="a header that is a list"),
         pytest.param(safetensors.torch.save({}), id="no tensors"),
         pytest.param(safetensors.torch.save({"token_embedding.weight": torch.zeros(2, 2)}), id="other shapes"),
     ],
@@ -272,6 +274,14 @@ def test_a_file_of_the_right_sum_that_holds_no_such_weights_is_named(tmp_path: P
         load_weights(tmp_path, run.model, forged)
     assert caught.value.message.startswith(f"{weight_file(tmp_path)}: ")
     assert "\n" not in caught.value.message
+
+
+def test_weights_of_the_right_sum_that_end_too_early_are_refused_before_a_model_is_built(tmp_path: Path, run: Run):
+    content = weight_file(tmp_path).read_bytes()[:-1]
+    weight_file(tmp_path).write_bytes(content)
+    forged = Checkpoint(100, weight_file(tmp_path).name, hashlib.sha256(content).hexdigest())
+    with pytest.raises(BrokenRun, match="does not hold this model's weights"):
+        read_weights(tmp_path, run.model, forged)
 
 
 def test_weights_of_another_model_are_refused(tmp_path: Path, run: Run, random_model: Callable[..., GPT]):

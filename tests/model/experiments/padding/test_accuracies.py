@@ -16,6 +16,7 @@ from model.experiments.padding.accuracies import (
     read_paddings,
 )
 from model.experiments.padding.arms import PADDINGS, TRAINED_PADDINGS, TWO_BY_TWO
+from model.experiments.padding.rows import LOGIT_ROUNDING
 from model.experiments.padding.sentences import (
     headline,
     interaction_sentence,
@@ -83,6 +84,12 @@ def test_a_departure_is_named():
         for words in ("words without", "10 letters, right")
     ]
     assert departures(Paddings(0.0, (row,)), Paddings(0.0, (row,))) == []
+
+
+def test_logits_that_pads_on_the_right_change_otherwise_than_stated_depart_unless_it_is_rounding() -> None:
+    stated = Paddings(0.0, ())
+    assert departures(stated, Paddings(LOGIT_ROUNDING / 2, ())) == []
+    assert departures(stated, Paddings(0.5, ())) == ["logits with pads on the right: stated 0.0e+00, measured 5.0e-01"]
 
 
 def padded(policy: str, right: int) -> PaddedAccuracy:
