@@ -5,8 +5,10 @@ Numbers are scaled here, never invented: a bar's height is its value against the
 
 from dataclasses import dataclass
 from itertools import groupby
+from operator import attrgetter
+from typing import NamedTuple
 
-from model.explain.analysis import Analysis, Position
+from model.explain.analysis import Analysis
 from model.text.chat_template import SegmentKind
 
 
@@ -56,9 +58,8 @@ SEGMENT_TITLES: dict[SegmentKind, str] = {
 }
 
 
-@dataclass(frozen=True)
-class Bar:
-    """Geometry in a box of width 1 and height 100, y downwards."""
+class Bar(NamedTuple):
+    """Geometry in a box of width 1 and height 100, y downwards. A page draws a hundred of them."""
 
     y: float
     height: float
@@ -77,23 +78,16 @@ class Span:
 
 def draw_bars(analysis: Analysis, choice: GradientChoice) -> tuple[Bar, ...]:
     """A bar for each position, the tallest as high as the box."""
-    values = [_value(p, choice) for p in analysis.positions]
+    of = attrgetter(choice.field)
+    values = [of(position.gradient) for position in analysis.positions]
     lowest, highest = min(0.0, *values), max(0.0, *values)
-    return tuple(_bar(value, lowest, highest) for value in values)
+    unit = 100 / (highest - lowest) if highest > lowest else 0.0
+    baseline = 100 + lowest * unit
+    return tuple(
+        Bar(baseline - value * unit if value > 0 else baseline, abs(value) * unit, baseline, value) for value in values
+    )
 
 
 def spans_of(analysis: Analysis) -> tuple[Span, ...]:
     kinds = (position.target_segment or position.input_segment for position in analysis.positions)
     return tuple(Span(kind, SEGMENT_TITLES[kind], len(list(run))) for kind, run in groupby(kinds))
-
-
-def _value(position: Position, choice: GradientChoice) -> float:
-    value: float = getattr(position.gradient, choice.field)
-    return value
-
-
-def _bar(value: float, lowest: float, highest: float) -> Bar:
-    unit = 100 / (highest - lowest) if highest > lowest else 0.0
-    baseline = 100 + lowest * unit
-    height = abs(value) * unit
-    return Bar(y=baseline - height if value > 0 else baseline, height=height, baseline=baseline, value=value)

@@ -153,14 +153,16 @@ def _draw_cell(position: Position, bars: dict[str, Bar]) -> Cell:
         trained=position.supervised,
         verdict=verdict if position.supervised else NOT_TRAINED,
         chance=f"{100 * best.probability:.0f}",
-        guesses=tuple(
-            Guess(p.token, percent(p.probability, 1), round(100 * p.probability, 1), p.token == position.target)
-            for p in position.predictions
-        ),
+        guesses=tuple(_guess(p.token, p.probability, position.target) for p in position.predictions),
         bars={
-            field: DrawnBar(compact(bar.value), round(bar.y, 1), round(bar.height, 1), round(bar.baseline, 1))
-            for field, bar in bars.items()
+            field: DrawnBar(compact(value), round(y, 1), round(height, 1), round(baseline, 1))
+            for field, (y, height, baseline, value) in bars.items()
         },
         target=percent(position.target_probability, 1),
         loss=f"{position.loss:.3f}",
     )
+
+
+def _guess(token: str, probability: float, target: str | None) -> Guess:
+    shown = percent(probability, 1)  # and read again: to round takes longer
+    return Guess(token, shown, float(shown[:-2]), token == target)
