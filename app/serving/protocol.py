@@ -21,7 +21,7 @@ from app.security import HEADERS
 from app.serving.access_log import WithoutSecrets
 from app.serving.connections import Connections
 from app.serving.refusals import TARGET_BYTES, whole_answer
-from app.serving.transport import EndingTransport
+from app.serving.transport import PIECE_BYTES, EndingTransport
 from app.settings import Settings
 from app.shares import share_of
 from model.errors import MaskscopeError
@@ -29,8 +29,6 @@ from model.errors import MaskscopeError
 if TYPE_CHECKING:
     from uvicorn.server import ServerState
 
-PIECE_BYTES = 65_536
-"""Of an answer, written at once."""
 CLOSE = (b"connection", b"close")
 
 
@@ -216,6 +214,8 @@ class DeadlineProtocol(H11Protocol):
                 for piece in _pieces(message):
                     await self.flow.drain()
                     await send(piece)
+                if not message.get("more_body", False):
+                    self.ending.flush()
                 await self.flow.drain()
         except TimeoutError:
             self.ending.abort()

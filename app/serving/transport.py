@@ -1,7 +1,9 @@
-"""A transport whose end is bounded: what a peer does not read in time is dropped, what it still sends is discarded.
+"""A transport that writes at once what is written in one turn of the loop, and whose end is bounded.
 
-asyncio's `close` waits for ever for a reader that has stalled, and resets a peer that is still sending, so that it
-never sees the answer. In: a transport. Knows nothing of HTTP.
+Each way through the kernel costs 20 µs and lets other threads in; uvicorn writes headers, body and end one by one.
+What a peer does not read in time is dropped, what it still sends is discarded: asyncio's `close` waits for ever for a
+reader that has stalled, and resets a peer that is still sending, so that it never sees the answer. In: a transport.
+Knows nothing of HTTP.
 """
 
 import asyncio
@@ -10,12 +12,14 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
+PIECE_BYTES = 65_536
+"""Of an answer, written at once."""
 DISCARDED_BYTES = 64_000_000
 """Of a body that was refused: read so that its sender comes to read the answer, up to here."""
 
 
 class EndingTransport(asyncio.Transport):
-    """Passes all on; `close` ends within `seconds`."""
+    """Passes all on, joined; `close` ends within `seconds`."""
 
     def __init__(self, transport: asyncio.Transport, seconds: float, is_receiving: Callable[[], bool]):
         """`is_receiving`: whether the peer is in the midst of a request's body."""
@@ -23,6 +27,8 @@ class EndingTransport(asyncio.Transport):
         self._transport = transport
         self._seconds = seconds
         self._is_receiving = is_receiving
+        self._held: list[bytes] = []
+        self._flushes: asyncio.Handle | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._discarded = 0
         self._lost = False
@@ -42,6 +48,7 @@ class EndingTransport(asyncio.Transport):
     def _start_timer(self) -> bool:
         if self._lost or self._timer is not None:
             return False
+        self.flush()
         self._timer = asyncio.get_running_loop().call_later(self._seconds, self.abort)
         return True
 
@@ -63,6 +70,7 @@ class EndingTransport(asyncio.Transport):
     def lost(self) -> None:
         """The connection is gone: nothing is left to end."""
         self._lost = True
+        self._drop_held()
         if self._timer is not None:
             self._timer.cancel()
 
@@ -71,13 +79,31 @@ class EndingTransport(asyncio.Transport):
 
     def abort(self) -> None:
         """End now. The kernel drops what it holds for the peer too, who would otherwise have it for minutes."""
-        held: socket.socket = self._transport.get_extra_info("socket")
-        if not self._lost and held.fileno() >= 0:
-            held.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._drop_held()
+        connection: socket.socket = self._transport.get_extra_info("socket")
+        if not self._lost and connection.fileno() >= 0:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._transport.abort()
 
     def write(self, data: Any) -> None:
-        self._transport.write(data)
+        self._held.append(data)
+        if sum(map(len, self._held)) >= PIECE_BYTES:
+            self.flush()
+        elif self._flushes is None:
+            self._flushes = asyncio.get_running_loop().call_soon(self.flush)
+
+    def flush(self) -> None:
+        """What is written by now need not wait for more."""
+        data = b"".join(self._held)
+        self._drop_held()
+        if data:
+            self._transport.write(data)
+
+    def _drop_held(self) -> None:
+        self._held.clear()
+        if self._flushes is not None:
+            self._flushes.cancel()
+            self._flushes = None
 
     def get_write_buffer_size(self) -> int:
         return self._transport.get_write_buffer_size()
