@@ -3,8 +3,6 @@
 Every field that is not listed is refused by name, and none is ignored.
 """
 
-import asyncio
-import json
 from collections.abc import AsyncIterator
 from dataclasses import asdict
 from secrets import token_hex
@@ -12,12 +10,12 @@ from time import time
 from typing import Annotated, Any
 
 from pydantic import Field
-from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from app.api.schemas import Answer, Request
+from app.api.streams import EventStream, deadline
 from app.completions import NamedModel, Order, Piece, Told, fitting
-from app.engine import EngineBusy
 from app.errors import v1_body_of
+from app.events import write_event
 from app.settings import Settings
 from model.errors import MaskscopeError, outside
 from model.network.generation import FinishReason
@@ -27,6 +25,7 @@ SMALLEST_TEMPERATURE = 0.01
 """Or 0: a smaller one is greedy in all but name, and overflows."""
 MOST_SEED = 9_223_372_036_854_776_000
 """As OpenAI's own description has it: 2^63 as JSON writes it. Beyond 63 bits it is folded."""
+DONE = b"data: [DONE]\r\n\r\n"
 MOST_ROWS = 8
 """Completions of one prompt."""
 
@@ -108,20 +107,17 @@ class Completed:
         return UsageAnswer(prompt_tokens=read, completion_tokens=self.drawn, total_tokens=read + self.drawn)
 
 
-def streamed(chunks: AsyncIterator[dict[str, Any]], settings: Settings) -> EventSourceResponse:
+def streamed(chunks: AsyncIterator[dict[str, Any]], settings: Settings) -> EventStream:
     """Each chunk as one event of data alone, then `[DONE]`; a failure is a last chunk that holds the error."""
-    events = _events(chunks, settings.stream_timeout_seconds)
-    return EventSourceResponse(events, ping=15, shutdown_grace_period=settings.last_event_seconds)
+    return EventStream(_events(chunks, settings.stream_timeout_seconds))
 
 
-async def _events(chunks: AsyncIterator[dict[str, Any]], timeout_seconds: float) -> AsyncIterator[ServerSentEvent]:
-    clock = asyncio.get_running_loop().time
-    deadline = clock() + timeout_seconds
+async def _events(chunks: AsyncIterator[dict[str, Any]], timeout_seconds: float) -> AsyncIterator[bytes]:
+    check = deadline(timeout_seconds)
     try:
         async for chunk in chunks:
-            yield ServerSentEvent(json.dumps(chunk))
-            if clock() > deadline:
-                raise EngineBusy(f"The stream took longer than {timeout_seconds:g} s; try again")
-        yield ServerSentEvent("[DONE]")
+            yield write_event(chunk)
+            check()
+        yield DONE
     except MaskscopeError as error:
-        yield ServerSentEvent(json.dumps({"error": asdict(v1_body_of(error))}))
+        yield write_event({"error": asdict(v1_body_of(error))})

@@ -1,20 +1,18 @@
 """/api/v1/generate and /api/v1/continue: greedy text from a trained model or from the base, at once or as a stream."""
 
-import asyncio
-import json
 from collections.abc import AsyncIterator
 from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter
 from pydantic import ConfigDict, Field
-from sse_starlette import EventSourceResponse
 from starlette.responses import Response
 
 from app.api.schemas import ERRORS, Answer, Request, Slug, Step, Text, streamed_as
+from app.api.streams import EventStream, deadline
 from app.deps import CatalogDep, EngineDep, SettingsDep
-from app.engine import EngineBusy
 from app.errors import body_of
+from app.events import write_event
 from app.generations import Generation, admit, admit_text
 from app.settings import Settings
 from model.errors import MaskscopeError
@@ -86,8 +84,7 @@ async def continue_text(
 
 async def _told(generation: Generation, step: int, stream: bool, settings: Settings) -> GenerateAnswer | Response:
     if stream:
-        seconds, grace = settings.stream_timeout_seconds, settings.last_event_seconds
-        return EventSourceResponse(_events(generation, step, seconds), ping=15, shutdown_grace_period=grace)
+        return EventStream(_events(generation, step, settings.stream_timeout_seconds))
     return _answer(await generation.whole(), step)
 
 
@@ -96,25 +93,18 @@ async def _events(generation: Generation, step: int, timeout_seconds: float) -> 
 
     Events that are ready together travel together: each write costs a way through the kernel.
     """
-    count, clock = 0, asyncio.get_running_loop().time
-    deadline = clock() + timeout_seconds
+    count, check = 0, deadline(timeout_seconds)
     try:
         async for tokens in generation.tokens():
-            written = [write_event(number, "token", vars(token)) for number, token in enumerate(tokens, count + 1)]
+            written = [write_event(vars(token), "token", number) for number, token in enumerate(tokens, count + 1)]
             count += len(tokens)
             if generation.ended:
-                written.append(write_event(count + 1, "done", _answer(generation, step).model_dump()))
+                written.append(write_event(_answer(generation, step).model_dump(), "done", count + 1))
             yield b"".join(written)
-            if clock() > deadline and not generation.ended:
-                raise EngineBusy(f"The stream took longer than {timeout_seconds:g} s; try again")
+            if not generation.ended:
+                check()
     except MaskscopeError as error:
-        yield write_event(count + 1, "error", {"error": asdict(body_of(error))})
-
-
-def write_event(number: int, name: str, data: dict[str, object]) -> bytes:
-    """A server-sent event with its id and JSON."""
-    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-    return f"id: {number}\r\nevent: {name}\r\ndata: {text}\r\n\r\n".encode()
+        yield write_event({"error": asdict(body_of(error))}, "error", count + 1)
 
 
 def _answer(generation: Generation, step: int) -> GenerateAnswer:

@@ -1,11 +1,11 @@
 """An append-only log of events with many followers. In: names and data. Out: server-sent events, from any id on."""
 
 import asyncio
-import json
 from collections.abc import AsyncGenerator
 from itertools import islice
 from typing import Any
 
+from app.events import write_event
 from app.races.followers import Follower
 
 NEWS_SECONDS = 0.1
@@ -25,8 +25,7 @@ class EventLog:
 
     def append(self, name: str, data: dict[str, Any]) -> None:
         assert not self.closed, name
-        text = json.dumps(data, allow_nan=False, separators=(",", ":"))
-        self.events.append(f"id: {len(self.events) + 1}\r\nevent: {name}\r\ndata: {text}\r\n\r\n".encode())
+        self.events.append(write_event(data, name, len(self.events) + 1))
         self.wake()
 
     def close(self) -> None:

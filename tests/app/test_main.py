@@ -151,7 +151,7 @@ def test_a_signal_ends_the_server_although_streams_are_open_and_they_are_told(
     ended.process.wait(timeout=60)
     assert b"event: error" in told
     assert b"event: done" not in told  # the stream alone would have lasted four seconds and more
-    assert b'data: {"error": {"type": "server_error"' in told_there
+    assert b'data: {"error":{"type":"server_error"' in told_there
     assert told_there.endswith(b"0\r\n\r\n")
 
 
