@@ -173,7 +173,7 @@ def serve(
 
     Example: maskscope serve --port 8080
     """
-    gc.disable()  # what is read at a start stays: the collector would walk through all of it again and again
+    gc.set_threshold(0)  # what is read at a start stays: the collector would walk through all of it again and again
     from app.settings import Settings
     from app.workers.servers import serve_with
 
@@ -195,7 +195,6 @@ def serve(
 
     shipped = load_shipped(settings.trained_folder)  # a broken file ends the command here, in one line
     gc.freeze()
-    gc.enable()
     gc.set_threshold(GARBAGE_AFTER)
     lock = KeeperLock(settings.keeper_folder) if settings.keeper_folder else None
     keeper = keeper_of(lock, str(settings.keeper_address or ""))
