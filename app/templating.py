@@ -62,8 +62,7 @@ async def render_view(
 ) -> Response:
     """The same with `view`, what is shown of a text; if that is refused, without it, and `message` says why."""
     try:
-        shown, status = {"view": await view, "message": None}, 200
-        await request.app.state.turns.take()  # many may have waited for one answer
+        shown, status = {"view": await request.app.state.turns.after(view), "message": None}, 200
     except refused as error:
         shown, status = {"view": None, "message": error.message}, 422
     return _respond(request, template, _fields_of(context) | shown, status)

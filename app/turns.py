@@ -4,9 +4,13 @@ In: who wants to draw. Out: a return, when it is his turn. Knows no page.
 """
 
 import asyncio
+from collections.abc import Awaitable
+from typing import TypeVar
 
 from app.fair_queue import FairQueue
 from app.shares import answering, asking
+
+Result = TypeVar("Result")
 
 
 class Turns:
@@ -27,6 +31,12 @@ class Turns:
         if not self._goes_on:
             self._pass_on()
         await turn
+
+    async def after(self, coming: Awaitable[Result]) -> Result:
+        """What comes, at the caller's turn: many may have waited for the same."""
+        result = await coming
+        await self.take()
+        return result
 
     def _pass_on(self) -> None:
         """To one that waits, and in the next turn of the loop, after he has drawn, to another."""

@@ -1,6 +1,7 @@
 """app/turns.py: however many pages are asked for at once, what is no page is answered between them."""
 
 import asyncio
+from itertools import pairwise
 
 import httpx
 import pytest
@@ -45,3 +46,21 @@ async def test_a_visitor_s_page_waits_for_one_of_an_address_that_has_asked_for_m
     await asyncio.gather(*pages, return_exceptions=True)
     assert drawn == ["greedy 0", "greedy 1", "visitor", "greedy 4"]
     await asyncio.wait_for(draw("greedy", "once more"), 60)
+
+
+async def test_those_who_wait_for_one_answer_draw_one_by_one_and_others_come_between() -> None:
+    turns = Turns()
+    answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    happened: list[str] = []
+
+    async def draw() -> None:
+        happened.append(await turns.after(answer))
+
+    pages = [asyncio.create_task(draw()) for _ in range(5)]
+    await asyncio.sleep(0)
+    answer.set_result("drawn")
+    while happened.count("drawn") < 5:
+        await asyncio.sleep(0)
+        happened.append("else")
+    assert ("drawn", "drawn") not in pairwise(happened)
+    await asyncio.gather(*pages)
