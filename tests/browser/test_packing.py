@@ -69,7 +69,9 @@ def test_everything_works_without_javascript(open_page: OpenPage) -> None:
 
 def letters_can_be_read(page: Page) -> None:
     """Each letter of a picture is large enough, and beside its own row or above its own column."""
-    for picture in page.locator(".attention .scroller > svg").all():
+    pictures = page.locator(".attention .scroller > svg")
+    expect(pictures).to_have_count(2)
+    for picture in pictures.all():
         (middle, pixels, cells), *letters = picture.evaluate(BOXES)
         side = pixels / cells
         assert side * 0.78 >= 10, "the letters' size"

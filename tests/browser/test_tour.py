@@ -8,12 +8,11 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from app.tours.steps import TOUR
+from tests.browser.conftest import SIZES
 
 OpenPage = Callable[..., Page]
 LookAt = Callable[..., None]
 TabTo = Callable[[Page, str], None]
-
-SIZES = ((1920, 1080), (1280, 800), (1024, 768), (390, 844))
 
 
 def test_the_keyboard_alone_takes_all_six_steps_with_right_and_wrong_guesses(
