@@ -1,6 +1,6 @@
 // <lesson-path data-previous data-next>: the right-arrow key goes on along the lesson, the left one back. A key that is
-// pressed in a control, in something that scrolls sideways, or while presenting, is left to it. Its link `close` takes the lesson away and
-// leaves the page as it is by now.
+// pressed in a control, in something that scrolls sideways, or while presenting, is left to it. Its link `close` takes
+// the lesson away and leaves the page as it is by now.
 
 class LessonPath extends HTMLElement {
   connectedCallback() {
@@ -39,7 +39,8 @@ class LessonPath extends HTMLElement {
 
   onKey(event) {
     const address = { ArrowRight: this.dataset.next, ArrowLeft: this.dataset.previous }[event.key];
-    const busy = event.target.closest?.("input, select, textarea, [contenteditable], .scroller") || document.querySelector(".presenting");
+    const busy = event.target.closest?.("input, select, textarea, [contenteditable], .scroller")
+      || document.querySelector(".presenting");
     if (!address || busy || event.defaultPrevented || event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
     location.assign(address);

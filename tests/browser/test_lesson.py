@@ -1,15 +1,17 @@
 """The lesson taught with one key: from its contents through every part and live page to its end, and back."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from app.lesson_path import LESSON, live_address
+from tests.browser.conftest import SIZES
 
 OpenPage = Callable[..., Page]
 LookAt = Callable[..., None]
+Boxes = Callable[[Page, Sequence[str]], dict[str, dict[str, float]]]
 
 
 def test_the_right_arrow_key_leads_through_the_whole_lesson_and_the_left_one_back(open_page: OpenPage) -> None:
@@ -54,13 +56,11 @@ def test_the_address_keeps_the_part_when_a_control_of_the_page_is_used(open_page
     expect(page.get_by_label("1 late")).to_be_checked()
 
 
-def test_the_text_stands_beside_the_figure_and_below_it_on_a_phone(open_page: OpenPage) -> None:
+def test_the_text_stands_beside_the_figure_and_below_it_on_a_phone(open_page: OpenPage, boxes: Boxes) -> None:
     page = open_page(live_address(4))
-    for width, height in ((1920, 1080), (1280, 800), (1024, 768), (390, 844)):
+    for width, height in SIZES:
         page.set_viewport_size({"width": width, "height": height})
-        figure, text = (page.locator(part).bounding_box() for part in ("#figure", "aside"))
-        assert figure is not None
-        assert text is not None
+        figure, text = boxes(page, ("#figure", "aside")).values()
         if width == 390:
             assert text["y"] >= figure["y"] + figure["height"]
         else:

@@ -64,7 +64,18 @@ def expect_all_that_was_told(*pages: Page) -> None:
         assert points(page) == told
 
 
-def test_a_race_from_start_to_end_with_the_keyboard_alone(open_page: OpenPage) -> None:
+def test_a_wrong_setting_is_explained_and_everything_given_stays(open_page: OpenPage) -> None:
+    page = open_page("/race", expected_problems=1)
+    settings(page, width="32", prompt="WORD")
+    page.get_by_role("button", name="Start the race").click()
+    expect(page.locator("#notice")).to_contain_text("the 1st character is W")
+    expect(page.locator("[name=width]")).to_have_value("32")
+    expect(page.locator("[name=prompt]")).to_have_value("WORD")
+
+
+def test_a_race_from_start_to_end_with_the_keyboard_alone_and_axe_finds_nothing_in_it(
+    open_page: OpenPage, look_at: LookAt
+) -> None:
     page = open_page("/race")
     for _ in range(40):
         page.keyboard.press("Tab")
@@ -93,6 +104,11 @@ def test_a_race_from_start_to_end_with_the_keyboard_alone(open_page: OpenPage) -
     with page.expect_download() as download:
         page.get_by_role("link", name="CSV").click()
     assert len(download.value.path().read_text().splitlines()) == 1 + 2 * 17
+    look_at(page.url, "race")
+
+
+def test_its_start_fits_every_width(look_at: LookAt) -> None:
+    look_at("/race", "race-start", axe_widths=())
 
 
 @pytest.fixture(scope="module")
@@ -197,60 +213,29 @@ def test_who_comes_later_sees_all_of_it_at_the_same_time(open_page: OpenPage, lo
     expect(second.locator(".status")).to_contain_text("Running")
 
 
-def test_who_follows_a_race_sees_its_end_at_the_same_time_and_the_next_one_has_its_place(
+def test_without_javascript_a_race_waits_until_the_one_before_is_stopped_and_who_follows_sees_its_end(
     open_page: OpenPage, long_race: LongRace
 ) -> None:
-    """The next one says which place it waits for; in it a third mask runs against the two."""
-    address = long_race()
-    first, follower, second = open_page(address), open_page(address.partition("?")[0]), open_page("/race")
-    second.locator("select[name=policies]").select_option("no-shift")
-    begin(second, steps="40", evaluate_every="10")
-    expect(second.locator(".status")).to_contain_text("place 1 in the queue")
-    stop(first)
+    """In the race that waits a third mask runs against the two."""
+    before, plain = (open_page(path, java_script_enabled=False) for path in (long_race(), "/race"))
+    plain.locator("select[name=policies]").select_option("no-shift")
+    address = begin(plain, steps="9000", evaluate_every="50")
+    assert "place 1 in the queue" in plain.locator(".status").inner_text()
+    follower = open_page(address.partition("?")[0])
+    expect(follower.locator(".status")).to_contain_text("place 1 in the queue")
+    reload_until(before, "Running")
+    before.get_by_role("button", name="Pause").click()
+    assert "Paused" in before.locator(".status").inner_text()
+    before.get_by_role("button", name="Stop").click()
+    reload_until(before, "Stopped")
+    expect(follower.locator(".status")).to_contain_text("Running", timeout=PATIENCE)
+    reload_until(plain, "Running")
+    owner = open_page(address)
+    expect(owner.locator("[data-show=step]").first).not_to_have_text("0", timeout=PATIENCE)
+    stop(owner)
     expect(follower.locator(".status")).to_contain_text("Stopped")
-    expect_all_that_was_told(first, follower)
-    first.reload()
-    assert points(first) == points(follower)
-    expect(second.locator(".status")).to_contain_text("Finished", timeout=PATIENCE)
-    assert points(second) == {"prompt-masked": 5, "unmasked": 5, "no-shift": 5}
-    assert second.locator(".runner h2").all_inner_texts() == ["mask on", "mask off", "labels not shifted"]
-
-
-def test_everything_works_without_javascript(open_page: OpenPage) -> None:
-    page = open_page("/race", java_script_enabled=False)
-    begin(page, steps="9000", evaluate_every="1000")
-    reload_until(page, "Running")
-    page.get_by_role("button", name="Pause").click()
-    assert "Paused" in page.locator(".status").inner_text()
-    page.get_by_role("button", name="Stop").click()
-    reload_until(page, "Stopped")
-
-
-def test_a_wrong_setting_is_explained_and_everything_given_stays(open_page: OpenPage) -> None:
-    page = open_page("/race", expected_problems=1)
-    settings(page, width="32", prompt="WORD")
-    page.get_by_role("button", name="Start the race").click()
-    expect(page.locator("#notice")).to_contain_text("the 1st character is W")
-    expect(page.locator("[name=width]")).to_have_value("32")
-    expect(page.locator("[name=prompt]")).to_have_value("WORD")
-
-
-def finished_race(page: Page) -> str:
-    """The address of the longest race that came to its end: of a test before this one, or else a new one."""
-    races = page.request.get("/api/v1/races").json()["races"]
-    events = {
-        race["id"]: page.request.get(f"/api/v1/races/{race['id']}").json()["last_event_id"]
-        for race in races
-        if race["status"] == "finished"
-    }
-    if events:
-        return f"/race/{max(events, key=lambda id: events[id])}"
-    address = begin(page, steps="300", evaluate_every="10")
-    expect(page.locator(".status")).to_contain_text("Finished", timeout=PATIENCE)
-    return address
-
-
-def test_pictures_fit_their_width_and_axe_finds_nothing(open_page: OpenPage, look_at: LookAt) -> None:
-    address = finished_race(open_page("/race"))
-    look_at("/race", "race-start", axe_widths=())
-    look_at(address, "race")
+    expect_all_that_was_told(owner, follower)
+    owner.reload()
+    assert points(owner) == points(follower)
+    assert points(owner).keys() == {"prompt-masked", "unmasked", "no-shift"}
+    assert owner.locator(".runner h2").all_inner_texts() == ["mask on", "mask off", "labels not shifted"]

@@ -12,8 +12,8 @@ def test_pictures_fit_their_width(look_at: LookAt) -> None:
 
 
 def test_it_says_how_to_open_the_server_and_leads_back(open_page: Callable[..., Page]) -> None:
-    page = open_page("/room?view=/race", java_script_enabled=False)
+    page = open_page("/room?view=/shift", java_script_enabled=False)
     expect(page.locator("main pre")).to_contain_text("maskscope serve --host 0.0.0.0")
     assert page.locator("main svg").count() == 0
     page.get_by_role("link", name="Back to the view").click()
-    assert page.url.endswith("/race")
+    assert page.url.endswith("/shift")

@@ -7,14 +7,12 @@ from playwright.sync_api import Page, expect
 
 OpenPage = Callable[..., Page]
 LookAt = Callable[..., None]
+TabTo = Callable[[Page, str], None]
 
 
-def test_the_keyboard_alone_moves_the_cut_and_all_three_follow(open_page: OpenPage) -> None:
+def test_the_keyboard_alone_moves_the_cut_and_all_three_follow(open_page: OpenPage, tab_to: TabTo) -> None:
     page = open_page("/shift?recipe=reverse4")
-    for _ in range(30):
-        page.keyboard.press("Tab")
-        if page.evaluate("document.activeElement.name") == "cut":
-            break
+    tab_to(page, "[name=cut]")
     page.keyboard.press("ArrowRight")
     expect(page.locator(".verdict")).to_contain_text("Lost: > → d")
     expect(page.locator("#cut-1")).to_be_focused()

@@ -7,32 +7,24 @@ from playwright.sync_api import Page, expect
 
 OpenPage = Callable[..., Page]
 LookAt = Callable[..., None]
+TabTo = Callable[[Page, str], None]
 
 
-def tab_to(page: Page, label: str) -> None:
-    for _ in range(60):
-        page.keyboard.press("Tab")
-        focused = page.evaluate("document.activeElement.ariaLabel || document.activeElement.textContent.trim()")
-        if focused == label:
-            return
-    raise AssertionError(f"{label} cannot be reached with the Tab key")
-
-
-def test_the_keyboard_alone_edits_the_conversation(open_page: OpenPage) -> None:
+def test_the_keyboard_alone_edits_the_conversation(open_page: OpenPage, tab_to: TabTo) -> None:
     page = open_page("/turns")
-    tab_to(page, "Text of message 1")
+    tab_to(page, "[aria-label='Text of message 1']")
     page.keyboard.press("Control+A")
     page.keyboard.type("xyz")
     page.keyboard.press("Enter")
     expect(page.locator(".per-turn tbody tr").first).to_contain_text("zyx#")
-    tab_to(page, "Remove message 4")
+    tab_to(page, "[aria-label='Remove message 4']")
     page.keyboard.press("Enter")
     expect(page.locator(".messages li")).to_have_count(5)
-    tab_to(page, "Add user")
+    tab_to(page, "[value=add-user]")
     page.keyboard.press("Enter")
     expect(page.locator(".messages li")).to_have_count(6)
     expect(page.locator("[name=text]").first).to_have_value("xyz")
-    tab_to(page, "Move message 6 up")
+    tab_to(page, "[aria-label='Move message 6 up']")
     page.keyboard.press("Enter")
     expect(page.locator("[name=role]").nth(4)).to_have_value("user")
     page.go_back()

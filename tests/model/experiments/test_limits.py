@@ -105,12 +105,12 @@ def test_a_model_that_is_missing_is_named(tmp_path: Path):
         load_asked(tmp_path)
 
 
-def test_a_run_trained_anew_does_what_is_stated_after_a_third_of_its_steps(monkeypatch: pytest.MonkeyPatch):
+def test_a_run_trained_anew_does_what_is_stated_after_a_fifth_of_its_steps(monkeypatch: pytest.MonkeyPatch):
     """`maskscope limits --check` trains all of them to their ends."""
-    shorter = replace(other_answers.VARIATION, steps=600, evaluate_every=600)
+    shorter = replace(other_answers.VARIATION, steps=400, evaluate_every=400)
     monkeypatch.setattr(other_answers, "VARIATION", shorter)
     again = measure_limit("predictable", 0.3, 2)
-    assert again.steps == 600
+    assert again.steps == 400
     assert departures(STATED, [again]) == []
     low = replace(again, reversal=replace(again.reversal, value=0.1, low=0.08, high=0.12))
     (line,) = departures(STATED, [low])
