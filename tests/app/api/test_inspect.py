@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from typer.testing import CliRunner
 
 from app.cli import app as command_line
+from app.races.forks import GIVES_WAY
 from app.settings import Settings
 from app.workers.inspections import MOST_ROWS, InspectionsBusy
 from model.inspector.catalogue import RULES
@@ -46,8 +47,8 @@ async def test_its_processes_give_way_to_the_server(client: httpx.AsyncClient) -
         pid for thread in Path("/proc/self/task").iterdir() for pid in (thread / "children").read_text().split()
     ]
     workers = [int(pid) for pid in children if b"inspection_worker" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-    assert workers
-    assert all(os.getpriority(os.PRIO_PROCESS, pid) > os.getpriority(os.PRIO_PROCESS, 0) for pid in workers)
+    yielding = min(19, os.getpriority(os.PRIO_PROCESS, 0) + GIVES_WAY)  # none yields more than 19
+    assert {os.getpriority(os.PRIO_PROCESS, pid) for pid in workers} == {yielding}
 
 
 async def test_intent_serving_arguments_template_and_files_are_those_asked_for(
