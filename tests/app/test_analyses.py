@@ -2,8 +2,6 @@
 
 import asyncio
 import copy
-import gc
-from functools import partial
 from typing import Any
 from weakref import ref
 
@@ -131,7 +129,6 @@ async def test_a_model_that_the_catalog_let_go_stays_for_no_analysis(engine: Eng
     assert await known.of(REVERSE, copied, RIGHT, "hello") is first
     del copied
     await engine.call(list)  # the worker forgets what it did before
-    gc.collect()
     assert model() is None
     assert len(known) == 1
 
@@ -147,7 +144,7 @@ async def test_a_word_that_cannot_be_read_spoils_no_batch(engine: Engine, traine
 async def test_an_analysis_that_got_no_place_is_not_remembered(gate: Any, trained: GPT) -> None:
     engine = Engine(queue_size=1, timeout_seconds=30)
     known = Analyses(engine)
-    held = asyncio.create_task(engine.call(partial(gate.wait)))
+    held = asyncio.create_task(engine.call(gate.wait))
     await asyncio.sleep(0)
     with pytest.raises(EngineBusy):
         await known.of(REVERSE, trained, RIGHT, "hello")

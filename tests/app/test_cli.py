@@ -13,11 +13,13 @@ from pathlib import Path
 import pytest
 import typer.main
 from typer.testing import CliRunner, Result
+from uvicorn.config import STARTUP_FAILURE
 
 from app import main
 from app.catalog import Catalog
 from app.cli import COMMANDS, app
 from app.settings import Settings
+from app.workers.log_writer import ServerLog
 from model.errors import BrokenRun
 from model.experiments.ablation.runs import ABLATION_FILE
 from model.experiments.ablation.shipped import FINDINGS_FILE
@@ -394,13 +396,15 @@ def test_a_process_that_cannot_serve_ends_in_one_line_too(linked: Path) -> None:
     assert line.endswith("; `maskscope dispatcher --measure` makes it anew")
 
 
-def test_serve_on_a_port_that_is_taken_says_so_and_fails() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        command = [sys.executable, "-m", "app.cli", "serve", "--port", str(taken.getsockname()[1])]
-        ended = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    assert ended.returncode != 0
-    assert "address already in use" in ended.stderr
-    assert "Traceback" not in ended.stderr
+def test_serve_on_a_port_that_is_taken_says_so_and_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with (tmp_path / "log").open("w") as log, socket.create_server(("127.0.0.1", 0)) as taken:
+        monkeypatch.setattr("app.serving.server.ServerLog", lambda: ServerLog(log, log))  # its own: stderr is pytest's
+        monkeypatch.setattr("uvicorn.Server.main_loop", lambda _: pytest.fail("it serves"))  # or it would not end
+        ended = run("serve", "--port", str(taken.getsockname()[1]))
+    said = (tmp_path / "log").read_text()
+    assert (ended.exit_code, ended.output) == (STARTUP_FAILURE, "")
+    assert "address already in use" in said
+    assert "Traceback" not in said
 
 
 def test_serve_with_several_processes_says_of_a_port_that_is_taken_which_it_is() -> None:

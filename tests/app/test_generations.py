@@ -1,10 +1,7 @@
 """app/generations.py: checked before it is queued, and in words while it comes."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 
-from app.catalog import Catalog
 from app.engine import Engine, EngineStopped
 from app.generations import admit
 from model.errors import InvalidText, OutOfRange
@@ -14,18 +11,6 @@ from model.training.recipes import RECIPES
 pytestmark = pytest.mark.anyio
 
 REVERSE = RECIPES["reverse"]
-
-
-@pytest.fixture
-async def engine() -> AsyncIterator[Engine]:
-    engine = Engine(queue_size=8, timeout_seconds=30)
-    yield engine
-    engine.close()
-
-
-@pytest.fixture(scope="session")
-def trained(catalog: Catalog) -> GPT:
-    return catalog.model(REVERSE, "prompt-masked", None)[0]
 
 
 async def test_a_generation_grows_token_by_token_to_its_text(engine: Engine, trained: GPT) -> None:

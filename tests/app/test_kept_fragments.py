@@ -1,3 +1,5 @@
+"""app/kept_fragments.py: a part of a page is drawn once for each key; the longest unused is forgotten first."""
+
 import pytest
 from jinja2 import Environment, StrictUndefined
 from starlette.applications import Starlette

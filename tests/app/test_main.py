@@ -39,7 +39,7 @@ def wait_for_load(server: Any, load: float) -> None:
     deadline = time.monotonic() + 60
     while server.load() != load:
         assert time.monotonic() < deadline, server.load()
-        time.sleep(0.02)
+        time.sleep(0.1)
 
 
 def open_stream(

@@ -1,4 +1,4 @@
-"""Rows that wait go by model and in turn; what they are given reaches their queues in order, by few wakings."""
+"""app/rows.py: rows go by model and in turn; what they are given reaches their queues in order, in few wakings."""
 
 import asyncio
 from collections.abc import Callable

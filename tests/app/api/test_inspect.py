@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from typer.testing import CliRunner
 
 from app.cli import app as command_line
+from app.races.forks import GIVES_WAY
 from app.settings import Settings
 from app.workers.inspections import MOST_ROWS, InspectionsBusy
 from model.inspector.catalogue import RULES
@@ -20,7 +21,6 @@ from model.inspector.examples import NAME
 pytestmark = pytest.mark.anyio
 
 FOLDER = Settings().trained_folder / "tokenizers" / NAME
-ENDLESS = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
 
 
 def rows_of(name: str) -> list[Any]:
@@ -46,8 +46,8 @@ async def test_its_processes_give_way_to_the_server(client: httpx.AsyncClient) -
         pid for thread in Path("/proc/self/task").iterdir() for pid in (thread / "children").read_text().split()
     ]
     workers = [int(pid) for pid in children if b"inspection_worker" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-    assert workers
-    assert all(os.getpriority(os.PRIO_PROCESS, pid) > os.getpriority(os.PRIO_PROCESS, 0) for pid in workers)
+    yielding = min(19, os.getpriority(os.PRIO_PROCESS, 0) + GIVES_WAY)  # none yields more than 19
+    assert {os.getpriority(os.PRIO_PROCESS, pid) for pid in workers} == {yielding}
 
 
 async def test_intent_serving_arguments_template_and_files_are_those_asked_for(
@@ -110,16 +110,6 @@ async def test_a_body_of_rows_may_be_larger_than_others_and_not_endless(client: 
     assert response.status_code == 200
     response = await ask(client, template="x" * Settings().inspection_body_limit_bytes)
     assert response.status_code == 413
-
-
-async def test_a_second_visitor_is_answered_while_a_hostile_template_runs(client: httpx.AsyncClient) -> None:
-    await asyncio.gather(ask(client), ask(client))  # both processes have started
-    hostile = asyncio.create_task(ask(client, template=ENDLESS))
-    await asyncio.sleep(0.05)
-    assert (await ask(client)).status_code == 200
-    assert not hostile.done()
-    refused = (await hostile).json()["error"]
-    assert (refused["code"], "longer than it may" in refused["message"]) == ("limit_hit", True)
 
 
 async def test_who_asks_for_more_at_once_than_half_is_told_to_come_again_and_others_are_answered(

@@ -94,9 +94,10 @@ def get(path: str) -> bytes:
 
 def visits(server: Any) -> list[int]:
     """What some visitors are answered, each on a connection of its own."""
-    with ThreadPoolExecutor(4) as visitors:
-        paths = ("/lesson", "/healthz", "/static/app.css", "/api/v1/recipes") * 2
-        return list(visitors.map(lambda path: httpx.get(server.address + path, timeout=60).status_code, paths))
+    paths = ("/lesson", "/healthz", "/static/app.css", "/api/v1/recipes") * 2
+    once = httpx.Limits(max_keepalive_connections=0)
+    with httpx.Client(base_url=server.address, timeout=60, limits=once) as client, ThreadPoolExecutor(4) as visitors:
+        return list(visitors.map(lambda path: client.get(path).status_code, paths))
 
 
 def memory(server: Any) -> int:

@@ -35,18 +35,8 @@ def plan() -> Plan:
 
 def start(into: Path) -> subprocess.Popen[str]:
     """The command in a process group of its own."""
-    command = [
-        sys.executable,
-        "-m",
-        "app.cli",
-        "ablate",
-        "reverse4",
-        *OPTIONS.split(),
-        "--jobs",
-        "2",
-        "--into",
-        str(into),
-    ]
+    arguments = ("ablate", "reverse4", *OPTIONS.split(), "--jobs", "2", "--into", str(into))
+    command = [sys.executable, "-m", "app.cli", *arguments]
     return subprocess.Popen(command, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -56,10 +46,17 @@ def complete(into: Path) -> None:
     assert result.exit_code == 0, result.output
 
 
-def test_killed_at_half_and_started_again_ends_in_the_bytes_of_an_unbroken_run(tmp_path: Path) -> None:
-    unbroken, killed = tmp_path / "unbroken.json", tmp_path / "killed.json"
-    complete(unbroken)
-    assert len(read_ablation(unbroken).runs) == 12
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the command writes in one go, into a folder that is made for it."""
+    into = tmp_path_factory.mktemp("unbroken") / "deeper" / "ablation.json"
+    complete(into)
+    assert len(read_ablation(into).runs) == 12
+    return into
+
+
+def test_killed_at_half_and_started_again_ends_in_the_bytes_of_an_unbroken_run(tmp_path: Path, unbroken: Path) -> None:
+    killed = tmp_path / "killed.json"
     process = start(killed)
     parts = tmp_path / "killed.json.parts"
     deadline = time.monotonic() + 60
@@ -149,12 +146,10 @@ def test_the_commit_is_git_s_or_unknown() -> None:
     assert commit == "unknown" or len(commit.removesuffix("+changes")) == 40
 
 
-def test_the_file_names_the_code_and_its_conditions(tmp_path: Path, plan: Plan) -> None:
-    into = tmp_path / "deeper" / "ablation.json"
-    assert run_ablation(plan, into, 1, Console(quiet=True))
-    document = json.loads(into.read_text())
+def test_the_file_names_the_code_and_its_conditions(unbroken: Path) -> None:
+    document = json.loads(unbroken.read_text())
     assert document["commit"] == code_commit()
     assert document["settings"][0]["evaluation_words"] == 20
     assert "a word is unseen if" in document["split"]
     for word in ("time", "seconds", "host", "node"):
-        assert f'"{word}' not in into.read_text()
+        assert f'"{word}' not in unbroken.read_text()

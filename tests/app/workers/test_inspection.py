@@ -19,7 +19,7 @@ REFUSED = {
 
 @pytest.fixture(scope="module")
 def process() -> Iterator[InspectionProcess]:
-    with InspectionProcess() as started:
+    with InspectionProcess(silence_seconds=1) as started:
         inspect(started, GOOD)
         yield started
 

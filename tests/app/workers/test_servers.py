@@ -19,6 +19,8 @@ import pytest
 from app.workers.servers import listen
 from tests.conftest import Server, StartServer
 
+RACES = "/api/v1/races"
+
 
 def children(server: Server) -> set[int]:
     found = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
@@ -41,12 +43,15 @@ def eventually(holds: Callable[[], bool]) -> None:
 
 
 def test_a_race_is_kept_by_one_process_and_reached_through_any(start_server: StartServer) -> None:
-    with start_server(MASKSCOPE_WORKERS="2", MASKSCOPE_MAX_REQUESTS="8") as server:
-        races, body = f"{server.address}/api/v1/races", {"recipe": "reverse4", "policies": ["unmasked"], "steps": 50}
+    with (
+        start_server(MASKSCOPE_WORKERS="2", MASKSCOPE_MAX_REQUESTS="8") as server,
+        httpx.Client(base_url=server.address, timeout=60, limits=httpx.Limits(max_keepalive_connections=0)) as client,
+    ):  # each request on a connection of its own, so by whichever process it is dealt to
+        body = {"recipe": "reverse4", "policies": ["unmasked"], "steps": 50, "width": 8}
 
         def counted() -> float:
             """How many requests the process that answers a new connection has counted: each counts its own."""
-            metrics = httpx.get(f"{server.address}/metrics", timeout=60).text
+            metrics = client.get("/metrics").text
             return sum(map(float, re.findall(r"^maskscope_requests_total\S* (\S+)$", metrics, re.M)))
 
         counts: list[float] = []
@@ -61,7 +66,7 @@ def test_a_race_is_kept_by_one_process_and_reached_through_any(start_server: Sta
 
         def starts() -> bool:
             try:
-                started.append(httpx.post(races, json=body, timeout=60))
+                started.append(client.post(RACES, json=body))
             except httpx.TransportError:
                 return False
             return started[-1].status_code == 201
@@ -76,17 +81,18 @@ def test_a_race_is_kept_by_one_process_and_reached_through_any(start_server: Sta
                 crowd.enter_context(socket.create_connection((place.hostname, place.port), timeout=60))
             eventually(lambda: all(sockets(pid) - had >= 5 for pid, had in busy.items()))
         for _ in range(8):
-            assert httpx.get(server.address + race["address"], timeout=60).json()["id"] == race["id"]
-            assert race["id"] in httpx.get(server.address + race["page"], timeout=60).text
-            with httpx.stream("GET", server.address + race["events"], timeout=60) as events:
+            assert client.get(race["address"]).json()["id"] == race["id"]
+            assert race["id"] in client.get(race["page"]).text
+            with client.stream("GET", race["events"]) as events:
                 assert "event: started" in list(zip(events.iter_lines(), range(3), strict=False))[1][0]
-        followed = httpx.post(races, json=body | {"steps": 10_000}, timeout=60).json()
+        followed = client.post(RACES, json=body | {"steps": 10_000}).json()
+        eventually(lambda: client.post(f"{followed['address']}/pause", params={"owner": followed["owner"]}).is_success)
         with ExitStack() as following:  # more of them than requests are allowed in flight, whoever answers
             for _ in range(24):
-                events = following.enter_context(httpx.stream("GET", server.address + followed["events"], timeout=60))
+                events = following.enter_context(client.stream("GET", followed["events"]))
                 assert events.status_code == 200
             for _ in range(8):
-                told = httpx.get(server.address + followed["address"], timeout=60)
+                told = client.get(followed["address"])
                 assert (told.status_code, told.json()["followers"]) == (200, 24)
         before = children(server)
 
@@ -96,7 +102,7 @@ def test_a_race_is_kept_by_one_process_and_reached_through_any(start_server: Sta
         for killed in sorted(before):
             os.kill(killed, signal.SIGKILL)
             eventually(partial(gone, killed))  # its own connections are lost, new ones go to the other
-            assert httpx.get(f"{server.address}/", timeout=60).status_code == 200
+            assert client.get("/").status_code == 200
             eventually(starts)
             counts.clear()
             eventually(both_answer)
