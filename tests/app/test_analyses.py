@@ -2,13 +2,14 @@
 
 import asyncio
 import copy
+import time
 from typing import Any
 from weakref import ref
 
 import pytest
 
 from app.analyses import Analyses
-from app.calls import LARGEST_TOGETHER, MOST_TOGETHER
+from app.calls import LARGEST_TOGETHER, MOST_TOGETHER, NEAR
 from app.engine import Engine, EngineBusy
 from app.shares import asking
 from model.errors import InvalidText
@@ -70,11 +71,26 @@ async def test_one_call_computes_what_waits_for_one_thing_up_to_a_limit_and_near
     assert await asyncio.gather(*asked, other) == [2 * size for size in (*sizes, 100)]
     first, second, *rest = computed
     assert first == [2] * MOST_TOGETHER
-    assert sorted(second) == [1, 1, 2, 3, 4, 5]
+    assert sorted(second) == [2, 3, 4]  # of those that wait, 3 has its turn now
+    assert all(max(items) - min(items) <= 2 * NEAR for items in computed)
     assert all(len(items) == 1 or len(items) * max(items) <= LARGEST_TOGETHER for items in rest)
     assert max(map(len, rest)) > 1
     await held
     assert engine.load == 0
+
+
+async def test_what_comes_within_a_few_turns_of_the_loop_is_computed_together(engine: Engine) -> None:
+    computed: list[list[int]] = []
+
+    async def ask(turns: int) -> int:
+        for _ in range(turns):
+            await asyncio.sleep(0)
+            time.sleep(0.002)  # the loop is busy, and the worker could begin
+        result: int = await engine.call_together(lambda items: computed.append(items) or items, "group", turns, 1)
+        return result
+
+    assert await asyncio.gather(ask(0), ask(5), ask(10)) == [0, 5, 10]
+    assert computed == [[0, 5, 10]]
 
 
 async def test_an_error_of_a_batch_reaches_all_who_are_in_it(engine: Engine) -> None:
