@@ -1,7 +1,7 @@
 """What streams of generated text share: the response, and the longest that one may last.
 
 They end by themselves within seconds, and the engine tells them when the server ends. What may last, a race, needs
-sse-starlette's response, with its pings; four tasks for each were a sixth of what a stream of letters cost.
+sse-starlette's response, with its pings and its four tasks.
 """
 
 import asyncio
