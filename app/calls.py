@@ -15,8 +15,8 @@ MOST_TOGETHER = 16
 LARGEST_TOGETHER = 40
 """Calls times the largest one's size: letters, with the pads."""
 NEAR = 1
-"""Letters by which sizes differ at most. Two words of a length together take 0.6 of the time that they take alone, and
-two that differ by four letters 0.9 of it."""
+"""Letters by which a size differs at most from that of the call whose turn it is. Two words of a length together take
+0.6 of the time that they take alone, and two that differ by four letters 0.9 of it."""
 
 
 @dataclass(frozen=True, eq=False)

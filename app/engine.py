@@ -20,9 +20,8 @@ from app.shares import answering, asking, greediest
 from model.errors import MaskscopeError
 from model.network.gpt import GPT
 
-GATHERING_TURNS = 20
-"""Of the event loop, in which others may come that are computed together with those that wait. An idle loop takes them
-in a third of a millisecond; a busy one goes on meanwhile."""
+GATHERING_TURNS, GATHERING_SECONDS = 20, 0.005
+"""In which calls wait for others of their group: an idle loop takes a third of a millisecond for these turns."""
 Result = TypeVar("Result")
 log = logging.getLogger(__name__)
 
@@ -87,8 +86,8 @@ class Engine:
     ) -> Result:
         """The item's part of `function(items)`: items of one group that wait together are computed by one call.
 
-        Functions of one group do the same. At most MOST_TOGETHER at once: the one whose turn it is and those nearest
-        to it in size. What the function raises reaches all of them: check an item before. Raises as `call`.
+        Functions of one group do the same. At most MOST_TOGETHER at once: the one whose turn it is and those about
+        as large. What the function raises reaches all of them: check an item before. Raises as `call`.
         """
         future: asyncio.Future[Result] = self._loop.create_future()
         self._admit(Call(function, future, group, item, size))
@@ -161,18 +160,19 @@ class Engine:
                 if job.group is None:
                     self._gathered = True
                 elif not self._calls:
-                    self._loop.call_soon(self._gather, GATHERING_TURNS)
+                    self._loop.call_soon(self._gather, GATHERING_TURNS, self._loop.time() + GATHERING_SECONDS)
                 self._calls.append(job, asking.get(), answering.get())
             else:
                 self._rows.append(job, asking.get(), answering.get())
-            self._condition.notify()
+            if self._gathered or self._rows:
+                self._condition.notify()
 
-    def _gather(self, turns: int) -> None:
-        if turns:
-            self._loop.call_soon(self._gather, turns - 1)
+    def _gather(self, turns: int, until: float) -> None:
+        if turns and self._loop.time() < until:
+            self._loop.call_soon(self._gather, turns - 1, until)
             return
         with self._condition:
-            self._gathered = True
+            self._gathered = bool(self._calls)
             self._condition.notify()
 
     def _make_room(self) -> None:
@@ -217,11 +217,11 @@ class Engine:
             self._refuse_all([row for batch in batches for row in batch.running.values()])
 
     def _take_calls(self) -> list[Call]:
-        """Those that are left wait for others anew, unless one of them goes with none."""
+        """Those that are left wait for others anew, unless one of them belongs to no group."""
         calls = self._calls.take_together()
         self._gathered = any(call.group is None for call in self._calls)
         if self._calls and not self._gathered:
-            self._tell(self._gather, GATHERING_TURNS)
+            self._tell(self._gather, GATHERING_TURNS, self._loop.time() + GATHERING_SECONDS)
         return calls
 
     def _answer(self, calls: list[Call]) -> None:

@@ -112,8 +112,8 @@ class Settings(BaseSettings):
     """Races kept to be read, up to 10 MB each; of more, the oldest that has ended is forgotten."""
 
     race_ready_seconds: Annotated[float, Field(ge=0, le=86_400)] = 600.0
-    """From a visit of a race's form on, a process that workers are forked from has imported what they need. It ends
-    when no race has needed it for so long. 0: it is started for a race, and not for a visit."""
+    """A visit to a race's form starts the process that workers are forked from, which imports what they need. It ends
+    when no race has needed it for so long. 0: it is started by a race alone."""
 
     max_votes: Annotated[int, Field(ge=1, le=10_000)] = 200
     """Votes kept; of more, the oldest that is closed is forgotten. So many open ones, and a new one is answered 503."""

@@ -1,7 +1,7 @@
 """What streams of generated text share: the response, and the longest that one may last.
 
-They end by themselves within seconds, and the engine tells them when the server ends. What may last, a race, needs
-sse-starlette's response, with its pings and its four tasks.
+They end by themselves within a minute, unless the settings say otherwise, and the engine tells them when the server
+ends. What may last, a race, needs sse-starlette's response, with its pings and its four tasks.
 """
 
 import asyncio

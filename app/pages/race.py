@@ -117,7 +117,7 @@ class RaceContext:
 async def page(
     request: Request, races: RacesDep, recipe: Annotated[str, Query()] = RACE_RECIPE, owner: OwnerToken = ""
 ) -> Response:
-    """The form to start a race, and the races there are. Workers get ready while it is filled in."""
+    """The form to start a race, and the races there are. What a race needs is imported while it is filled in."""
     if request.method == "GET":
         races.expect_race()
     return render(request, "race/page.html", RaceContext(_start({"recipe": recipe}, COMPARED_POLICIES, races, owner)))

@@ -5,13 +5,16 @@ socket as standard input, with messages, see `MESSAGE`. A worker tells its proce
 how it ended is told there for it, as the last line.
 """
 
+import gc
 import json
 import os
+import select
 import signal
 import socket
 import struct
 import sys
 import traceback
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import NoReturn
 
@@ -29,38 +32,55 @@ class ForkServer:
     def __init__(self, orders: socket.socket):
         self._orders = orders
         self._sockets: dict[int, int] = {}
-        """By the id of each worker that lives, our end of its socket, open until its end is told there."""
+        """By the id of each worker that lives, our copy of its socket, open until its end is told there."""
 
     def run(self) -> None:
         """Obey until nobody can order any more, or SIGTERM. No worker is left then."""
-        signal.signal(signal.SIGCHLD, lambda *_: self._tell_ends(os.WNOHANG))
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+        signalled, wakes = socket.socketpair()
+        wakes.setblocking(False)
+        signal.set_wakeup_fd(wakes.fileno())
+        for number in SIGNALS:  # handled where nothing is under way: what they interrupt goes on
+            signal.signal(number, lambda *_: None)
+        gc.freeze()  # a worker's collector need not touch what it shares with us
         try:
             while True:
-                message, descriptors, *_ = socket.recv_fds(self._orders, MESSAGE.size, 1)
-                if not message:
+                ready, _, _ = select.select([self._orders, signalled], [], [])
+                if signalled in ready:
+                    numbers = signalled.recv(4096)
+                    self._tell_ends(os.WNOHANG)
+                    if signal.SIGTERM in numbers:
+                        return
+                elif not self._obey():
                     return
-                (order,) = MESSAGE.unpack(message)
-                if order == FORK:
-                    self._fork(descriptors[0])
-                elif order in self._sockets:
-                    os.kill(order, signal.SIGKILL)
         finally:
-            signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
             for pid in self._sockets:
                 os.kill(pid, signal.SIGKILL)
             self._tell_ends(0)
 
+    def _obey(self) -> bool:
+        """The next message; false if there is none any more."""
+        message, descriptors, *_ = socket.recv_fds(self._orders, MESSAGE.size, 1)
+        if not message:
+            return False
+        (order,) = MESSAGE.unpack(message)
+        if order == FORK:
+            self._fork(descriptors[0])
+        elif order in self._sockets:
+            os.kill(order, signal.SIGKILL)
+        return True
+
     def _fork(self, given: int) -> None:
-        signal.pthread_sigmask(
-            signal.SIG_BLOCK, SIGNALS
-        )  # the child has handlers of its own, and we know it when it ends
-        pid = os.fork()
-        if not pid:
-            for other in self._sockets.values():  # whoever reads there waits until nobody holds the other end
-                os.close(other)
-            become_worker(given)
-        self._sockets[pid] = given
+        # A signal that comes before the child has handlers of its own would be told to us.
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        try:
+            pid = os.fork()
+        except OSError:  # whoever waits for it finds that nobody holds the other end
+            traceback.print_exc()
+            os.close(given)
+        else:
+            if not pid:
+                become_worker(given, self._sockets.values())
+            self._sockets[pid] = given
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
     def _tell_ends(self, options: int) -> None:
@@ -69,17 +89,31 @@ class ForkServer:
             pid, status = os.waitpid(-1, options)
             if not pid:
                 return
-            with socket.socket(fileno=self._sockets.pop(pid)) as told, suppress(OSError):  # nobody may read any more
-                code = os.waitstatus_to_exitcode(status)
-                told.send(json.dumps({"event": "ended", "code": code}).encode() + b"\n", socket.MSG_DONTWAIT)
+            with socket.socket(fileno=self._sockets.pop(pid)) as told:
+                tell_end(told, os.waitstatus_to_exitcode(status))
 
 
-def become_worker(given: int) -> NoReturn:
-    """Ends the process. `given`: the descriptor of its socket."""
+def tell_end(told: socket.socket, code: int) -> None:
+    """Orders that came too late are read, or the kernel would make an error of them that hides what was told."""
+    said = json.dumps({"event": "ended", "code": code}).encode() + b"\n"
+    with suppress(OSError):  # nobody may read any more
+        told.send(said, socket.MSG_DONTWAIT)
+    with suppress(OSError):
+        told.shutdown(socket.SHUT_RD)
+        while told.recv(4096, socket.MSG_DONTWAIT):
+            pass
+
+
+def become_worker(given: int, others: Iterable[int]) -> NoReturn:
+    """Ends the process. `given`: the descriptor of its socket; `others`: of those of other workers."""
+    code = 1
     try:
+        signal.set_wakeup_fd(-1)
         for number in SIGNALS:
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+        for other in others:  # whoever reads there waits until nobody holds the other end
+            os.close(other)
         os.dup2(given, sys.stdin.fileno())
         os.dup2(given, sys.stdout.fileno())
         os.close(given)
@@ -87,12 +121,13 @@ def become_worker(given: int) -> NoReturn:
         if sys.platform != "linux":  # what else has come with torch may not bear to be forked
             os.execv(sys.executable, (sys.executable, "-m", worker.__name__))
         worker.main()
-    except (SystemExit, ConnectionResetError):  # nobody is left to train for
-        os._exit(0)
+        code = 0
+    except (SystemExit, ConnectionError):  # nobody is left to train for
+        code = 0
     except BaseException:
         traceback.print_exc()
-        os._exit(1)
-    os._exit(0)
+    finally:
+        os._exit(code)
 
 
 def main() -> None:

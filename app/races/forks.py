@@ -20,27 +20,32 @@ GIVES_WAY = 5
 """To the server, from its first import on: pages go first where there are fewer cores than processes."""
 LINE_BYTES = 1_000_000
 """More than the longest line of a worker."""
+LAST_SECONDS = 5.0
+"""For a process that does not end when it is told to."""
+Kill = Callable[[int], None]
 
 
 class Worker:
-    """A process, and the connection on which it is ordered and tells."""
+    """A process, and the connection on which it is ordered and tells. Two sockets for it: a failed order to one that
+    has just ended must not lose what it told."""
 
-    def __init__(self, pid: int, told: StreamReader, orders: StreamWriter, kill: Callable[[int], None]):
+    def __init__(self, pid: int, told: StreamReader, connection: StreamWriter, orders: socket.socket, kill: Kill):
         self.pid, self.told = pid, told
-        self._orders, self._kill = orders, kill
+        self._connection, self._orders, self._kill = connection, orders, kill
 
     def order(self, line: bytes) -> None:
         """One that has ended hears nothing."""
-        if not self._orders.is_closing():
-            self._orders.write(line + b"\n")
+        with suppress(OSError):
+            self._orders.send(line + b"\n")
 
     async def end(self) -> None:
-        """No process is left, and no connection. The kernel tells of orders that it has not read as of an error."""
+        """No process is left, and no connection."""
         self._kill(self.pid)
         with suppress(OSError):
-            self._orders.write_eof()
+            self._orders.shutdown(socket.SHUT_WR)
             await self.told.read()
         self._orders.close()
+        self._connection.close()
 
 
 class Forks:
@@ -64,6 +69,7 @@ class Forks:
                 self._server = subprocess.Popen(
                     (sys.executable, "-m", "app.races.fork_server"),
                     stdin=theirs.fileno(),
+                    stdout=subprocess.DEVNULL,
                     cwd=ROOT,
                     start_new_session=True,  # a Ctrl-C in the server's terminal is the server's alone
                 )
@@ -75,26 +81,33 @@ class Forks:
         self.want()
         assert self._orders
         ours, theirs = socket.socketpair()
-        with theirs:
-            socket.send_fds(self._orders, [MESSAGE.pack(FORK)], [theirs.fileno()])
-        told, orders = await asyncio.open_connection(sock=ours, limit=LINE_BYTES)
+        orders = ours.dup()
+        told, connection = await asyncio.open_connection(sock=ours, limit=LINE_BYTES)
         try:
-            if not (born := await told.readline()):
-                raise ChildProcessError("the process that workers are forked from has died")
+            with theirs:
+                socket.send_fds(self._orders, [MESSAGE.pack(FORK)], [theirs.fileno()])
+            first = json.loads(await told.readline() or b"{}")
+            if first.get("event") != "born":
+                raise ChildProcessError(f"no worker could be forked: {first or 'the process that forks them has died'}")
         except BaseException:
+            connection.close()
             orders.close()
             raise
-        return Worker(json.loads(born)["pid"], told, orders, self._kill)
+        return Worker(first["pid"], told, connection, orders, self._kill)
 
     def stop(self) -> None:
         """No process is left, and no worker of it. Returns within milliseconds."""
-        if self._server:
-            self._server.terminate()
-            self._server.wait()
-            self._server = None
         if self._orders:
             self._orders.close()
             self._orders = None
+        if self._server:
+            self._server.terminate()
+            try:
+                self._server.wait(LAST_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._server.kill()
+                self._server.wait()
+            self._server = None
 
     def _kill(self, pid: int) -> None:
         if self._orders:

@@ -182,7 +182,7 @@ class Races:
         self._closing = False
         self._forks = Forks()
         self._last_needed = time.monotonic()
-        """When a race was expected or under way last."""
+        """When a race was expected, or ended, last."""
         self._sweeper = asyncio.create_task(self._sweep())
 
     def start(self, order: RaceOrder) -> Race:
@@ -206,7 +206,8 @@ class Races:
         """Somebody is about to start one: import what it needs, and keep it for a while."""
         if self._settings.race_ready_seconds and not self._closing:
             self._last_needed = time.monotonic()
-            self._forks.want()
+            with suppress(OSError):  # a race says what is wrong
+                self._forks.want()
 
     def find(self, id: str) -> Race:
         """Raises UnknownName. Finding a race counts as a visit."""
@@ -278,13 +279,14 @@ class Races:
 
     def _after(self, race: Race) -> None:
         del self._tasks[race]
+        self._last_needed = time.monotonic()
         if not race.ended:  # cancelled before it could begin
             race.end("stopped")
         if not self._closing:
             self._fill_places()
 
     async def _sweep(self) -> None:
-        """A race that nobody follows or visits ends after the grace time, and what no race needs any more after its."""
+        """A race that nobody follows or visits ends after the grace time, and so does what no race needs any more."""
         grace, ready = self._settings.race_grace_seconds, self._settings.race_ready_seconds
         while True:
             await asyncio.sleep(min(1.0, grace / 4))
@@ -292,7 +294,5 @@ class Races:
             for race in list(self._races.values()):
                 if race.followers == 0 and now - race.last_seen > grace and not race.ended:
                     self.stop(race)
-            if self._tasks:
-                self._last_needed = now
-            elif now - self._last_needed > ready:
+            if not self._tasks and now - self._last_needed > ready:
                 self._forks.stop()

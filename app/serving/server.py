@@ -27,7 +27,7 @@ from app.workers.log_writer import ServerLog
 from app.workers.servers import listen
 
 RESERVED_DESCRIPTORS = 160
-"""For files, workers' pipes, and connections that are being refused or closed."""
+"""For files, workers' pipes and sockets, and connections that are being refused or closed."""
 REPEATED_SECONDS = 60.0
 SEND_BUFFER_BYTES = 131_072
 """Of the kernel, per connection; by itself it would keep up to 4 MB for a reader that has stalled."""

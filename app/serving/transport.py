@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 PIECE_BYTES = 65_536
-"""Of an answer, written at once."""
+"""Written at once."""
 DISCARDED_BYTES = 64_000_000
 """Of a body that was refused: read so that its sender comes to read the answer, up to here."""
 
@@ -27,7 +27,7 @@ class EndingTransport(asyncio.Transport):
         self._transport = transport
         self._seconds = seconds
         self._is_receiving = is_receiving
-        self._held: list[bytes] = []
+        self._held = bytearray()
         self._flushes: asyncio.Handle | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._discarded = 0
@@ -86,17 +86,17 @@ class EndingTransport(asyncio.Transport):
         self._transport.abort()
 
     def write(self, data: Any) -> None:
-        self._held.append(data)
-        if sum(map(len, self._held)) >= PIECE_BYTES:
+        self._held += data
+        if len(self._held) >= PIECE_BYTES:
             self.flush()
         elif self._flushes is None:
             self._flushes = asyncio.get_running_loop().call_soon(self.flush)
 
     def flush(self) -> None:
         """What is written by now need not wait for more."""
-        data = b"".join(self._held)
+        data = bytes(self._held)
         self._drop_held()
-        if data:
+        if data and not self._transport.is_closing():
             self._transport.write(data)
 
     def _drop_held(self) -> None:

@@ -5,6 +5,7 @@ Its clients share the other core, so their cost is in the figures.
 
 import errno
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -97,7 +98,10 @@ def _answers(address: str) -> bool:
 
 
 def race_against_plain_loops() -> RaceTime:
-    """A race of both policies on a warm server, against a script that runs both plain loops one after the other."""
+    """A race of both policies on a warm server, against a script that runs both plain loops one after the other.
+
+    The script imports torch each time, and the server for the first race alone.
+    """
     script = f"from model.experiments.benchmarks.training import run_plain_loops; run_plain_loops({RACE_RECIPE!r})"
     ours, plain = [], []
     with served() as address:
@@ -116,12 +120,15 @@ def race_against_plain_loops() -> RaceTime:
 
 
 @contextmanager
-def served() -> Iterator[str]:
+def served(**environment: str) -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     process = subprocess.Popen(
-        command_line("serve", "--port", str(port)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command_line("serve", "--port", str(port)),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=os.environ | environment,
     )
     address = f"http://127.0.0.1:{port}"
     try:

@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import socket
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -102,7 +104,7 @@ async def test_a_worker_trains_when_it_is_let_go_and_ends_well(worker: Worker, c
 async def test_the_end_of_the_input_ends_a_worker_that_waits(worker: Worker, complaints: Path) -> None:
     worker.order(ORDER.dump_json(ORDERED))
     assert json.loads(await worker.told.readline()) == {"event": "ready"}
-    worker._orders.write_eof()
+    worker._orders.shutdown(socket.SHUT_WR)
     assert json.loads(await worker.told.read()) == {"event": "ended", "code": 0}
     assert complaints.read_text() == ""
 
@@ -113,6 +115,7 @@ async def test_a_worker_whose_reader_is_gone_ends_in_silence(forks: Forks, compl
     assert json.loads(await worker.told.readline()) == {"event": "ready"}
     worker.order(b"resume")
     worker._orders.close()
+    worker._connection.close()
     await until(lambda: is_gone(worker.pid))
     assert complaints.read_text() == ""
 
@@ -123,7 +126,7 @@ async def test_an_order_that_is_none_ends_it_badly(worker: Worker, complaints: P
     assert "ValidationError" in complaints.read_text()
 
 
-async def test_whoever_leaves_while_one_is_started_leaves_none_behind() -> None:
+async def test_whoever_leaves_while_one_is_started_leaves_none_behind(capfd: pytest.CaptureFixture[str]) -> None:
     forks = Forks()
     with anyio.move_on_after(0.05):  # before torch is imported
         await forks.fork()
@@ -138,6 +141,41 @@ async def test_whoever_leaves_while_one_is_started_leaves_none_behind() -> None:
     assert is_gone(server)
     assert json.loads(await worker.told.readline())["event"] == "ended"
     await worker.end()
+    assert capfd.readouterr().err == ""
+
+
+async def test_workers_that_end_at_the_same_moment_are_all_told_of(forks: Forks) -> None:
+    workers = [await forks.fork() for _ in range(12)]
+    for worker in workers:
+        os.kill(worker.pid, signal.SIGKILL)
+    for worker in workers:
+        assert json.loads(await worker.told.readline()) == {"event": "ended", "code": -9}
+        await worker.end()
+    await (await forks.fork()).end()
+
+
+async def test_a_worker_that_has_ended_loses_nothing_by_an_order_that_comes_too_late(forks: Forks) -> None:
+    worker = await forks.fork()
+    worker.order(ORDER.dump_json(ORDERED))
+    worker.order(b"resume")
+    await until(lambda: is_gone(worker.pid))
+    worker.order(b"pause")
+    told = [json.loads(line)["event"] async for line in worker.told]
+    assert told[0] == "ready"
+    assert told[-2:] == ["done", "ended"]
+    await worker.end()
+
+
+async def test_what_cannot_fork_is_an_error_that_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    forks = Forks()
+    with pytest.raises(FileNotFoundError):
+        await forks.fork()
+    (tmp_path / "python").write_text("#!/bin/sh\nexit 3\n")
+    (tmp_path / "python").chmod(0o700)
+    with pytest.raises(OSError, match=r"has died|reset|Broken"):
+        await forks.fork()
+    forks.stop()
 
 
 async def test_when_it_dies_itself_its_workers_end_and_another_takes_its_place() -> None:
