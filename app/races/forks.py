@@ -81,17 +81,18 @@ class Forks:
         self.want()
         assert self._orders
         ours, theirs = socket.socketpair()
-        orders = ours.dup()
-        told, connection = await asyncio.open_connection(sock=ours, limit=LINE_BYTES)
+        orders, connection = ours.dup(), None
         try:
             with theirs:
                 socket.send_fds(self._orders, [MESSAGE.pack(FORK)], [theirs.fileno()])
+            told, connection = await asyncio.open_connection(sock=ours, limit=LINE_BYTES)
             first = json.loads(await told.readline() or b"{}")
             if first.get("event") != "born":
                 raise ChildProcessError(f"no worker could be forked: {first or 'the process that forks them has died'}")
         except BaseException:
-            connection.close()
             orders.close()
+            if connection is not None:
+                connection.close()
             raise
         return Worker(first["pid"], told, connection, orders, self._kill)
 
