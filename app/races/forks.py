@@ -91,8 +91,7 @@ class Forks:
                 raise ChildProcessError(f"no worker could be forked: {first or 'the process that forks them has died'}")
         except BaseException:
             orders.close()
-            if connection is not None:
-                connection.close()
+            (connection or ours).close()
             raise
         return Worker(first["pid"], told, connection, orders, self._kill)
 
