@@ -15,7 +15,7 @@ MOST_TOGETHER = 16
 LARGEST_TOGETHER = 40
 """Calls times the largest one's size: letters, with the pads."""
 NEAR = 1
-"""Letters by which a size differs at most from that of the call whose turn it is. Two words of a length together take
+"""A size differs by at most so many letters from that of the call whose turn it is. Two words of a length together take
 0.6 of the time that they take alone, and two that differ by four letters 0.9 of it."""
 
 
@@ -35,7 +35,7 @@ class Call:
             self.future.set_result(result)
 
     def reject(self, error: BaseException) -> None:
-        """The same."""
+        """In the event loop too."""
         if not self.future.done():
             self.future.set_exception(error)
 
@@ -44,7 +44,7 @@ class WaitingCalls(FairQueue[Call]):
     """Takes a call with those that are computed together with it."""
 
     def take_together(self) -> list[Call]:
-        """The one whose turn it is, and of its group those nearest to it in size; none if none waits."""
+        """The one whose turn it is, and those of its group that are NEAR it in size; none if none waits."""
         if not self:
             return []
         first = self.take()

@@ -18,7 +18,7 @@ from typer.core import TyperCommand, TyperGroup
 from model.errors import MaskscopeError
 
 GARBAGE_AFTER = 10_000
-"""New objects, until a server looks for garbage among them: after Python's 700 it looks for a tenth of its time."""
+"""New objects before a server looks for garbage: at Python's 700 it spent a tenth of its time on that."""
 
 COMMANDS = {
     "serve": "Serve the pages and the JSON API.",

@@ -21,7 +21,7 @@ from model.errors import MaskscopeError
 from model.network.gpt import GPT
 
 GATHERING_TURNS, GATHERING_SECONDS = 20, 0.005
-"""In which calls wait for others of their group: an idle loop takes a third of a millisecond for these turns."""
+"""How long calls wait for others of their group; an idle loop takes a third of a millisecond for so many turns."""
 Result = TypeVar("Result")
 log = logging.getLogger(__name__)
 
@@ -86,8 +86,8 @@ class Engine:
     ) -> Result:
         """The item's part of `function(items)`: items of one group that wait together are computed by one call.
 
-        Functions of one group do the same. At most MOST_TOGETHER at once: the one whose turn it is and those about
-        as large. What the function raises reaches all of them: check an item before. Raises as `call`.
+        Functions of one group do the same. At most MOST_TOGETHER at once: the one whose turn it is and those that
+        are NEAR in size. What the function raises reaches all of them: check an item before. Raises as `call`.
         """
         future: asyncio.Future[Result] = self._loop.create_future()
         self._admit(Call(function, future, group, item, size))

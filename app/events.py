@@ -4,7 +4,7 @@ import json
 
 
 def write_event(data: object, name: str | None = None, number: int | None = None) -> bytes:
-    """`data` as JSON in one line. Raises ValueError for what JSON has no number for."""
+    """`data` as JSON in one line. Raises ValueError for a number that JSON cannot write."""
     text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     named = "" if name is None else f"event: {name}\r\n"
     numbered = "" if number is None else f"id: {number}\r\n"

@@ -113,7 +113,7 @@ class Settings(BaseSettings):
 
     race_ready_seconds: Annotated[float, Field(ge=0, le=86_400)] = 600.0
     """A visit to a race's form starts the process that workers are forked from, which imports what they need. It ends
-    when no race has needed it for so long. 0: it is started by a race alone."""
+    once no race has needed it for so long. 0: only a race starts it."""
 
     max_votes: Annotated[int, Field(ge=1, le=10_000)] = 200
     """Votes kept; of more, the oldest that is closed is forgotten. So many open ones, and a new one is answered 503."""

@@ -33,7 +33,7 @@ class Turns:
         await turn
 
     async def after(self, coming: Awaitable[Result]) -> Result:
-        """What comes, at the caller's turn: many may have waited for the same."""
+        """The result of `coming`, at the caller's turn: many may have waited for the same one."""
         result = await coming
         await self.take()
         return result

@@ -1,7 +1,7 @@
 """What streams of generated text share: the response, and the longest that one may last.
 
 They end by themselves within a minute, unless the settings say otherwise, and the engine tells them when the server
-ends. What may last, a race, needs sse-starlette's response, with its pings and its four tasks.
+ends. A race may last longer, and needs sse-starlette's response, with its pings and its four tasks.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from app.engine import EngineBusy
 
 
 class EventStream(StreamingResponse):
-    """Ends with its client. No proxy may hold anything of it back."""
+    """Ends when its client leaves. Asks proxies to hold nothing back."""
 
     media_type = "text/event-stream"
 
@@ -22,7 +22,7 @@ class EventStream(StreamingResponse):
 
 
 def deadline(seconds: float) -> Callable[[], None]:
-    """From now on. What it returns raises EngineBusy once it has passed."""
+    """A check that raises EngineBusy once `seconds` have passed from now."""
     clock = asyncio.get_running_loop().time
     last = clock() + seconds
 

@@ -1,8 +1,8 @@
-"""`python -m app.races.fork_server`: has imported what a race needs, and forks a worker whenever it is told to.
+"""`python -m app.races.fork_server`: imports what a race needs, then forks a worker whenever it is told to.
 
 Importing torch takes longer than beginning a race, and what is imported once is shared by all workers. In: a UNIX
 socket as standard input, with messages, see `MESSAGE`. A worker tells its process id first, on the socket it was given;
-how it ended is told there for it, as the last line.
+when it has ended, we tell there how, as the last line.
 """
 
 import gc
@@ -42,20 +42,21 @@ class ForkServer:
         for number in SIGNALS:  # handled where nothing is under way: what they interrupt goes on
             signal.signal(number, lambda *_: None)
         gc.freeze()  # a worker's collector need not touch what it shares with us
-        try:
+        with signalled, wakes:
             while True:
                 ready, _, _ = select.select([self._orders, signalled], [], [])
                 if signalled in ready:
                     numbers = signalled.recv(4096)
                     self._tell_ends(os.WNOHANG)
                     if signal.SIGTERM in numbers:
-                        return
+                        break
                 elif not self._obey():
-                    return
-        finally:
-            for pid in self._sockets:
-                os.kill(pid, signal.SIGKILL)
-            self._tell_ends(0)
+                    break
+            signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # both ways to end may come, one after the other
+            signal.set_wakeup_fd(-1)
+        for pid in self._sockets:
+            os.kill(pid, signal.SIGKILL)
+        self._tell_ends(0)
 
     def _obey(self) -> bool:
         """The next message; false if there is none any more."""
@@ -94,7 +95,7 @@ class ForkServer:
 
 
 def tell_end(told: socket.socket, code: int) -> None:
-    """Orders that came too late are read, or the kernel would make an error of them that hides what was told."""
+    """Orders that came too late are read, or the reader would get an error instead of what was told."""
     said = json.dumps({"event": "ended", "code": code}).encode() + b"\n"
     with suppress(OSError):  # nobody may read any more
         told.send(said, socket.MSG_DONTWAIT)
@@ -105,7 +106,7 @@ def tell_end(told: socket.socket, code: int) -> None:
 
 
 def become_worker(given: int, others: Iterable[int]) -> NoReturn:
-    """Ends the process. `given`: the descriptor of its socket; `others`: of those of other workers."""
+    """Ends the process. `given`: the descriptor of its socket; `others`: the descriptors of other workers' sockets."""
     code = 1
     try:
         signal.set_wakeup_fd(-1)
@@ -118,7 +119,7 @@ def become_worker(given: int, others: Iterable[int]) -> NoReturn:
         os.dup2(given, sys.stdout.fileno())
         os.close(given)
         worker.tell("born", pid=os.getpid())
-        if sys.platform != "linux":  # what else has come with torch may not bear to be forked
+        if sys.platform != "linux":  # what else has come with torch may not survive a fork
             os.execv(sys.executable, (sys.executable, "-m", worker.__name__))
         worker.main()
         code = 0
@@ -131,7 +132,8 @@ def become_worker(given: int, others: Iterable[int]) -> NoReturn:
 
 
 def main() -> None:
-    ForkServer(socket.socket(fileno=sys.stdin.fileno())).run()
+    with socket.socket(fileno=sys.stdin.fileno()) as orders:
+        ForkServer(orders).run()
 
 
 if __name__ == "__main__":

@@ -17,7 +17,8 @@ from app.races.fork_server import FORK, MESSAGE
 from app.settings import ROOT
 
 GIVES_WAY = 5
-"""To the server, from its first import on: pages go first where there are fewer cores than processes."""
+"""So much lower than the web server's is their priority, from the first import on: pages go first where there are fewer
+cores than processes."""
 LINE_BYTES = 1_000_000
 """More than the longest line of a worker."""
 LAST_SECONDS = 5.0
@@ -26,8 +27,10 @@ Kill = Callable[[int], None]
 
 
 class Worker:
-    """A process, and the connection on which it is ordered and tells. Two sockets for it: a failed order to one that
-    has just ended must not lose what it told."""
+    """A process, and the connection on which it is ordered and tells.
+
+    Two descriptors of one socket: an order that fails, since the worker has just ended, must not lose what it told.
+    """
 
     def __init__(self, pid: int, told: StreamReader, connection: StreamWriter, orders: socket.socket, kill: Kill):
         self.pid, self.told = pid, told
@@ -39,7 +42,7 @@ class Worker:
             self._orders.send(line + b"\n")
 
     async def end(self) -> None:
-        """No process is left, and no connection."""
+        """Kill it, and close its connection when it has ended."""
         self._kill(self.pid)
         with suppress(OSError):
             self._orders.shutdown(socket.SHUT_WR)
@@ -49,7 +52,7 @@ class Worker:
 
 
 class Forks:
-    """The process that workers are forked from, started when it is needed. For one thread, and all its event loops."""
+    """The fork server, started when it is needed. To be used by one thread, in any of its event loops."""
 
     def __init__(self) -> None:
         self._server: subprocess.Popen[bytes] | None = None
@@ -96,7 +99,7 @@ class Forks:
         return Worker(first["pid"], told, connection, orders, self._kill)
 
     def stop(self) -> None:
-        """No process is left, and no worker of it. Returns within milliseconds."""
+        """End it, and with it its workers, in milliseconds; if it does not obey, it is killed after LAST_SECONDS."""
         if self._orders:
             self._orders.close()
             self._orders = None
@@ -111,5 +114,5 @@ class Forks:
 
     def _kill(self, pid: int) -> None:
         if self._orders:
-            with suppress(OSError):  # the end of the server itself may have come first
+            with suppress(OSError):  # the fork server may have ended first
                 self._orders.send(MESSAGE.pack(pid))

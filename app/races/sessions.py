@@ -286,7 +286,7 @@ class Races:
             self._fill_places()
 
     async def _sweep(self) -> None:
-        """A race that nobody follows or visits ends after the grace time, and so does what no race needs any more."""
+        """A race that nobody follows or visits ends after the grace time, an unneeded fork server after its own."""
         grace, ready = self._settings.race_grace_seconds, self._settings.race_ready_seconds
         while True:
             await asyncio.sleep(min(1.0, grace / 4))

@@ -1,4 +1,4 @@
-"""A transport that writes at once what is written in one turn of the loop, and whose end is bounded.
+"""A transport that sends in one piece what is written in one turn of the loop, and whose end is bounded.
 
 Each way through the kernel costs 20 µs and lets other threads in; uvicorn writes headers, body and end one by one.
 What a peer does not read in time is dropped, what it still sends is discarded: asyncio's `close` waits for ever for a
@@ -13,13 +13,13 @@ from collections.abc import Callable
 from typing import Any
 
 PIECE_BYTES = 65_536
-"""Written at once."""
+"""Held at most: what is longer is sent before the turn ends."""
 DISCARDED_BYTES = 64_000_000
 """Of a body that was refused: read so that its sender comes to read the answer, up to here."""
 
 
 class EndingTransport(asyncio.Transport):
-    """Passes all on, joined; `close` ends within `seconds`."""
+    """Passes everything on, joined; `close` ends within `seconds`."""
 
     def __init__(self, transport: asyncio.Transport, seconds: float, is_receiving: Callable[[], bool]):
         """`is_receiving`: whether the peer is in the midst of a request's body."""
@@ -93,7 +93,7 @@ class EndingTransport(asyncio.Transport):
             self._flushes = asyncio.get_running_loop().call_soon(self.flush)
 
     def flush(self) -> None:
-        """What is written by now need not wait for more."""
+        """Send what is held, without waiting for more."""
         data = bytes(self._held)
         self._drop_held()
         if data and not self._transport.is_closing():

@@ -100,7 +100,7 @@ def _answers(address: str) -> bool:
 def race_against_plain_loops() -> RaceTime:
     """A race of both policies on a warm server, against a script that runs both plain loops one after the other.
 
-    The script imports torch each time, and the server for the first race alone.
+    The script imports torch each time, the server only for the first race.
     """
     script = f"from model.experiments.benchmarks.training import run_plain_loops; run_plain_loops({RACE_RECIPE!r})"
     ours, plain = [], []

@@ -16,7 +16,7 @@ WORD_GOAL_MS, SWITCH_GOAL_MS, STEP_GOAL_MS = 150.0, 50.0, 100.0
 CURVES_GOAL_MS = 3000.0
 RACES = 3
 REST_MS = 2_000
-"""After a race: a server that keeps nothing imported looks every second whether a race needs it."""
+"""After a race: only once a second a server looks whether a race still needs the fork server."""
 READING_MS = 15_000
 """A teacher reads the form of a race for so long, and what it needs is imported meanwhile."""
 TIMES = 12
@@ -131,7 +131,7 @@ def page_latencies() -> Iterator[Promptness | Skipped]:
 def first_curves(page: Any, reading_ms: int) -> Promptness:
     """From the button that starts a race until both models have a line, measured twice each, on a page of Playwright's.
 
-    One whose form was not read waits until the process that its workers are forked from has imported torch.
+    If the form was not read, the race waits until the fork server has imported torch.
     """
     milliseconds = []
     for _ in range(RACES):

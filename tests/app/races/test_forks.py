@@ -73,6 +73,8 @@ def is_gone(pid: int) -> bool:
 async def test_workers_are_processes_of_their_own_that_give_way_to_the_server(forks: Forks, worker: Worker) -> None:
     other = await forks.fork()
     assert len({worker.pid, other.pid, forks.server_pid, os.getpid()}) == 4
+    threads = list(Path(f"/proc/{forks.server_pid}/task").iterdir())
+    assert len(threads) == 1, "a thread of torch's would not survive a fork"
     yielding = min(19, os.getpriority(os.PRIO_PROCESS, 0) + GIVES_WAY)  # none yields more than 19
     assert {os.getpriority(os.PRIO_PROCESS, pid) for pid in (worker.pid, other.pid)} == {yielding}
     await other.end()
