@@ -95,8 +95,11 @@ class ForkServer:
 
 
 def tell_end(told: socket.socket, code: int) -> None:
-    """Orders that came too late are read, or the reader would get an error instead of what was told."""
-    said = json.dumps({"event": "ended", "code": code}).encode() + b"\n"
+    """On a line of its own, whatever the worker was writing.
+
+    Orders that came too late are read, or the reader would get an error instead of what was told.
+    """
+    said = b"\n" + json.dumps({"event": "ended", "code": code}).encode() + b"\n"
     with suppress(OSError):  # nobody may read any more
         told.send(said, socket.MSG_DONTWAIT)
     with suppress(OSError):

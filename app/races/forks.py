@@ -10,8 +10,9 @@ import socket
 import subprocess
 import sys
 from asyncio import StreamReader, StreamWriter
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
+from typing import Any
 
 from app.races.fork_server import FORK, MESSAGE
 from app.settings import ROOT
@@ -33,20 +34,30 @@ class Worker:
     """
 
     def __init__(self, pid: int, told: StreamReader, connection: StreamWriter, orders: socket.socket, kill: Kill):
-        self.pid, self.told = pid, told
-        self._connection, self._orders, self._kill = connection, orders, kill
+        self.pid = pid
+        self._told, self._connection, self._orders, self._kill = told, connection, orders, kill
 
     def order(self, line: bytes) -> None:
         """One that has ended hears nothing."""
         with suppress(OSError):
             self._orders.send(line + b"\n")
 
+    async def events(self) -> AsyncIterator[dict[str, Any]]:
+        """All that it tells until it has ended, and `ended`, unless the fork server has died with it."""
+        with suppress(ConnectionError):
+            async for line in self._told:
+                try:
+                    event: dict[str, Any] = json.loads(line)
+                except ValueError:  # what it was writing when it was killed, or an empty line
+                    continue
+                yield event
+
     async def end(self) -> None:
         """Kill it, and close its connection when it has ended."""
         self._kill(self.pid)
         with suppress(OSError):
             self._orders.shutdown(socket.SHUT_WR)
-            await self.told.read()
+            await self._told.read()
         self._orders.close()
         self._connection.close()
 

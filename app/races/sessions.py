@@ -5,7 +5,6 @@ most so many races run at once; the others wait in a queue. Knows neither HTTP n
 """
 
 import asyncio
-import json
 import logging
 import secrets
 import time
@@ -138,21 +137,19 @@ class Race:
         order = RunnerOrder(self.order.recipe_slug, policy, self.order.seed, self.order.prompt, self.order.variation)
         worker.order(ORDER.dump_json(order))
         reason = "nobody saw how"
-        with suppress(ConnectionError):
-            async for line in worker.told:
-                event = json.loads(line)
-                match event.pop("event"):
-                    case "ready":
-                        self._start_when_all_are_ready(policy)
-                    case "error":
-                        raise RaceFailed(event["message"], param=event["param"], code=event["code"])
-                    case "done":
-                        return
-                    case "ended":
-                        reason = _describe(event["code"])
-                    case name:
-                        self.standings[policy].note(name, event)
-                        self.log.append(name, event)
+        async for event in worker.events():
+            match event.pop("event"):
+                case "ready":
+                    self._start_when_all_are_ready(policy)
+                case "error":
+                    raise RaceFailed(event["message"], param=event["param"], code=event["code"])
+                case "done":
+                    return
+                case "ended":
+                    reason = _describe(event["code"])
+                case name:
+                    self.standings[policy].note(name, event)
+                    self.log.append(name, event)
         raise RaceFailed(f"The worker of {policy} died: {reason}", code="worker_died")
 
     def _start_when_all_are_ready(self, policy: str) -> None:

@@ -1,6 +1,6 @@
 """Workers from the process that they are forked from: each its own, however it ends, and no process left behind."""
 
-import json
+import asyncio
 import os
 import signal
 import socket
@@ -8,11 +8,13 @@ import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
 
 from app.races import sessions
+from app.races.fork_server import tell_end
 from app.races.forks import GIVES_WAY, Forks, Worker
 from app.races.orders import order_race
 from app.races.sessions import Races
@@ -66,6 +68,11 @@ async def until(claim: Callable[[], object]) -> None:
             await anyio.sleep(0.01)
 
 
+async def told_by(worker: Worker) -> dict[str, Any]:
+    """The next event."""
+    return await anext(worker.events())
+
+
 def is_gone(pid: int) -> bool:
     return not Path(f"/proc/{pid}").exists()
 
@@ -85,8 +92,8 @@ async def test_workers_are_processes_of_their_own_that_give_way_to_the_server(fo
 @pytest.mark.parametrize(("how", "code"), [(signal.SIGKILL, -9), (signal.SIGTERM, -15)])
 async def test_a_worker_that_is_killed_says_how_it_ended(how: int, code: int, forks: Forks, worker: Worker) -> None:
     os.kill(worker.pid, how)
-    assert json.loads(await worker.told.readline()) == {"event": "ended", "code": code}
-    assert await worker.told.read() == b""
+    assert await told_by(worker) == {"event": "ended", "code": code}
+    assert [event async for event in worker.events()] == []
     assert is_gone(worker.pid)
     worker.order(b"resume")  # nobody hears it, and nothing fails
     assert await (again := await forks.fork()).end() is None
@@ -95,9 +102,9 @@ async def test_a_worker_that_is_killed_says_how_it_ended(how: int, code: int, fo
 
 async def test_a_worker_trains_when_it_is_let_go_and_ends_well(worker: Worker, complaints: Path) -> None:
     worker.order(ORDER.dump_json(ORDERED))
-    assert json.loads(await worker.told.readline()) == {"event": "ready"}
+    assert await told_by(worker) == {"event": "ready"}
     worker.order(b"resume")
-    told = [json.loads(line) async for line in worker.told]
+    told = [event async for event in worker.events()]
     assert {event["event"] for event in told[:-2]} == {"step", "evaluated"}
     assert told[-2:] == [{"event": "done"}, {"event": "ended", "code": 0}]
     assert complaints.read_text() == ""
@@ -105,16 +112,16 @@ async def test_a_worker_trains_when_it_is_let_go_and_ends_well(worker: Worker, c
 
 async def test_the_end_of_the_input_ends_a_worker_that_waits(worker: Worker, complaints: Path) -> None:
     worker.order(ORDER.dump_json(ORDERED))
-    assert json.loads(await worker.told.readline()) == {"event": "ready"}
+    assert await told_by(worker) == {"event": "ready"}
     worker._orders.shutdown(socket.SHUT_WR)
-    assert json.loads(await worker.told.read()) == {"event": "ended", "code": 0}
+    assert await told_by(worker) == {"event": "ended", "code": 0}
     assert complaints.read_text() == ""
 
 
 async def test_a_worker_whose_reader_is_gone_ends_in_silence(forks: Forks, complaints: Path) -> None:
     worker = await forks.fork()
     worker.order(ORDER.dump_json(replace(ORDERED, variation=replace(TINY, steps=10_000))))
-    assert json.loads(await worker.told.readline()) == {"event": "ready"}
+    assert await told_by(worker) == {"event": "ready"}
     worker.order(b"resume")
     worker._orders.close()
     worker._connection.close()
@@ -124,7 +131,7 @@ async def test_a_worker_whose_reader_is_gone_ends_in_silence(forks: Forks, compl
 
 async def test_an_order_that_is_none_ends_it_badly(worker: Worker, complaints: Path) -> None:
     worker.order(b"{}")
-    assert json.loads(await worker.told.readline()) == {"event": "ended", "code": 1}
+    assert await told_by(worker) == {"event": "ended", "code": 1}
     assert "ValidationError" in complaints.read_text()
 
 
@@ -141,9 +148,20 @@ async def test_whoever_leaves_while_one_is_started_leaves_none_behind(capfd: pyt
     assert is_gone(worker.pid)
     assert server
     assert is_gone(server)
-    assert json.loads(await worker.told.readline())["event"] == "ended"
+    assert (await told_by(worker))["event"] == "ended"
     await worker.end()
     assert capfd.readouterr().err == ""
+
+
+async def test_what_a_killed_worker_was_writing_hides_nothing_else() -> None:
+    ours, theirs = socket.socketpair()
+    told, connection = await asyncio.open_connection(sock=ours)
+    worker = Worker(0, told, connection, ours.dup(), lambda pid: None)
+    with theirs:
+        theirs.send(b'{"event": "step"}\n{"event": "evaluated", "lo')
+        tell_end(theirs, -9)
+    assert [event async for event in worker.events()] == [{"event": "step"}, {"event": "ended", "code": -9}]
+    await worker.end()
 
 
 async def test_workers_that_end_at_the_same_moment_are_all_told_of(forks: Forks) -> None:
@@ -151,7 +169,7 @@ async def test_workers_that_end_at_the_same_moment_are_all_told_of(forks: Forks)
     for worker in workers:
         os.kill(worker.pid, signal.SIGKILL)
     for worker in workers:
-        assert json.loads(await worker.told.readline()) == {"event": "ended", "code": -9}
+        assert await told_by(worker) == {"event": "ended", "code": -9}
         await worker.end()
     await (await forks.fork()).end()
 
@@ -162,7 +180,7 @@ async def test_a_worker_that_has_ended_loses_nothing_by_an_order_that_comes_too_
     worker.order(b"resume")
     await until(lambda: is_gone(worker.pid))
     worker.order(b"pause")
-    told = [json.loads(line)["event"] async for line in worker.told]
+    told = [event["event"] async for event in worker.events()]
     assert told[0] == "ready"
     assert told[-2:] == ["done", "ended"]
     await worker.end()
