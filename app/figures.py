@@ -28,6 +28,7 @@ from model.experiments.ablation.shipped import ShippedAblation
 from model.explain.analysis import Analysis
 from model.explain.guessing import measure_guessing
 from model.masks.policies import MASK_POLICIES, RIGHT, MaskPolicy, find_policy
+from model.network.gpt import GPT
 from model.text.tokenizer import END_OF_TURN
 from model.training.recipes import Recipe, find_recipe
 
@@ -171,18 +172,21 @@ async def draw_figure(
 async def _analyze_and_write(
     choices: Choices, policy: str, loaded: LoadedRun, analyses: Analyses, engine: Engine, writes: bool
 ) -> tuple[Analysis, Written | None]:
-    model = loaded.model(choices.step)
-    analysis = analyses.of(choices.recipe, model, MASK_POLICIES[policy], choices.prompt)
-    if not writes:
-        return await analysis, None
-    return await asyncio.gather(analysis, _write(choices, loaded, engine))
+    recipe, model = choices.recipe, loaded.model(choices.step)
+    analysis = await analyses.of(recipe, model, MASK_POLICIES[policy], choices.prompt)
+    return analysis, await _write(recipe, model, choices.prompt, analysis, engine) if writes else None
 
 
-async def _write(choices: Choices, loaded: LoadedRun, engine: Engine) -> Written:
-    recipe, prompt = choices.recipe, choices.prompt
-    generation = await admit(engine, recipe, loaded.model(choices.step), prompt).whole()
-    tokens = [token.token for token in generation.received]
-    return judge_written(tokens, recipe.task.answer(prompt) + END_OF_TURN, generation.finish_reason == "stop")
+async def _write(recipe: Recipe, model: GPT, prompt: str, analysis: Analysis, engine: Engine) -> Written:
+    """Only what comes behind a first wrong letter is decoded: up to it the model has read what it wrote."""
+    tokens, stopped = list(analysis.begins_to_write), False
+    if tokens[-1] == END_OF_TURN:
+        stopped = True
+    else:
+        generation = await admit(engine, recipe, model, prompt, begun=tokens).whole()
+        tokens += [token.token for token in generation.received]
+        stopped = generation.finish_reason == "stop"
+    return judge_written(tokens, recipe.task.answer(prompt) + END_OF_TURN, stopped)
 
 
 def _vote(choices: Choices) -> str:

@@ -1,6 +1,6 @@
 """One model's answer to one prompt as it comes, in words: what the API streams and a page shows. Over the engine."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
 from app.catalog import LoadedBase
@@ -61,14 +61,24 @@ class Generation:
         return self.prompt_text + self.completion
 
 
-def admit(engine: Engine, recipe: Recipe, model: GPT, prompt: str, max_new_tokens: int | None = None) -> Generation:
+def admit(
+    engine: Engine,
+    recipe: Recipe,
+    model: GPT,
+    prompt: str,
+    max_new_tokens: int | None = None,
+    *,
+    begun: Sequence[str] = (),
+) -> Generation:
     """Check the prompt and the cap and queue the generation, before any answer has begun.
+
+    `begun`: tokens that the model has written already; what it writes behind them is generated.
 
     Raises:
         InvalidText, OutOfRange: the prompt or the cap is not one the recipe's model can take.
         EngineBusy, EngineStopped: no place.
     """
-    ids = prompt_ids(recipe, prompt)
+    ids = (*prompt_ids(recipe, prompt), *(recipe.tokenizer.ids[token] for token in begun))
     cap = new_token_cap(model, len(ids), max_new_tokens)
     source = engine.generate(model, ids, stop_id=recipe.tokenizer.end_of_turn_id, max_new_tokens=cap)
     return Generation(prompt, recipe.tokenizer.decode(ids), recipe.tokenizer, source)

@@ -92,6 +92,19 @@ class Analysis:
         """The sum of the shares of the positions before the answer's; it may lie below 0 or above 1."""
         return sum(position.gradient.share for position in self.positions[: self.prompt_length - 1])
 
+    @property
+    def begins_to_write(self) -> tuple[str, ...]:
+        """What the model writes by itself, greedily, up to its first token that is not the row's.
+
+        Until there it reads what the row has, so that its likeliest tokens are those it would write.
+        """
+        written: list[str] = []
+        for position in self.positions[self.prompt_length - 1 :]:
+            written.append(position.predictions[0].token)
+            if written[-1] != self.tokens[position.position + 1]:
+                break
+        return tuple(written)
+
 
 def analyze(
     recipe: Recipe, model: GPT, policy: MaskPolicy, prompt: str, response: str | None = None, *, top_k: int = TOP
