@@ -20,7 +20,7 @@ from app.shares import answering, asking, greediest
 from model.errors import MaskscopeError
 from model.network.gpt import GPT
 
-GATHERING_TURNS, GATHERING_SECONDS = 20, 0.005
+GATHERING_TURNS, GATHERING_SECONDS = 20, 0.05
 """How long calls wait for others of their group; an idle loop takes a third of a millisecond for so many turns."""
 Result = TypeVar("Result")
 log = logging.getLogger(__name__)

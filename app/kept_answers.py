@@ -42,10 +42,10 @@ DECIDED_BY_BODY = frozenset({"/api/v1/analyze", "/api/v1/mask"})
 SAYS_WHERE = "/"
 """This page says by which of the machine's addresses others reach it, and those change with its networks. So it is kept
 unless it is asked for on the machine itself while that can be reached from outside."""
-CHARTS = "/api/v1/ablation/charts/"
+BEGINNINGS = ("/api/v1/ablation/charts/", "/api/v1/recipes/")
 """What begins so is decided by its address too."""
 
-WORTH_COMPRESSING, COMPRESSED_ASIDE = 500, 20_000
+WORTH_COMPRESSING, COMPRESSED_ASIDE = 500, 200_000
 """Bytes: from so many on at all, and in a thread, since it takes longer than the way there and back."""
 LARGEST_SHARE = 8
 """One answer takes at most this part of the room, so that it does not drive out all others."""
@@ -148,7 +148,7 @@ def _is_decided(scope: Scope) -> bool:
     path, method = scope["path"], scope["method"]
     if method == "POST":
         return path in DECIDED_BY_BODY
-    return method in ("GET", "HEAD") and (path in DECIDED_BY_ADDRESS or path.startswith(CHARTS))
+    return method in ("GET", "HEAD") and (path in DECIDED_BY_ADDRESS or path.startswith(BEGINNINGS))
 
 
 def _key(scope: Scope, headers: Headers, body: bytes) -> Key:

@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 from pydantic import Field
 
-from app.api.schemas import ERRORS, Answer, MeanLoss, Rate, SeedRate
+from app.api.schemas import ERRORS, Answer, MeanLoss, Rate, SeedRate, Slug
 from app.catalog import Catalog, LoadedRun
 from app.deps import AblationDep, CatalogDep
 from model.experiments.ablation.seeds import seeds_at
@@ -20,6 +20,9 @@ class StepMetrics(Answer):
     exact_match: Rate
     token_accuracy: Rate
     stop_rate: Rate
+
+
+class StepMetricsWithLoss(StepMetrics):
     loss: dict[SegmentKind, MeanLoss] = Field(description="By the segment of the target, trained on or not.")
 
 
@@ -27,7 +30,11 @@ class RunSummary(Answer):
     policy: str
     seed: int
     steps: int
-    metrics: list[StepMetrics]
+    metrics: tuple[StepMetrics, ...]
+
+
+class RunWithLoss(RunSummary):
+    metrics: tuple[StepMetricsWithLoss, ...]
 
 
 class SeedsAtStep(Answer):
@@ -49,11 +56,15 @@ class Limits(Answer):
 class RecipeSummary(Answer):
     slug: str
     title: str
-    vocabulary: list[str]
+    vocabulary: tuple[str, ...]
     parameters: int
     limits: Limits
-    runs: list[RunSummary]
-    seeds: list[SeedsAtStep] = Field(description="At each measured step; empty if a recipe has one seed alone.")
+    runs: tuple[RunSummary, ...]
+
+
+class RecipeWithLoss(RecipeSummary):
+    runs: tuple[RunWithLoss, ...]
+    seeds: tuple[SeedsAtStep, ...] = Field(description="At each measured step; empty if a recipe has one seed alone.")
 
 
 class RecipeList(Answer):
@@ -61,34 +72,38 @@ class RecipeList(Answer):
 
 
 @router.get("/recipes")
-async def recipes(catalog: CatalogDep, ablation: AblationDep) -> RecipeList:
+async def recipes(catalog: CatalogDep) -> RecipeList:
     """What can be asked for, and how well each run did on unseen words, step by step."""
-    return RecipeList(recipes=[_summary(catalog, ablation, recipe) for recipe in catalog.recipes()])
+    return RecipeList(recipes=[RecipeSummary.model_validate(_of(catalog, recipe)) for recipe in catalog.recipes()])
 
 
-def _summary(catalog: Catalog, ablation: ShippedAblation, recipe: Recipe) -> RecipeSummary:
+@router.get("/recipes/{slug}")
+async def recipe(slug: Slug, catalog: CatalogDep, ablation: AblationDep) -> RecipeWithLoss:
+    """One of them: its losses by segment, and what all seeds could do, as well."""
+    found = catalog.recipe(slug)
+    return RecipeWithLoss.model_validate(_of(catalog, found) | {"seeds": _seeds(ablation, found)})
+
+
+def _of(catalog: Catalog, recipe: Recipe) -> dict[str, object]:
     loaded = [catalog.run(recipe, policy.slug) for policy in catalog.policies(recipe)]
-    return RecipeSummary(
-        slug=recipe.slug,
-        title=recipe.title,
-        vocabulary=list(recipe.tokenizer.tokens),
-        parameters=loaded[0].run.parameters,
-        limits=Limits(
+    return {
+        "slug": recipe.slug,
+        "title": recipe.title,
+        "vocabulary": recipe.tokenizer.tokens,
+        "parameters": loaded[0].run.parameters,
+        "limits": Limits(
             prompt_min_length=recipe.task.min_length,
             prompt_max_length=recipe.task.max_length,
             context_length=recipe.model.context_length,
         ),
-        runs=[_run(each) for each in loaded],
-        seeds=_seeds(ablation, recipe),
-    )
+        "runs": [vars(each.run) | {"metrics": _metrics(each)} for each in loaded],
+    }
 
 
-def _seeds(ablation: ShippedAblation, recipe: Recipe) -> list[SeedsAtStep]:
+def _metrics(loaded: LoadedRun) -> list[dict[str, object]]:
+    return [{"step": m.step, "kept": m.step in loaded.models, **vars(m.metrics)} for m in loaded.run.measurements]
+
+
+def _seeds(ablation: ShippedAblation, recipe: Recipe) -> list[object]:
     own = [c.setting for c in ablation.findings.comparisons if c.setting.slug == recipe.slug]
-    found = (seeds_at(ablation.findings.ablation, each, step) for each in own for step in each.evaluated_steps())
-    return [SeedsAtStep.model_validate(at) for at in found]
-
-
-def _run(loaded: LoadedRun) -> RunSummary:
-    metrics = [{"step": m.step, "kept": m.step in loaded.models, **vars(m.metrics)} for m in loaded.run.measurements]
-    return RunSummary.model_validate({**vars(loaded.run), "metrics": metrics})
+    return [seeds_at(ablation.findings.ablation, each, step) for each in own for step in each.evaluated_steps()]

@@ -222,11 +222,10 @@ class DeadlineProtocol(H11Protocol):
 
 
 def _pieces(message: Message) -> Iterator[Message]:
-    body = memoryview(message.get("body", b""))
+    body = bytes(message.get("body", b""))  # of bytes, and of a slice of all of them, this makes no copy
     for start in range(0, max(1, len(body)), PIECE_BYTES):
-        piece = body[start : start + PIECE_BYTES]
         more = message.get("more_body", False) or start + PIECE_BYTES < len(body)
-        yield {"type": "http.response.body", "body": bytes(piece), "more_body": more}
+        yield {"type": "http.response.body", "body": body[start : start + PIECE_BYTES], "more_body": more}
 
 
 def _from_absolute_form(scope: Scope) -> None:

@@ -27,7 +27,8 @@ class EndingTransport(asyncio.Transport):
         self._transport = transport
         self._seconds = seconds
         self._is_receiving = is_receiving
-        self._held = bytearray()
+        self._held: list[bytes] = []
+        self._held_bytes = 0
         self._flushes: asyncio.Handle | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._discarded = 0
@@ -86,21 +87,23 @@ class EndingTransport(asyncio.Transport):
         self._transport.abort()
 
     def write(self, data: Any) -> None:
-        self._held += data
-        if len(self._held) >= PIECE_BYTES:
+        self._held.append(data)
+        self._held_bytes += len(data)
+        if self._held_bytes >= PIECE_BYTES:
             self.flush()
         elif self._flushes is None:
             self._flushes = asyncio.get_running_loop().call_soon(self.flush)
 
     def flush(self) -> None:
         """Send what is held, without waiting for more."""
-        data = bytes(self._held)
+        data = b"".join(self._held)
         self._drop_held()
         if data and not self._transport.is_closing():
             self._transport.write(data)
 
     def _drop_held(self) -> None:
         self._held.clear()
+        self._held_bytes = 0
         if self._flushes is not None:
             self._flushes.cancel()
             self._flushes = None

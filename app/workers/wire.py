@@ -111,7 +111,8 @@ class Wire(asyncio.Protocol):
             return
         self._first = self._first or (time.perf_counter() if self._buffer else 0.0)
         if self._length is not None and len(self._buffer) >= self._length:
-            self._finish(bytes(self._buffer[: self._length]))
+            del self._buffer[self._length :]
+            self._finish(bytes(self._buffer))
 
     def _read_chunks(self) -> None:
         while (line := self._buffer.find(b"\r\n")) >= 0:

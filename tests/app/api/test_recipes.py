@@ -5,7 +5,7 @@ import pytest
 
 from model.experiments.shipped import SHIPPED_RUNS
 from model.masks.policies import MASK_POLICIES
-from model.training.recipes import ALL_RECIPES
+from model.training.recipes import ALL_RECIPES, RECIPES
 
 pytestmark = pytest.mark.anyio
 
@@ -37,6 +37,24 @@ async def test_recipes_measure_each_run_step_by_step_with_intervals(client: http
                     low, value, high = rate["low"], rate["value"], rate["high"]
                     assert 0 <= low <= value + 1e-12 <= high + 2e-12 <= 1 + 2e-12, (name, rate)
                     assert rate["n"] == words
+
+
+async def test_one_recipe_has_its_losses_by_segment_and_all_seeds_besides(client: httpx.AsyncClient) -> None:
+    for told in (await client.get("/api/v1/recipes")).json()["recipes"]:
+        recipe = (await client.get(f"/api/v1/recipes/{told['slug']}")).json()
+        runs, seeds = recipe.pop("runs"), recipe.pop("seeds")
+        losses = [measured.pop("loss") for run in runs for measured in run["metrics"]]
+        assert {**recipe, "runs": runs} == told
+        assert all(0 <= kind["low"] <= kind["value"] <= kind["high"] for loss in losses for kind in loss.values())
+        assert all(set(loss) >= {"user", "assistant", "template"} for loss in losses)
+        assert [at["step"] for at in seeds] in ([], [measured["step"] for measured in runs[0]["metrics"]])
+        assert bool(seeds) == (told["slug"] in RECIPES)
+
+
+async def test_a_recipe_that_nobody_knows_is_told_as_such(client: httpx.AsyncClient) -> None:
+    response = await client.get("/api/v1/recipes/nope")
+    assert response.status_code == 404
+    assert response.json()["error"]["param"] == "recipe"
 
 
 async def test_every_step_said_to_be_kept_can_be_asked_for_and_no_other(client: httpx.AsyncClient) -> None:

@@ -186,7 +186,7 @@ async def test_counters_show_what_was_measured(
     trained, ignored = answer["supervised_count"], answer["ignored_count"]
     expected = {"trained": f"{trained} of 12", "ignored": f"{ignored} of 12", "utilisation": percent(trained / 12)}
     measured = find(page, "details", id="measured")
-    recipe = next(r for r in (await client.get("/api/v1/recipes")).json()["recipes"] if r["slug"] == "reverse")
+    recipe = (await client.get("/api/v1/recipes/reverse")).json()
     seeds = next(at for at in recipe["seeds"] if at["step"] == GAP_STEP)
     for run in (run for run in recipe["runs"] if run["policy"] in POLICIES):
         at = next(m for m in run["metrics"] if m["step"] == GAP_STEP)
@@ -208,8 +208,8 @@ async def test_what_is_left_to_guess_of_a_prompt_is_said_of_letters_and_end_toge
 ) -> None:
     page = await open_page(recipe=recipe, prompt="abcd")
     told = text_of(find(page, "p", class_="guessing"))
-    recipes = {r["slug"]: r for r in (await client.get("/api/v1/recipes")).json()["recipes"]}
-    last = {run["policy"]: run["metrics"][-1]["loss"] for run in recipes[recipe]["runs"]}["unmasked"]
+    runs = (await client.get(f"/api/v1/recipes/{recipe}")).json()["runs"]
+    last = {run["policy"]: run["metrics"][-1]["loss"] for run in runs}["unmasked"]
     words = RECIPES[recipe].task.held_out_prompts(last["user"]["n"])
     letters = sum(map(len, words))
     loss = (letters * last["user"]["value"] + len(words) * last["template"]["value"]) / (letters + len(words))
