@@ -134,8 +134,8 @@ def _remember(state: State, read: Shipped, settings: Settings) -> None:
     state.analyses = Analyses(state.engine)
     state.races = Races(settings)
     state.votes = Votes(settings, time.monotonic)
-    state.inspections = Inspections(settings)
     state.short_addresses, state.turns = ShortAddresses(), Turns()
+    state.inspections = Inspections(settings, state.turns)
 
 
 def _wrap(

@@ -18,7 +18,6 @@ from app.charts.tokens import LaneCut, MessageBand, cut_lanes, draw_row
 from app.deps import InspectionsDep
 from app.forms import Form, read_form
 from app.templating import is_partial, render_view
-from app.turns import Turns
 from app.workers.inspection_orders import ARGUMENTS, SHOWN
 from app.workers.inspections import Asked, Inspections
 from model.errors import MaskscopeError, check_known
@@ -198,9 +197,7 @@ async def _answer(request: Request, state: Pasted, inspections: Inspections, ask
     tokenizers, most = tuple(inspections.tokenizers), request.app.state.settings.inspection_body_limit_bytes
     context = InspectContext(state, EXAMPLES, tokenizers, templates, CHOICES, SAYS, most)
     name = "inspect/_view.html" if is_partial(request) else "inspect/page.html"
-    return await render_view(
-        request, name, context, _view(state, inspections, request.app.state.turns) if asks else _nothing(), REFUSED
-    )
+    return await render_view(request, name, context, _view(state, inspections) if asks else _nothing(), REFUSED)
 
 
 async def _nothing() -> None:
@@ -224,9 +221,9 @@ def _template(state: Pasted, inspections: Inspections) -> str | None:
     return state.template_text if state.template == PASTED else inspections.templates.get(state.template)
 
 
-async def _view(state: Pasted, inspections: Inspections, turns: Turns) -> View:
+async def _view(state: Pasted, inspections: Inspections) -> View:
     """Raises what REFUSED names."""
-    answer = await turns.after(inspections.inspect(_asked(state, inspections, _template(state, inspections))))
+    answer = await inspections.inspect(_asked(state, inspections, _template(state, inspections)))
     report, shown = answer["report"], SHOWN.validate_python(answer["shown"])
     places: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for one in report["findings"]:
@@ -245,7 +242,7 @@ async def _view(state: Pasted, inspections: Inspections, turns: Turns) -> View:
         places,
         cut_lanes(shown) if shown else (),
         tuple(lane for lane in shown.lanes if not lane.mask) if shown else (),
-        await _beside(state, inspections, turns) if shown else (),
+        await _beside(state, inspections) if shown else (),
         switches,
         other,
         severities.count("error"),
@@ -264,7 +261,7 @@ def _rules_at(report: Mapping[str, Any], shown: ShownRow | None) -> dict[int, li
     return found
 
 
-async def _beside(state: Pasted, inspections: Inspections, turns: Turns) -> tuple[Beside, ...]:
+async def _beside(state: Pasted, inspections: Inspections) -> tuple[Beside, ...]:
     """The same row under the templates that ship and those of all tokenizers offered, each with its own tokenizer."""
     rows = state.against if state.against.strip() else state.rows
     plain = state.model_copy(update={"rows": rows, "against": "", "token": None})
@@ -275,17 +272,17 @@ async def _beside(state: Pasted, inspections: Inspections, turns: Turns) -> tupl
         (f"{name}, with {state.tokenizer}", state.tokenizer, text) for name, text in inspections.templates.items()
     ]
     wanted += [(f"{name}, its own", name, None) for name in inspections.tokenizers if name != state.tokenizer]
-    return tuple([await _one_beside(plain, inspections, turns, *one) for one in wanted[:MOST_BESIDE]])
+    return tuple([await _one_beside(plain, inspections, *one) for one in wanted[:MOST_BESIDE]])
 
 
 async def _one_beside(
-    state: Pasted, inspections: Inspections, turns: Turns, title: str, tokenizer: str, template: str | None
+    state: Pasted, inspections: Inspections, title: str, tokenizer: str, template: str | None
 ) -> Beside:
     same = tokenizer == state.tokenizer
     other = {} if same else {"tokenizer": tokenizer, "tokenizer_json": "", "folder_files": {}}
     try:
         asked = _asked(state.model_copy(update=other), inspections, template)
-        answer = await turns.after(inspections.inspect(replace(asked, alone=True)))
+        answer = await inspections.inspect(replace(asked, alone=True))
     except REFUSED as error:
         return Beside(title, None, refused=error.message)
     report, shown = answer["report"], SHOWN.validate_python(answer["shown"])

@@ -12,6 +12,7 @@ from typing import Any
 from app.races.forks import GIVES_WAY
 from app.settings import Settings
 from app.shares import Shares, asking
+from app.turns import Turns
 from app.workers.inspection import InspectionProcess
 from app.workers.inspection_orders import MATERIALS, OPTIONS, Materials
 from model.errors import MaskscopeError, check_known
@@ -51,7 +52,8 @@ class Asked:
 class Inspections:
     """A long-lived object; `close` ends its processes. Processes start when they are first needed."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, turns: Turns) -> None:
+        self._turns = turns
         self.tokenizers = offered_tokenizers(settings)
         self.templates = _templates(settings.trained_folder / "tokenizers" / "templates")
         self._places = Shares(settings.inspection_queue_size)
@@ -66,7 +68,10 @@ class Inspections:
         return len(self._running)
 
     async def inspect(self, asked: Asked) -> dict[str, Any]:
-        """`report`, `headline` and `shown`. Raises UnknownName, UnreadableInput, TemplateRefused, LimitHit, or busy."""
+        """`report`, `headline` and `shown`, when it is the caller's turn to draw them.
+
+        Raises UnknownName, UnreadableInput, TemplateRefused, LimitHit, or busy.
+        """
         materials = self._materials(asked)
         running = next((task for task, wanted in self._running.items() if wanted == (materials, asked)), None)
         if running is None:  # equal ones are one: a class that opens the page asks sixty times for the same
@@ -81,7 +86,7 @@ class Inspections:
             self._running[running] = (materials, asked)
             running.add_done_callback(self._running.pop)
             running.add_done_callback(lambda _: self._places.give_back(share))
-        return await asyncio.shield(running)  # a visitor who leaves does not take the process with him
+        return await self._turns.after(asyncio.shield(running))  # who leaves does not take the process with him
 
     def own_template(self, tokenizer: str) -> str:
         """The template that is in the tokenizer's folder as a file, "" if none is."""

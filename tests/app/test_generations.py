@@ -36,6 +36,16 @@ async def test_the_stop_at_the_very_cap_is_a_stop(engine: Engine, trained: GPT) 
     assert (generation.completion, generation.finish_reason) == ("olleh#", "stop")
 
 
+async def test_what_has_been_begun_is_gone_on_with(engine: Engine, trained: GPT) -> None:
+    whole = await admit(engine, REVERSE, trained, "hello").whole()
+    for count in range(len(whole.received)):
+        begun = [token.token for token in whole.received[:count]]
+        rest = await admit(engine, REVERSE, trained, "hello", begun=begun).whole()
+        assert rest.text == whole.text
+        assert [token.token for token in rest.received] == [token.token for token in whole.received[count:]]
+        assert rest.finish_reason == whole.finish_reason
+
+
 @pytest.mark.parametrize(
     ("prompt", "cap", "error", "param"),
     [

@@ -5,7 +5,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from app.races.sessions import Races
 from app.races.worker import ORDER, RunnerOrder
 from app.settings import Settings
 from model.training.recipes import Variation
+from tests.app.races.waiting import until
 
 pytestmark = pytest.mark.anyio
 
@@ -60,12 +61,6 @@ async def worker(forks: Forks) -> AsyncIterator[Worker]:
     worker = await forks.fork()
     yield worker
     await worker.end()
-
-
-async def until(claim: Callable[[], object]) -> None:
-    with anyio.fail_after(60):
-        while not claim():
-            await anyio.sleep(0.01)
 
 
 async def told_by(worker: Worker) -> dict[str, Any]:

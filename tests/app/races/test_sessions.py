@@ -5,7 +5,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from app.settings import Settings
 from app.shares import asking
 from model.errors import UnknownName
 from model.training.recipes import Variation
+from tests.app.races.waiting import until
 
 pytestmark = pytest.mark.anyio
 
@@ -69,12 +70,6 @@ def numbers_of(race: Race) -> dict[str, Events]:
     return told
 
 
-async def until(claim: Callable[[], object]) -> None:
-    with anyio.fail_after(60):
-        while not claim():
-            await anyio.sleep(0.01)
-
-
 async def standstill(race: Race) -> dict[str, int]:
     """The step each model stands at, once every worker waits in silence; one that lacks a processor does not wait."""
     while True:
@@ -96,7 +91,7 @@ def state_of(pid: int) -> str:
         return ""
 
 
-def is_gone(pid: int) -> bool:
+def has_ended(pid: int) -> bool:
     return state_of(pid) in ("", "Z")
 
 
@@ -224,7 +219,7 @@ async def test_pause_step_resume_stop() -> None:
         races.stop(race)
         races.stop(race)  # whoever is late to say it changes nothing
         await until(lambda: race.ended)
-        await until(lambda: all(is_gone(pid) for pid in pids))
+        await until(lambda: all(has_ended(pid) for pid in pids))
     names = names_of(race)
     assert [name for name in names if name not in ("step", "evaluated")] == ["started", "paused", "resumed", "finished"]
     assert events_of(race)[-1]["data"]["status"] == race.status == "stopped"
@@ -271,7 +266,7 @@ async def test_a_killed_worker_ends_its_race_and_the_next_one_runs() -> None:
         killed, other = first.worker_pids()
         os.kill(killed, signal.SIGKILL)
         await until(lambda: first.ended)
-        assert is_gone(other)
+        assert has_ended(other)
         error = events_of(first)[-1]
         assert (first.status, error["event"]) == ("failed", "failed")
         assert error["data"] == {
@@ -331,7 +326,7 @@ async def test_a_race_that_takes_too_long_ends_visibly_its_pauses_and_its_start_
         await until(lambda: race.ended)
         server = races._forks.server_pid
     assert server
-    assert is_gone(server)
+    assert has_ended(server)
     assert names_of(race) == ["failed"]
     error = events_of(race)[-1]["data"]["error"]
     assert (error["code"], error["message"]) == ("race_too_long", "The race took longer than 1 s")
@@ -382,7 +377,7 @@ async def test_the_end_of_the_server_ends_every_race_its_processes_and_its_strea
         streams = [asyncio.create_task(all_of(race, races)) for race in (running, waiting)]
         await until(lambda: len(running.worker_pids()) == len(policies) and (moment == "starting" or names_of(running)))
         pids = running.worker_pids()
-    assert all(is_gone(pid) for pid in pids)
+    assert all(has_ended(pid) for pid in pids)
     for stream in await asyncio.wait_for(asyncio.gather(*streams), 60):
         assert b'"status":"stopped"' in stream.split(b"id: ")[-1]
     with pytest.raises(RacesBusy):

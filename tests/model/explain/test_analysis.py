@@ -10,6 +10,7 @@ from model.explain.analysis import Analysis, analyze, forecast
 from model.masks.batches import make_batch
 from model.masks.policies import COMPARED_POLICIES, MASK_POLICIES
 from model.network.attribution import attribute
+from model.network.generation import generate
 from model.network.gpt import GPT
 from model.text.chat_template import render
 from model.training.conversations import prompt_ids
@@ -186,6 +187,26 @@ def test_a_text_the_recipe_cannot_read_is_refused_and_the_field_named(
     with pytest.raises(InvalidText) as caught:
         of(model, "prompt-masked", prompt, response)
     assert caught.value.param == param
+
+
+@policies
+@pytest.mark.parametrize("step", [0, 300, 1000])
+def test_it_knows_what_the_model_writes_up_to_the_first_token_that_is_not_the_row_s(
+    trained_model: Callable[..., GPT], slug: str, step: int
+) -> None:
+    model, words = trained_model("reverse", slug, step), REVERSE.task.held_out_prompts(40)
+    prompts = [prompt_ids(REVERSE, word) for word in words]
+    stop_id, lengths = REVERSE.tokenizer.end_of_turn_id, []
+    for word, whole in zip(words, generate(model, prompts, stop_id=stop_id), strict=True):
+        begun, right = of(model, slug, word).begins_to_write, f"{word[::-1]}#"
+        written = REVERSE.tokenizer.decode(whole.token_ids)
+        assert "".join(begun) == written[: len(begun)]
+        assert "".join(begun[:-1]) == right[: len(begun) - 1]
+        assert (begun[-1] != right[len(begun) - 1]) or "".join(begun) == right, (
+            "it ends at no right letter but the last"
+        )
+        lengths.append(len(begun))
+    assert len(set(lengths)) > 1 or step == 0
 
 
 def test_prompt_ids_are_the_prompt_ready_to_be_answered():
