@@ -82,22 +82,37 @@ async def test_the_form_says_every_setting_with_the_recipe_s_own_value(
             assert float(number.attrib["min"]) < float(number.attrib["max"])
 
 
-async def test_a_finished_race_shows_both_models_and_all_their_measurements(
-    client: httpx.AsyncClient, finished: tuple[str, str], read_html: Any, text_of: Any
+async def expect_every_measurement(
+    client: httpx.AsyncClient, owned: str, html: str, policies: list[str], read_html: Any, text_of: Any
 ) -> None:
-    page = read_html(finished[1])
-    address = followers(finished[0])
-    state = (await client.get(f"/api/v1{address.replace('/race/', '/races/')}")).json()
+    """Of each model of a finished race: its last step, all points of its line, its predictions."""
+    page = read_html(html)
+    state = (await client.get(f"/api/v1{followers(owned).replace('/race/', '/races/')}")).json()
     runners = [e for e in page.iter("div") if "runner" in e.attrib.get("class", "").split()]
-    assert [runner.attrib["data-policy"] for runner in runners] == BOTH
+    assert [runner.attrib["data-policy"] for runner in runners] == policies
     for runner in runners:
         assert text_of(next(e for e in runner.iter() if e.attrib.get("data-show") == "step")) == "40"
     lines = {e.attrib["data-series"]: e.attrib["points"] for e in page.iter("polyline")}
-    assert {policy: len(points.split()) for policy, points in lines.items()} == dict.fromkeys(BOTH, 5)
-    assert len(state["evaluations"]) == 10
+    assert {policy: len(points.split()) for policy, points in lines.items()} == dict.fromkeys(policies, 5)
+    assert len(state["evaluations"]) == 5 * len(policies)
     likeliest = [text_of(e) for e in page.iter("td") if "data-position" in e.attrib]
-    assert len(likeliest) == 2 * 10
+    assert len(likeliest) == 10 * len(policies)
     assert page.find(".//live-race").attrib["data-after"] == str(state["last_event_id"])
+
+
+async def test_a_finished_race_shows_both_models_and_all_their_measurements(
+    client: httpx.AsyncClient, finished: tuple[str, str], read_html: Any, text_of: Any
+) -> None:
+    await expect_every_measurement(client, *finished, BOTH, read_html, text_of)
+
+
+async def test_a_race_of_three_shows_the_third_model_as_the_two(
+    client: httpx.AsyncClient, read_html: Any, text_of: Any
+) -> None:
+    policies = [*BOTH, "no-shift"]
+    address = await begin(client, policies=policies)
+    html = await until(client, address, "Finished")
+    await expect_every_measurement(client, address, html, policies, read_html, text_of)
 
 
 async def test_the_files_of_a_race_are_what_they_say(client: httpx.AsyncClient, finished: tuple[str, str]) -> None:
