@@ -4,46 +4,18 @@ import math
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import count, pairwise
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import pytest
 
-from app.races.worker import ORDER, Commands, Runner, RunnerOrder
+from app.races.worker import ORDER, Commands
 from model.masks.policies import MASK_POLICIES
 from model.training.loop import StepDone, initial_model, train
 from model.training.recipes import Variation
-
-TINY = Variation(width=8, batch_size=4, steps=25, evaluate_every=7, evaluation_words=5)
-ORDERED = RunnerOrder("reverse4", "unmasked", 1, "abcd", TINY)
-
-Event = dict[str, Any]
-Answer = Callable[[Event, BinaryIO], object]
-"""What is done when an event is told: commands may be written, or the input be closed."""
-
-
-def run(
-    commands: bytes,
-    answer: Answer = lambda event, commands: None,
-    order: RunnerOrder = ORDERED,
-    read_by: type[Commands] = Commands,
-) -> list[Event]:
-    """What a runner in this process tells until it has finished or its input ends."""
-    told: list[Event] = []
-    reader, writer = os.pipe()
-    with open(reader, "rb", buffering=0) as source, open(writer, "wb", buffering=0) as sink:
-
-        def tell(event: str, **data: object) -> None:
-            told.append({"event": event, **data})
-            answer(told[-1], sink)
-
-        sink.write(commands)
-        with suppress(SystemExit):
-            Runner(order, read_by(source.fileno()), tell).run()
-    return told
+from tests.app.races.runners import ORDERED, Event, run, without_times
 
 
 def names_and_steps(told: Sequence[Event]) -> list[tuple[str, int | None]]:
@@ -52,10 +24,6 @@ def names_and_steps(told: Sequence[Event]) -> list[tuple[str, int | None]]:
 
 def steps_of(told: Sequence[Event], name: str) -> list[int]:
     return [event["step"] for event in told if event["event"] == name]
-
-
-def without_times(told: Sequence[Event]) -> list[Event]:
-    return [{name: value for name, value in event.items() if name not in ("seconds", "step_ms")} for event in told]
 
 
 @pytest.fixture(scope="module")
