@@ -25,6 +25,15 @@ from tests.app.races.waiting import until
 
 pytestmark = pytest.mark.anyio
 
+MOVES_ELSEWHERE = """
+import signal, sys
+import app.races.fork_server as f
+here, there = sys.platform, 'darwin'
+signal.signal(signal.SIGUSR1, lambda *_: setattr(sys, 'platform', there if sys.platform == here else here))
+f.main()
+"""
+"""A fork server that takes its system for another one after a signal, and for what it is after the next."""
+
 
 @pytest.fixture(scope="module")
 def stderr(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -41,8 +50,12 @@ def complaints(stderr: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def forks(stderr: Path) -> Iterator[Forks]:
+    python = stderr.with_name("python")
+    python.write_text(f'#!/bin/sh\nexec {sys.executable} -c "{MOVES_ELSEWHERE}"\n')
+    python.chmod(0o700)
     ours = os.dup(2)
-    with stderr.open("a") as theirs:
+    with stderr.open("a") as theirs, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "executable", str(python))
         os.dup2(theirs.fileno(), 2)
         forks = Forks()
         forks.want()
@@ -50,6 +63,16 @@ def forks(stderr: Path) -> Iterator[Forks]:
         os.close(ours)
     yield forks
     forks.stop()
+
+
+@pytest.fixture
+async def elsewhere(forks: Forks) -> AsyncIterator[None]:
+    """The fork server takes its system for one that is not Linux."""
+    await (await forks.fork()).end()  # before it forks it handles no signal
+    assert forks.server_pid
+    os.kill(forks.server_pid, signal.SIGUSR1)
+    yield
+    os.kill(forks.server_pid, signal.SIGUSR1)
 
 
 @pytest.fixture
@@ -112,6 +135,20 @@ async def test_a_worker_trains_when_it_is_let_go_and_ends_well(
     assert without_times(told) == [*without_times(told_here), {"event": "ended", "code": 0}]
     assert told_here[-1] == {"event": "done"}
     assert complaints.read_text() == ""
+
+
+@pytest.mark.usefixtures("elsewhere")
+async def test_where_the_system_is_not_linux_a_worker_is_a_python_of_its_own_and_tells_the_same(
+    forks: Forks, complaints: Path, told_here: list[Event]
+) -> None:
+    worker = await forks.fork()
+    worker.order(ORDER.dump_json(ORDERED))
+    assert await told_by(worker) == {"event": "ready"}
+    assert Path(f"/proc/{worker.pid}/cmdline").read_text().split("\0")[1:3] == ["-m", "app.races.worker"]
+    worker.order(b"resume")
+    assert without_times(await rest_told_by(worker)) == [*without_times(told_here), {"event": "ended", "code": 0}]
+    assert complaints.read_text() == ""
+    await worker.end()
 
 
 async def test_the_end_of_the_input_ends_a_worker_that_waits(worker: Worker, complaints: Path) -> None:
