@@ -24,10 +24,11 @@ WORDS = ("hello", "a", "zzzz", "abcdefghij")
 policies = pytest.mark.parametrize("slug", COMPARED_POLICIES)
 
 
-@pytest.fixture(params=["1 layer", "3 layers, 1 head", "half trained", "trained"])
+@pytest.fixture(params=["1 layer", "2 layers", "3 layers, 1 head", "half trained", "trained"])
 def model(request: pytest.FixtureRequest, random_model: Callable[..., GPT], trained_model: Callable[..., GPT]) -> GPT:
     models: dict[str, Callable[[], GPT]] = {
         "1 layer": lambda: random_model(GPTConfig(VOCABULARY, 32, 1, 4, 32)),
+        "2 layers": lambda: random_model(REVERSE.model),
         "3 layers, 1 head": lambda: random_model(GPTConfig(VOCABULARY, 24, 3, 1, 8)),
         "half trained": lambda: trained_model("reverse", "unmasked", 500),
         "trained": lambda: trained_model("reverse", "prompt-masked", 3000),
