@@ -15,7 +15,10 @@ LookAt = Callable[..., None]
 TabTo = Callable[[Page, str], None]
 Ask = Callable[..., tuple[str, str]]
 PHONES = 30
-LOOKED_AGAIN = "() => new Promise(go => document.addEventListener('htmx:after:swap', () => go(), { once: true }))"
+LOOKED_AGAIN = """() => new Promise((go, fail) => {
+  document.addEventListener('htmx:after:swap', () => go(), { once: true });
+  setTimeout(() => fail(new Error('the page has not looked again for 20 s')), 20_000);
+})"""
 """Until the page has asked for the vote as it is now, and shows it."""
 
 
