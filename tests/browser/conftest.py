@@ -11,6 +11,7 @@ from playwright.sync_api import (
     Browser,
     ConsoleMessage,
     Error,
+    Locator,
     Page,
     Playwright,
     Request,
@@ -140,15 +141,20 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
 
 
 @pytest.fixture
-def tab_to() -> Callable[[Page, str], None]:
-    """`tab_to(page, selector)`: press Tab until what the selector names has the focus."""
+def tab_to() -> Callable[[Page, str | Locator], None]:
+    """`tab_to(page, selector)`: press Tab until what the selector or locator names has the focus."""
 
-    def press(page: Page, selector: str) -> None:
+    def has_focus(page: Page, target: str | Locator) -> bool:
+        if isinstance(target, Locator):
+            return bool(target.evaluate("element => element === document.activeElement"))
+        return bool(page.evaluate("selector => document.activeElement.matches(selector)", target))
+
+    def press(page: Page, target: str | Locator) -> None:
         for _ in range(60):
             page.keyboard.press("Tab")
-            if page.evaluate("selector => document.activeElement.matches(selector)", selector):
+            if has_focus(page, target):
                 return
-        raise AssertionError(f"{selector} cannot be reached with the Tab key")
+        raise AssertionError(f"{target} cannot be reached with the Tab key")
 
     return press
 

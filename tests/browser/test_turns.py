@@ -3,11 +3,11 @@
 import re
 from collections.abc import Callable
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 OpenPage = Callable[..., Page]
 LookAt = Callable[..., None]
-TabTo = Callable[[Page, str], None]
+TabTo = Callable[[Page, str | Locator], None]
 
 
 def test_the_keyboard_alone_edits_the_conversation(open_page: OpenPage, tab_to: TabTo) -> None:
@@ -20,7 +20,7 @@ def test_the_keyboard_alone_edits_the_conversation(open_page: OpenPage, tab_to: 
     tab_to(page, "[aria-label='Remove message 4']")
     page.keyboard.press("Enter")
     expect(page.locator(".messages li")).to_have_count(5)
-    tab_to(page, "[value=add-user]")
+    tab_to(page, page.get_by_role("button", name="Add user"))
     page.keyboard.press("Enter")
     expect(page.locator(".messages li")).to_have_count(6)
     expect(page.locator("[name=text]").first).to_have_value("xyz")
