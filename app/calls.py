@@ -67,4 +67,15 @@ def compute(calls: Sequence[Call]) -> Sequence[Any]:
     if calls[0].group is None:
         return [calls[0].function()]
     results: Sequence[Any] = calls[0].function([call.item for call in calls])
+    assert len(results) == len(calls), (len(results), len(calls))
     return results
+
+
+def answer(calls: Sequence[Call], results: Sequence[object], problem: BaseException | None) -> None:
+    """In the event loop, which is woken once for all of them."""
+    if problem is not None:
+        for call in calls:
+            call.reject(problem)
+        return
+    for call, result in zip(calls, results, strict=True):
+        call.resolve(result)

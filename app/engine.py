@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import torch
 
-from app.calls import Call, WaitingCalls, compute
+from app.calls import Call, WaitingCalls, answer, compute
 from app.rows import MOST_BATCHES, DecodingBatch, NewToken, Post, Row, WaitingRows, start
 from app.shares import answering, asking, greediest
 from model.errors import MaskscopeError
@@ -235,17 +235,11 @@ class Engine:
         except Exception as error:  # the caller's to raise, whatever it is
             problem = error
         except BaseException:
-            self._leave(len(calls))
-            for call in wanted:
-                self._tell(call.reject, _stopped())
+            problem = _stopped()
             raise
-        self._leave(len(calls))
-        if problem is None:
-            for call, result in zip(wanted, results, strict=True):
-                self._tell(call.resolve, result)
-        else:
-            for call in wanted:
-                self._tell(call.reject, problem)
+        finally:
+            self._leave(len(calls))
+            self._tell(answer, wanted, results, problem)
 
     def _advance(self, batch: DecodingBatch) -> bool:
         """Decode one token of each row; False when the batch has ended."""

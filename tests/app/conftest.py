@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement
 
+import anyio
 import httpx
 import pytest
+from anyio.abc import TaskGroup
 from fastapi import FastAPI
 
 from app.catalog import Catalog
@@ -35,8 +37,18 @@ class Gate:
     """Something for a worker to wait at: `engine.call(gate.wait)` holds it until `open` lets one through."""
 
     permits: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+    arrived: int = 0
+
+    async def hold(self, engine: Engine, tasks: TaskGroup) -> None:
+        """The engine's worker waits here once this returns; until then it could take what else is brought."""
+        before = self.arrived
+        tasks.start_soon(engine.call, self.wait)
+        with anyio.fail_after(60):
+            while self.arrived == before:
+                await anyio.sleep(0.001)
 
     def wait(self) -> None:
+        self.arrived += 1
         assert self.permits.acquire(timeout=60), "nobody opened the gate"
 
     def open(self, times: int = 1) -> None:

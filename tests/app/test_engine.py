@@ -67,8 +67,7 @@ async def test_a_call_returns_what_the_function_does(engine: Engine) -> None:
 async def test_calls_keep_their_order(engine: Engine, gate: Any) -> None:
     order: list[int] = []
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(engine.call, gate.wait)
-        await anyio.wait_all_tasks_blocked()
+        await gate.hold(engine, tasks)
         for number in range(10):
             tasks.start_soon(engine.call, lambda number=number: order.append(number))
         await anyio.wait_all_tasks_blocked()
@@ -79,8 +78,7 @@ async def test_calls_keep_their_order(engine: Engine, gate: Any) -> None:
 async def test_a_visitor_waits_for_one_call_of_an_address_that_has_brought_many(engine: Engine, gate: Any) -> None:
     order: list[str] = []
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(engine.call, gate.wait)
-        await anyio.wait_all_tasks_blocked()
+        await gate.hold(engine, tasks)
         for address, number in (*(("greedy", number) for number in range(10)), ("visitor", 0), ("visitor", 1)):
             asking.set(address)
             tasks.start_soon(engine.call, lambda name=f"{address} {number}": order.append(name))
@@ -101,8 +99,7 @@ async def test_a_full_queue_makes_room_for_a_visitor_by_the_last_call_of_whoever
             told.append(f"{name} is busy")
 
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(engine.call, gate.wait)
-        await anyio.wait_all_tasks_blocked()
+        await gate.hold(engine, tasks)
         asking.set("greedy")
         for number in range(5):
             tasks.start_soon(ask, f"greedy {number}")
@@ -121,8 +118,7 @@ async def test_a_full_queue_makes_room_for_a_visitor_by_the_last_call_of_whoever
 async def test_whoever_has_most_gives_way_whatever_he_waits_for(gate: Any, trained: GPT) -> None:
     engine = Engine(queue_size=7, timeout_seconds=30)
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(engine.call, gate.wait)
-        await anyio.wait_all_tasks_blocked()
+        await gate.hold(engine, tasks)
         asking.set("greedy")
         streams = [start(engine, trained, "hello") for _ in range(4)]
         asking.set("modest")
@@ -162,8 +158,7 @@ async def test_a_call_that_has_been_answered_takes_no_place(trained: GPT) -> Non
 
 async def test_calls_run_outside_of_the_event_loop(engine: Engine, gate: Any) -> None:
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(engine.call, gate.wait)
-        await anyio.wait_all_tasks_blocked()
+        await gate.hold(engine, tasks)
         assert engine.load == 1  # this line runs although the worker is held
         gate.open()
     await wait_for_load(engine, 0)
@@ -190,8 +185,7 @@ async def test_rows_that_wait_together_are_answered_each_as_if_alone(
 ) -> None:
     asked = [(model, word) for model in (trained, untrained) for word in ("a", "hello", "abcdefghij", "zz", "hello")]
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(engine.call, gate.wait)
-        await anyio.wait_all_tasks_blocked()
+        await gate.hold(engine, tasks)
         streams = [start(engine, model, word) for model, word in asked]
         assert engine.load == 11
         gate.open()
@@ -217,7 +211,8 @@ async def test_a_second_visitor_does_not_wait_for_the_end_of_the_first_one_s_tex
     engine: Engine, gate: Any, untrained: GPT
 ) -> None:
     async with anyio.create_task_group() as tasks:
-        for _ in range(10):  # the worker decodes one token of each stream between two of these
+        await gate.hold(engine, tasks)
+        for _ in range(9):  # the worker decodes one token of each stream between two of these
             tasks.start_soon(engine.call, gate.wait)
         await anyio.wait_all_tasks_blocked()
         first = start(engine, untrained, "hello", max_new_tokens=20)
@@ -234,8 +229,7 @@ async def test_a_second_visitor_does_not_wait_for_the_end_of_the_first_one_s_tex
 
 async def test_calls_are_answered_while_a_text_is_decoded(engine: Engine, gate: Any, untrained: GPT) -> None:
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(engine.call, gate.wait)
-        await anyio.wait_all_tasks_blocked()
+        await gate.hold(engine, tasks)
         stream = start(engine, untrained, "hello", max_new_tokens=20)
         answered = anyio.Event()
         tasks.start_soon(_set_when_done, answered, engine.call(lambda: None))
@@ -290,8 +284,7 @@ async def test_an_unforeseen_failure_while_decoding_is_told_as_one(
 async def test_a_full_queue_refuses_at_once_and_has_room_again_afterwards(gate: Any, trained: GPT) -> None:
     engine = Engine(queue_size=2, timeout_seconds=30)
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(engine.call, gate.wait)
-        await anyio.wait_all_tasks_blocked()
+        await gate.hold(engine, tasks)
         stream = start(engine, trained, "hello")
         with pytest.raises(EngineBusy, match="All 2 places are taken; try again"):
             await engine.call(lambda: None)
@@ -327,8 +320,7 @@ async def test_a_call_that_takes_too_long_is_given_up_and_leaves_no_load(gate: A
 async def test_a_cancelled_call_is_never_run_and_leaves_no_load(engine: Engine, gate: Any) -> None:
     ran: list[str] = []
     async with anyio.create_task_group() as outer:
-        outer.start_soon(engine.call, gate.wait)
-        await anyio.wait_all_tasks_blocked()
+        await gate.hold(engine, outer)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(engine.call, lambda: ran.append("cancelled"))
             await anyio.wait_all_tasks_blocked()
@@ -358,8 +350,7 @@ async def test_a_call_cancelled_while_it_runs_leaves_no_load(engine: Engine, gat
 
 async def test_a_stream_left_in_its_middle_leaves_no_load(engine: Engine, gate: Any, untrained: GPT) -> None:
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(engine.call, gate.wait)
-        await anyio.wait_all_tasks_blocked()
+        await gate.hold(engine, tasks)
         never_read = start(engine, untrained, "abc")
         async with aclosing(start(engine, untrained, "hello")) as left:  # type: ignore[type-var]
             gate.open()
@@ -400,7 +391,7 @@ async def test_close_tells_all_who_wait_and_returns_when_the_worker_has_ended(ga
 async def test_a_text_in_its_middle_is_told_of_the_end(gate: Any, untrained: GPT) -> None:
     engine = Engine(queue_size=8, timeout_seconds=30)
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(engine.call, gate.wait)
+        await gate.hold(engine, tasks)
         tasks.start_soon(engine.call, gate.wait)
         await anyio.wait_all_tasks_blocked()
         stream = start(engine, untrained, "hello")
@@ -438,8 +429,7 @@ async def test_a_worker_that_dies_tells_all_who_wait_on_it(
         stopped.append(name)
 
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(engine.call, gate.wait)
-        await anyio.wait_all_tasks_blocked()
+        await gate.hold(engine, tasks)
         tasks.start_soon(_swallow, engine.call(_exit))
         tasks.start_soon(expect_the_end, "call behind it", engine.call(lambda: None))
         tasks.start_soon(expect_the_end, "text", text_of(start(engine, untrained, "hello")))
