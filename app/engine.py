@@ -20,8 +20,9 @@ from app.shares import answering, asking, greediest
 from model.errors import MaskscopeError
 from model.network.gpt import GPT
 
-GATHERING_TURNS, GATHERING_SECONDS = 20, 0.05
-"""How long calls wait for others of their group; an idle loop takes a third of a millisecond for so many turns."""
+GATHERING_TURNS, GATHERING_SECONDS, LEFT_OVER_SECONDS = 20, 0.05, 0.005
+"""How long calls wait for others of their group, and those that are left when another group is taken: many groups would
+wait one after another. An idle loop takes a third of a millisecond for so many turns."""
 Result = TypeVar("Result")
 log = logging.getLogger(__name__)
 
@@ -217,11 +218,11 @@ class Engine:
             self._refuse_all([row for batch in batches for row in batch.running.values()])
 
     def _take_calls(self) -> list[Call]:
-        """Those that are left wait for others anew, unless one of them belongs to no group."""
+        """Those that are left wait for others anew, for less long, unless one of them belongs to no group."""
         calls = self._calls.take_together()
         self._gathered = any(call.group is None for call in self._calls)
         if self._calls and not self._gathered:
-            self._tell(self._gather, GATHERING_TURNS, self._loop.time() + GATHERING_SECONDS)
+            self._tell(self._gather, GATHERING_TURNS, self._loop.time() + LEFT_OVER_SECONDS)
         return calls
 
     def _answer(self, calls: list[Call]) -> None:

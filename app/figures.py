@@ -179,10 +179,9 @@ async def _analyze_and_write(
 
 async def _write(recipe: Recipe, model: GPT, prompt: str, analysis: Analysis, engine: Engine) -> Written:
     """Only what comes behind a first wrong letter is decoded: up to it the model has read what it wrote."""
-    tokens, stopped = list(analysis.begins_to_write), False
-    if tokens[-1] == END_OF_TURN:
-        stopped = True
-    else:
+    tokens = list(analysis.begins_to_write)
+    stopped = tokens[-1] == END_OF_TURN
+    if not stopped and analysis.prompt_length + len(tokens) <= model.config.context_length:
         generation = await admit(engine, recipe, model, prompt, begun=tokens).whole()
         tokens += [token.token for token in generation.received]
         stopped = generation.finish_reason == "stop"

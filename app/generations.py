@@ -72,10 +72,10 @@ def admit(
 ) -> Generation:
     """Check the prompt and the cap and queue the generation, before any answer has begun.
 
-    `begun`: tokens that the model has written already; what it writes behind them is generated.
+    `begun`: tokens that the model has written already. They count as the prompt's; what comes behind is generated.
 
     Raises:
-        InvalidText, OutOfRange: the prompt or the cap is not one the recipe's model can take.
+        InvalidText, OutOfRange: the prompt or the cap is not one the recipe's model can take behind what is begun.
         EngineBusy, EngineStopped: no place.
     """
     ids = (*prompt_ids(recipe, prompt), *(recipe.tokenizer.ids[token] for token in begun))

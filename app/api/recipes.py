@@ -77,10 +77,10 @@ async def recipes(catalog: CatalogDep) -> RecipeList:
     return RecipeList(recipes=[RecipeSummary.model_validate(_of(catalog, recipe)) for recipe in catalog.recipes()])
 
 
-@router.get("/recipes/{slug}")
-async def recipe(slug: Slug, catalog: CatalogDep, ablation: AblationDep) -> RecipeWithLoss:
+@router.get("/recipes/{recipe}")
+async def one(recipe: Slug, catalog: CatalogDep, ablation: AblationDep) -> RecipeWithLoss:
     """One of them: its losses by segment, and what all seeds could do, as well."""
-    found = catalog.recipe(slug)
+    found = catalog.recipe(recipe)
     return RecipeWithLoss.model_validate(_of(catalog, found) | {"seeds": _seeds(ablation, found)})
 
 

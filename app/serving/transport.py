@@ -87,6 +87,7 @@ class EndingTransport(asyncio.Transport):
         self._transport.abort()
 
     def write(self, data: Any) -> None:
+        """`data` is bytes, which nobody changes afterwards."""
         self._held.append(data)
         self._held_bytes += len(data)
         if self._held_bytes >= PIECE_BYTES:

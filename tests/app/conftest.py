@@ -43,8 +43,11 @@ class Gate:
         """The engine's worker waits here once this returns; until then it could take what else is brought."""
         before = self.arrived
         tasks.start_soon(engine.call, self.wait)
+        await self.reached(before + 1)
+
+    async def reached(self, times: int = 1) -> None:
         with anyio.fail_after(60):
-            while self.arrived == before:
+            while self.arrived < times:
                 await anyio.sleep(0.001)
 
     def wait(self) -> None:

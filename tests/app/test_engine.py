@@ -1,6 +1,5 @@
 """app/engine.py: one worker, many callers. A gate holds the worker still wherever the order of things matters."""
 
-import threading
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Any
@@ -332,15 +331,8 @@ async def test_a_cancelled_call_is_never_run_and_leaves_no_load(engine: Engine, 
 
 
 async def test_a_call_cancelled_while_it_runs_leaves_no_load(engine: Engine, gate: Any) -> None:
-    runs = threading.Event()
-
-    def run() -> None:
-        runs.set()
-        gate.wait()
-
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(engine.call, run)
-        await anyio.to_thread.run_sync(runs.wait)
+        await gate.hold(engine, tasks)
         tasks.cancel_scope.cancel()
     assert engine.load == 1
     gate.open()
@@ -374,7 +366,7 @@ async def test_close_tells_all_who_wait_and_returns_when_the_worker_has_ended(ga
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(note, "running", engine.call(lambda: gate.wait() or "done"))
-        await anyio.wait_all_tasks_blocked()
+        await gate.reached()
         tasks.start_soon(note, "waiting call", engine.call(lambda: "never"))
         tasks.start_soon(note, "waiting text", text_of(start(engine, trained, "hello")))
         await anyio.wait_all_tasks_blocked()
@@ -392,10 +384,11 @@ async def test_a_text_in_its_middle_is_told_of_the_end(gate: Any, untrained: GPT
     engine = Engine(queue_size=8, timeout_seconds=30)
     async with anyio.create_task_group() as tasks:
         await gate.hold(engine, tasks)
-        tasks.start_soon(engine.call, gate.wait)
+        for _ in range(2):  # between these the worker decodes the first token
+            tasks.start_soon(engine.call, gate.wait)
         await anyio.wait_all_tasks_blocked()
         stream = start(engine, untrained, "hello")
-        gate.open()
+        gate.open(2)
         await anext(stream)
         tasks.start_soon(anyio.to_thread.run_sync, engine.close)
         with anyio.fail_after(60):

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from typer.testing import CliRunner
 from app.cli import app as command_line
 from app.races.forks import GIVES_WAY
 from app.settings import Settings
-from app.workers.inspections import MOST_ROWS, InspectionsBusy
+from app.workers.inspections import MOST_ROWS, Asked, InspectionsBusy
 from model.inspector.catalogue import RULES
 from model.inspector.examples import NAME
 
@@ -29,6 +30,21 @@ def rows_of(name: str) -> list[Any]:
 
 async def ask(client: httpx.AsyncClient, **body: Any) -> httpx.Response:
     return await client.post("/api/v1/inspect", json={"rows": rows_of("rows")} | body)
+
+
+async def test_those_who_wait_for_one_inspection_go_on_one_by_one_and_others_come_between(app: FastAPI) -> None:
+    happened: list[str] = []
+
+    async def ask_and_draw() -> None:
+        await app.state.inspections.inspect(Asked(rows_of("rows")))
+        happened.append("drawn")
+
+    asked = [asyncio.create_task(ask_and_draw()) for _ in range(5)]
+    while happened.count("drawn") < 5:
+        await asyncio.sleep(0 if happened else 0.001)
+        happened.append("else")
+    assert ("drawn", "drawn") not in pairwise(happened)
+    await asyncio.gather(*asked)
 
 
 async def test_the_report_is_the_command_s(client: httpx.AsyncClient) -> None:

@@ -323,7 +323,7 @@ async def test_openapi_describes_the_calls_and_every_reference_leads_somewhere(c
         "/v1/completions": ["post"],
         "/v1/chat/completions": ["post"],
         "/api/v1/recipes": ["get"],
-        "/api/v1/recipes/{slug}": ["get"],
+        "/api/v1/recipes/{recipe}": ["get"],
         "/api/v1/analyze": ["get", "post"],
         "/api/v1/generate": ["post"],
         "/api/v1/continue": ["post"],

@@ -282,6 +282,16 @@ async def test_what_both_models_write_is_there_without_a_script_and_the_api_s(
         assert text_of(find(row, "span", class_="outcome")) == expected
 
 
+async def test_a_model_that_stops_too_early_is_wrong_and_not_one_that_never_stops(
+    open_page: OpenPage, ask_api: Any, text_of: TextOf
+) -> None:
+    word = "aaaaaaaaaa"
+    answer = await ask_api("generate", policy="unmasked", prompt=word, step=100)
+    assert (answer["finish_reason"], answer["completion"]) == ("stop", "aaaaaa#")
+    row = find(await open_page(prompt=word, step=100), "tr", data_policy="unmasked")
+    assert text_of(find(row, "span", class_="outcome")) == "wrong ✗"
+
+
 # The same as JSON.
 
 

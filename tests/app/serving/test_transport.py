@@ -57,10 +57,14 @@ async def test_what_is_written_in_one_turn_leaves_in_one_piece(monkeypatch: pyte
         assert left == [b"headbody"]
         ending.write(b"x" * PIECE_BYTES)
         assert left[1:] == [b"x" * PIECE_BYTES]
+        ending.write(b"an")
+        ending.write(b"other")
+        await asyncio.sleep(0)
+        assert left[2:] == [b"another"], "what has left is held no longer"
         ending.write(b"end")
         ending.flush()
         await asyncio.sleep(0)
-        assert left[2:] == [b"end"]
+        assert left[3:] == [b"end"]
         ending.abort()
         await gone(noting, ending)
 
