@@ -28,6 +28,8 @@ class Call:
     group: object = None
     item: object = None
     size: int = 0
+    since: float = 0.0
+    """When it began to wait, as the event loop tells time."""
 
     def resolve(self, result: object) -> None:
         """In the event loop. Whoever has left needs nothing."""

@@ -20,9 +20,8 @@ from app.shares import answering, asking, greediest
 from model.errors import MaskscopeError
 from model.network.gpt import GPT
 
-GATHERING_TURNS, GATHERING_SECONDS, LEFT_OVER_SECONDS = 20, 0.05, 0.005
-"""How long calls wait for others of their group, and those that are left when another group is taken: many groups would
-wait one after another. An idle loop takes a third of a millisecond for so many turns."""
+GATHERING_TURNS, GATHERING_SECONDS = 40, 0.1
+"""How long a call waits for others of its group. An idle loop takes a third of a millisecond for so many turns."""
 Result = TypeVar("Result")
 log = logging.getLogger(__name__)
 
@@ -91,7 +90,7 @@ class Engine:
         are NEAR in size. What the function raises reaches all of them: check an item before. Raises as `call`.
         """
         future: asyncio.Future[Result] = self._loop.create_future()
-        self._admit(Call(function, future, group, item, size))
+        self._admit(Call(function, future, group, item, size, self._loop.time()))
         return await self._in_time(future)
 
     def generate(
@@ -161,7 +160,7 @@ class Engine:
                 if job.group is None:
                     self._gathered = True
                 elif not self._calls:
-                    self._loop.call_soon(self._gather, GATHERING_TURNS, self._loop.time() + GATHERING_SECONDS)
+                    self._loop.call_soon(self._gather, GATHERING_TURNS, job.since + GATHERING_SECONDS)
                 self._calls.append(job, asking.get(), answering.get())
             else:
                 self._rows.append(job, asking.get(), answering.get())
@@ -218,11 +217,12 @@ class Engine:
             self._refuse_all([row for batch in batches for row in batch.running.values()])
 
     def _take_calls(self) -> list[Call]:
-        """Those that are left wait for others anew, for less long, unless one of them belongs to no group."""
+        """Those that are left go on to wait, unless one of them has waited long enough or belongs to no group."""
         calls = self._calls.take_together()
-        self._gathered = any(call.group is None for call in self._calls)
+        until = min((call.since for call in self._calls), default=0.0) + GATHERING_SECONDS
+        self._gathered = bool(self._calls) and until < self._loop.time()
         if self._calls and not self._gathered:
-            self._tell(self._gather, GATHERING_TURNS, self._loop.time() + LEFT_OVER_SECONDS)
+            self._tell(self._gather, GATHERING_TURNS, until)
         return calls
 
     def _answer(self, calls: list[Call]) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import copy
+import threading
 import time
 from typing import Any
 from weakref import ref
@@ -10,7 +11,7 @@ import pytest
 
 from app.analyses import Analyses
 from app.calls import LARGEST_TOGETHER, MOST_TOGETHER, NEAR
-from app.engine import Engine, EngineBusy
+from app.engine import GATHERING_SECONDS, Engine, EngineBusy
 from app.shares import asking
 from model.errors import InvalidText
 from model.explain.analysis import Analysis, analyze
@@ -155,6 +156,24 @@ async def test_a_word_that_cannot_be_read_spoils_no_batch(engine: Engine, traine
     first, refused, last = await asyncio.gather(*asked, return_exceptions=True)
     assert isinstance(refused, InvalidText)
     assert (type(first), type(last)) == (Analysis, Analysis)
+
+
+async def test_calls_wait_for_others_of_their_group_no_longer_than_they_may_in_all(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.engine.GATHERING_TURNS", 10**9)
+    loop, passed = asyncio.get_running_loop(), 0.0
+    monkeypatch.setattr(loop, "time", lambda: passed)
+    asked = [asyncio.create_task(engine.call_together(list, group, group, 1)) for group in range(9)]
+    for _ in range(300):
+        await asyncio.sleep(0)
+    assert not any(task.done() for task in asked), "they wait: no time has passed"
+    passed = 2 * GATHERING_SECONDS
+    for _ in range(10_000):  # while this clock stands still again
+        await asyncio.to_thread(threading.Event().wait, 0.001)
+        if all(task.done() for task in asked):
+            break
+    assert [task.done() and task.result() for task in asked] == list(range(9))
 
 
 async def test_an_analysis_that_got_no_place_is_not_remembered(gate: Any, trained: GPT) -> None:
