@@ -219,10 +219,11 @@ class Engine:
     def _take_calls(self) -> list[Call]:
         """Those that are left go on to wait, unless one of them has waited long enough or belongs to no group."""
         calls = self._calls.take_together()
-        until = min((call.since for call in self._calls), default=0.0) + GATHERING_SECONDS
-        self._gathered = bool(self._calls) and until < self._loop.time()
+        waited = self._loop.time() - GATHERING_SECONDS
+        self._gathered = any(call.since < waited for call in self._calls)
         if self._calls and not self._gathered:
-            self._tell(self._gather, GATHERING_TURNS, until)
+            oldest = min(call.since for call in self._calls)
+            self._tell(self._gather, GATHERING_TURNS, oldest + GATHERING_SECONDS)
         return calls
 
     def _answer(self, calls: list[Call]) -> None:
