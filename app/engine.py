@@ -21,7 +21,7 @@ from model.errors import MaskscopeError
 from model.network.gpt import GPT
 
 GATHERING_TURNS, GATHERING_SECONDS = 40, 0.1
-"""How long a call waits for others of its group. An idle loop takes a third of a millisecond for so many turns."""
+"""How long a call waits for others of its group. An idle loop takes two thirds of a millisecond for so many turns."""
 Result = TypeVar("Result")
 log = logging.getLogger(__name__)
 
