@@ -107,6 +107,15 @@ def test_the_figure_is_on_the_first_screen_at_every_size_for_words_of_every_leng
                 assert box["x"] + box["width"] <= width + 0.5, (part, word, width, box)
 
 
+def test_the_line_above_the_figure_is_cut_off_at_no_width(open_page: OpenPage) -> None:
+    page = open_page("/?recipe=reverse4&prompt=abcdefghij&policy=unmasked")
+    expect(page.locator(".tasks")).to_have_text("10 letters: models for words of 1 to 10 letters")
+    for width, height in SIZES:
+        page.set_viewport_size({"width": width, "height": height})
+        needs, has = page.locator(".said").evaluate("said => [said.scrollWidth, said.clientWidth]")
+        assert needs <= has, width
+
+
 def test_rows_do_not_cover_each_other_and_letters_stand_under_their_targets(open_page: OpenPage) -> None:
     page = open_page("/?prompt=abcdefghij&step=3000")
     for width, height in SIZES:
@@ -251,7 +260,7 @@ def test_a_word_is_shown_and_answered_as_it_is_typed(open_page: OpenPage) -> Non
     expect(page.locator("#view")).to_have_attribute("data-prompt", "hello")
     expect(page.locator("#prompt")).to_have_value("hello")
     expect(page).to_have_title(re.compile("^hello · "))
-    expect(page.locator(".moved")).to_have_text("5 letters, so now: models for words of 1 to 10 letters")
+    expect(page.locator(".moved")).to_have_text("5 letters: models for words of 1 to 10 letters")
     expect(page.locator(".writes.prompt-masked .outcome")).to_have_text(re.compile("right|wrong"))
     expect(page.locator(".writes.unmasked .outcome")).to_have_text(re.compile("right|wrong"))
     assert {1, 2, 3, 4, 5, 6} <= set(page.evaluate("[...window.counts]")), "letter by letter"

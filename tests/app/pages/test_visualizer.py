@@ -733,7 +733,7 @@ async def test_a_word_of_another_length_moves_to_the_models_that_read_it_and_say
     page = await open_page(recipe="reverse4", prompt="hello", step=325)
     assert (checked(page, "recipe"), checked(page, "step")) == ("reverse", "900")
     moved = text_of(find(page, "p", class_="moved"))
-    assert moved == "5 letters, so now: models for words of 1 to 10 letters"
+    assert moved == "5 letters: models for words of 1 to 10 letters"
     said = text_of(find(page, "p", class_="seeds-said"))
     assert "in 4 of 10 seeds, mask off in 6: 75.6 % against 70.3 % on average. One pair says little." in said
     assert not find_all(await open_page(recipe="reverse", prompt="abcd"), "p", class_="moved")
